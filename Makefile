@@ -1,0 +1,33 @@
+# make repro: the sample, end to end.  make test: lint and tests.  make ui: MLflow on 127.0.0.1.
+PYTHON ?= python3
+VENV   ?= .venv
+PORT   ?= 5000
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export PYTHONNOUSERSITE = 1
+
+.PHONY: repro test lint ui env clean
+
+repro: env
+	python -m minimoe repro
+
+test: env lint
+	python -m pytest
+
+lint: env
+	ruff check .
+	ruff format --check .
+
+ui: env
+	python -m minimoe ui --port $(PORT)
+
+env: $(VENV)/.installed
+
+# One lock file (constraints.txt) pins everything; the stamp is written last, so a broken install is retried.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
+	  --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV)

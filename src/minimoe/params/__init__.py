@@ -1,0 +1,6 @@
+"""params.yaml, the user's interface: its schema and its loading."""
+
+from minimoe.params.load import load
+from minimoe.params.schema import Params
+
+__all__ = ["Params", "load"]

@@ -1,0 +1,36 @@
+"""What every section of params.yaml has in common."""
+
+from typing import Annotated, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+# A name becomes a folder, a DVC stage and an MLflow run, so it must be plain.
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+Positive = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Rate = Annotated[float, Field(gt=0, le=1)]
+
+
+class Section(BaseModel):
+    """A section of params.yaml: typed, closed to unknown keys, read-only."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+S = TypeVar("S", bound=Section)
+
+
+class Overrides(Section):
+    """Some values of another section; what is absent comes from there."""
+
+    def over(self, base: S) -> S:
+        """The section `base` with the values given here in place of its own."""
+        own = {key: getattr(self, key) for key in type(base).model_fields}
+        return base.model_copy(update={key: value for key, value in own.items() if value is not None})
+
+
+def overrides_of(name: str, section: type[Section]) -> type[Overrides]:
+    """A class with the fields of `section`, each of them optional."""
+    fields = {key: (field.rebuild_annotation() | None, None) for key, field in section.model_fields.items()}
+    return create_model(name, __base__=Overrides, __doc__=f"Values in place of {section.__name__}'s.", **fields)
