@@ -1,0 +1,36 @@
+"""cost: one model's multiply-adds, parameters and latency."""
+
+import argparse
+
+from transformers import AutoModel
+
+import minimoe.models  # noqa: F401  (makes the student classes known to AutoModel)
+from minimoe import runtime
+from minimoe.errors import UserError, exit_cleanly
+from minimoe.files import write_json
+from minimoe.params import load
+from minimoe.report.cost import measure
+
+
+def main() -> None:
+    """Run the stage for the model named on the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", help="teacher, or round/student")
+    model = parser.parse_args().model
+    params = load()
+    try:
+        encoder = AutoModel.from_pretrained(f"models/{model}")
+    except OSError as error:
+        raise UserError(f"models/{model}: expected a Hugging Face model folder: {error}") from None
+    costs = measure(
+        encoder,
+        length=params.cost.length,
+        batches=params.cost.batches,
+        repeats=params.cost.repeats,
+        device=runtime.device(params.runtime.device),
+    )
+    write_json(f"metrics/cost/{model}.json", costs)
+
+
+if __name__ == "__main__":
+    exit_cleanly(main)

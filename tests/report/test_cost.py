@@ -1,0 +1,69 @@
+"""Costs: the paper's multiply-adds, experts counted once, nothing counted outside the encoder."""
+
+import pytest
+import torch
+from transformers import AutoModel, BertConfig, BertModel
+
+from minimoe.errors import UserError
+from minimoe.models import MiniMoEConfig
+from minimoe.report.cost import count_macs, count_parameters, measure
+
+LENGTH = 16
+TINY = {"hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 96}
+SMALL = {"vocab_size": 50, "max_position_embeddings": 32}
+
+
+@pytest.fixture
+def dense():
+    return BertModel(BertConfig(**TINY, **SMALL))
+
+
+def moe(attention: int, ffn: int):
+    experts = {"attention_experts": [attention] * 2, "ffn_experts": [ffn] * 2}
+    return AutoModel.from_config(MiniMoEConfig(**TINY, **SMALL, **experts))
+
+
+def test_dense_encoder_is_twelve_squared_widths_a_layer(dense):
+    assert count_macs(dense, LENGTH) == 2 * 12 * 24**2 * LENGTH
+
+
+@pytest.mark.slow
+def test_bert_base_is_the_papers_number():
+    assert count_macs(BertModel(BertConfig()), 128) == 12 * 12 * 768**2 * 128 == 10_871_635_968
+
+
+@pytest.mark.parametrize(("attention", "ffn"), [(1, 4), (2, 4), (3, 1)])
+def test_experts_cost_a_dense_layer_and_a_router(dense, attention, ffn):
+    routers = 24 * sum(experts for experts in (attention, ffn) if experts > 1)
+    assert count_macs(moe(attention, ffn), LENGTH) == count_macs(dense, LENGTH) + 2 * routers * LENGTH
+
+
+def test_a_dense_model_uses_all_of_its_parameters_but_the_pooler(dense):
+    expected = sum(p.numel() for p in dense.parameters()) - sum(p.numel() for p in dense.pooler.parameters())
+    assert count_parameters(dense) == (expected, expected)
+
+
+def test_a_token_uses_one_expert(dense):
+    dense_total, _ = count_parameters(dense)
+    total, active = count_parameters(moe(1, 4))
+    router, feed_forward = 24 * 4 + 4, 2 * 24 * 96 + 24 + 96
+    assert active == dense_total + 2 * router
+    assert total == active + 2 * 3 * feed_forward
+
+
+def test_hooks_are_gone_afterwards(dense):
+    count_macs(dense, LENGTH)
+    assert not any(module._forward_hooks for module in dense.modules())
+
+
+def test_measure_names_its_numbers_after_length_and_batches(dense):
+    before = {name: value.clone() for name, value in dense.state_dict().items()}
+    costs = measure(dense, length=LENGTH, batches=[1, 3], repeats=2, device="cpu")
+    assert list(costs) == ["macs_16", "params_total", "params_active", "latency_ms_b1", "latency_ms_b3"]
+    assert all(value > 0 for value in costs.values())
+    assert all(torch.equal(before[name], value) for name, value in dense.state_dict().items())
+
+
+def test_more_tokens_than_positions_are_refused(dense):
+    with pytest.raises(UserError, match=r"cost\.length: expected at most 32.*got 64"):
+        measure(dense, length=64, batches=[1], repeats=1, device="cpu")
