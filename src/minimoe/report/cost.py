@@ -1,10 +1,10 @@
 """What a model costs: multiply-adds, parameters, measured latency.
 
-Multiply-adds are counted as the paper counts them (it writes "GFLOPs"): the linear layers of the encoder for one
-sequence. For bert-base at 128 tokens that is 12 layers x 12 D^2 x 128 = 10.87e9, the paper's 10.9. Left out are
-embeddings, pooler, heads, and the attention products Q K^T and P V (3 % more for bert-base at 128 tokens). They
-are counted by hooks in a forward pass, so what a model does not compute is not counted, and a router counts like
-any linear layer.
+Multiply-adds are counted as the paper counts them (it writes "GFLOPs"): the linear layers of the encoder for
+one sequence. For bert-base at 128 tokens that is 12 layers x 12 D^2 x 128 = 10.87e9, the paper's 10.9. Left
+out are embeddings, pooler, heads, and the attention products Q K^T and P V (3 % more for bert-base at 128
+tokens). They are counted by hooks in a forward pass, so what a model does not compute is not counted, and a
+router counts like any linear layer.
 
 An expert layer is a linear layer whose weight has a leading expert dimension, [E, out, in]. A token passes
 through exactly one of its experts, so it costs what a dense layer of the same width costs.
@@ -64,8 +64,8 @@ def count_macs(model: PreTrainedModel, length: int) -> int:
 def count_parameters(model: PreTrainedModel) -> tuple[int, int]:
     """(total, active) parameters of the encoder: its embeddings are included, its pooler is not.
 
-    Active are those that one token can use: of an expert layer's parameters 1/E, of every other layer's all, the
-    whole embedding table included although a token uses one row of it.
+    Active are those that one token can use: of an expert layer's parameters 1/E, of every other layer's all,
+    the whole embedding table included although a token uses one row of it.
     """
     total = sum(p.numel() for name, p in model.named_parameters() if not _outside(name))
     experts = [layer for layer in _linear_layers(model) if layer.weight.dim() == 3]
