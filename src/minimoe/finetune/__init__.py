@@ -1,0 +1,1 @@
+"""A model and a task → scores on the task's dev sets."""

@@ -1,0 +1,115 @@
+"""Official files → examples in the normal form.
+
+GLUE's TSVs quote nothing: a `"` is a character like any other, so lines are cut at tabs and no more.
+MRPC begins with a byte-order mark, CoLA has no header, and columns are found by name because their order
+differs between the sets of one task. CoNLL-2003 is IOB1, where B- only separates neighbours of one type.
+
+The normal form of an example: {"text": str, "pair": str | None, "label": int | float} or
+{"words": [str], "tags": [str]} with IOB2 tags.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from minimoe.errors import UserError
+from minimoe.tasks.table import Task
+
+
+def read_official(path: Path, task: Task) -> Iterator[dict]:
+    """The examples of one official file of `task`; `UserError` names file, line and what was expected."""
+    return read_conll(path, task) if task.kind == "tagging" else read_tsv(path, task)
+
+
+def read_tsv(path: Path, task: Task) -> Iterator[dict]:
+    """The examples of a GLUE TSV."""
+    lines = _lines(path)
+    header = task.header or tuple(next(lines, (0, ""))[1].split("\t"))
+    missing = [column for column in task.columns if column not in header]
+    if missing:
+        raise UserError(
+            f"{path}:1: no column {missing[0]!r}; expected {', '.join(task.columns)}; got {', '.join(header)}"
+        )
+    places = [header.index(column) for column in task.columns]
+    cut = 0
+    for number, line in lines:
+        if not line:
+            continue
+        row = line.split("\t")
+        if len(row) <= max(places):
+            cut += 1
+            if cut > task.cut_rows:
+                column = next(c for c, place in zip(task.columns, places, strict=True) if place >= len(row))
+                expected = f"expected column {column!r}, one of {len(header)} separated by tabs"
+                raise UserError(f"{path}:{number}: {expected}; got {len(row)}")
+            continue
+        *texts, label = (row[place] for place in places)
+        yield example(texts, _label(label, task, f"{path}:{number}"))
+    if cut:
+        print(f"{path}: left out {cut} rows that a line break cuts apart")
+
+
+def example(texts: list[str], label: int | float) -> dict:
+    """A classification or regression example in the normal form."""
+    return {"text": texts[0], "pair": texts[1] if len(texts) > 1 else None, "label": label}
+
+
+def _label(text: str, task: Task, where: str) -> int | float:
+    if task.kind == "regression":
+        low, high = task.bounds
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not low <= value <= high:
+            raise UserError(f"{where}: expected a {task.columns[-1]} from {low:g} to {high:g}, got {text!r}")
+        return value
+    written = task.written or task.labels
+    if text not in written:
+        raise UserError(f"{where}: expected a {task.columns[-1]} of {', '.join(written)}; got {text!r}")
+    return written.index(text)
+
+
+def read_conll(path: Path, task: Task) -> Iterator[dict]:
+    """The sentences of a CoNLL-2003 file, in IOB1 or IOB2; document marks are no sentences."""
+    words: list[str] = []
+    tags: list[str] = []
+    for number, line in _lines(path, end=True):
+        if line.strip():
+            columns = re.split(r"[ \t]+", line.strip())
+            if len(columns) < 2 or columns[-1] not in task.labels:
+                tags_known = ", ".join(task.labels)
+                raise UserError(
+                    f"{path}:{number}: expected a word, other columns and a tag of {tags_known}; got {line!r}"
+                )
+            words.append(columns[0])
+            tags.append(columns[-1])
+        elif words:
+            if words != ["-DOCSTART-"]:
+                yield {"words": words, "tags": iob2(tags)}
+            words, tags = [], []
+
+
+def iob2(tags: list[str]) -> list[str]:
+    """IOB1 → IOB2: the first tag of every entity becomes B-. IOB2 comes out as it went in."""
+    previous = ["O", *tags]
+    return [
+        f"B-{tag[2:]}" if tag.startswith("I-") and before[2:] != tag[2:] else tag
+        for before, tag in zip(previous, tags, strict=False)
+    ]
+
+
+def _lines(path: Path, end: bool = False) -> Iterator[tuple[int, str]]:
+    """Numbered lines from 1, without line ends or a byte-order mark; with `end`, an empty one closes them."""
+    try:
+        # newline="\n": a lone carriage return is part of a text, not the end of a row
+        with path.open(encoding="utf-8-sig", newline="\n") as file:
+            number = 0
+            for number, line in enumerate(file, start=1):
+                yield number, line.rstrip("\r\n")
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; put the official file there or set source: hub") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: line {number + 1} or later: expected UTF-8, got {error.reason}") from None
+    if end:
+        yield number + 1, ""

@@ -1,0 +1,24 @@
+from typing import get_args
+
+from minimoe.params.schema import TaskName
+from minimoe.tasks.table import GLUE_SCORE, TASKS
+
+
+def test_every_task_of_the_schema_is_in_the_table():
+    assert set(TASKS) == set(get_args(TaskName))
+
+
+def test_glue_score_is_the_papers_eight_columns():
+    assert set(GLUE_SCORE) == {"sst2", "mrpc", "stsb", "qqp", "mnli", "mnli-mm", "qnli", "rte"}
+
+
+def test_results_columns():
+    assert TASKS["mnli"].results == {"mnli": "dev", "mnli-mm": "dev_mismatched"}
+    assert TASKS["conll2003"].results == {"conll2003": "dev", "conll2003-test": "test"}
+    assert TASKS["rte"].results == {"rte": "dev"}
+
+
+def test_written_labels_match_label_names():
+    for task in TASKS.values():
+        assert not task.written or len(task.written) == len(task.labels)
+        assert bool(task.labels) == (task.kind != "regression")
