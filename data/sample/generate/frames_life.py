@@ -1,0 +1,225 @@
+"""How the facts about people, books, animals, plants and food are told and asked (see frames_places.py)."""
+
+FRAMES = {
+    "born": (
+        [
+            "{s} was born in {o} in {y}.",
+            "{o} is the <home> of the {k} {s}.",
+            "The {k} {s} was born in a small house in {o}.",
+            "It was in {o} that {s} was born and went to school.",
+        ],
+        [
+            "Where was the {k} {s} born?",
+            "In which town was {s} born?",
+            "What is the <home> of the {k} {s}?",
+        ],
+    ),
+    "worked_for": (
+        [
+            "{s} <worked> for {o} as a young {k}.",
+            "For many years {s} <worked> at {o}.",
+            "The {k} {s} took a post at {o} in {y}.",
+            "{o} gave the {k} {s} a post in {y}.",
+        ],
+        [
+            "For which company did {s} work?",
+            "Who gave the {k} {s} a post?",
+            "Which company was it that {s} <worked> for?",
+        ],
+    ),
+    "taught_by": (
+        [
+            "{s} was <taught> by the {ok} {o}.",
+            "It was {o} who <taught> {s} to be a {k}.",
+            "The {ok} {o} <taught> {s} for seven years.",
+            "{s} was a pupil of the {ok} {o}.",
+        ],
+        [
+            "Who <taught> {s} for seven years?",
+            "By whom was {s} <taught>?",
+            "Whose pupil was the {k} {s}?",
+        ],
+    ),
+    "discovered": (
+        [
+            "{s} <found> {o} during a long walk in {y}.",
+            "{o} was first <found> by the {k} {s}.",
+            "It was the {k} {s} who first <found> {o}.",
+            "The first drawing of {o} was made by {s}.",
+        ],
+        [
+            "Which animal was first <found> by {s}?",
+            "What did the {k} {s} see on a long walk?",
+            "What was the animal that {s} <found>?",
+        ],
+    ),
+    "married": (
+        [
+            "{s} <married> the {ok} {o} in {y}.",
+            "In {y} {s} and {o} were <married>.",
+            "The wedding of {s} and the {ok} {o} was in {y}.",
+            "It was in {y} that {s} <married> {o}.",
+        ],
+        [
+            "Whom did the {k} {s} marry?",
+            "Which {ok} was <married> to {s}?",
+            "Who was it that {s} <married>?",
+        ],
+    ),
+    "author": (
+        [
+            "{s} was <written> by the {ok} {o} in {y}.",
+            "The {ok} {o} <wrote> {s} in a single winter.",
+            "It was {o} who <wrote> the {k} {s}.",
+            "{o} is the author of the {k} {s}.",
+        ],
+        [
+            "Who <wrote> the {k} {s}?",
+            "By whom was {s} <written>?",
+            "Who is the author of {s}?",
+        ],
+    ),
+    "publisher": (
+        [
+            "{s} was <printed> by {o} in {y}.",
+            "In {y} {o} <printed> the {k} {s}.",
+            "The first edition of {s} was <printed> by {o}.",
+            "It was {o} that <printed> the first copies of {s}.",
+        ],
+        [
+            "Which company <printed> the {k} {s}?",
+            "By whom was {s} <printed>?",
+            "Who <printed> the first copies of {s}?",
+        ],
+    ),
+    "set_in": (
+        [
+            "The <story> of {s} takes place in {o}.",
+            "{s} tells a <story> that takes place in {o}.",
+            "The streets of {o} are the scene of {s}.",
+            "{o} is the town in which the <story> of {s} takes place.",
+        ],
+        [
+            "Where does the <story> of {s} take place?",
+            "Which town is the scene of {s}?",
+            "In which town does {s} take place?",
+        ],
+    ),
+    "habitat": (
+        [
+            "{s} is a {k} that <lives> in the {o}.",
+            "In the {o} one can see {s} at dawn.",
+            "The {o} are the place where {s} <lives>.",
+            "{s} builds its nest in the {o}.",
+        ],
+        [
+            "Where does {s} build its nest?",
+            "In which place does {s} <live>?",
+            "What is the place where {s} <lives>?",
+        ],
+    ),
+    "eats": (
+        [
+            "{s} <eats> the leaves and seeds of {o}.",
+            "The food of {s} is mostly {o}.",
+            "Of all plants {s} likes {o} best.",
+            "It is {o} that {s} <eats> in the evening.",
+        ],
+        [
+            "What does {s} <eat> in the evening?",
+            "What is the food of {s}?",
+            "Which plant does {s} like best?",
+        ],
+    ),
+    "seen_in": (
+        [
+            "{s} is <often> seen in {o}.",
+            "Many a walker in {o} has met {s} on the path.",
+            "The {k} is seen in {o}, and there {s} is no guest.",
+            "Walkers in {o} <often> meet {s}.",
+        ],
+        [
+            "In which region do walkers <often> meet {s}?",
+            "Where is {s} <often> seen?",
+            "Which region is it in which {s} is seen?",
+        ],
+    ),
+    "grows_in": (
+        [
+            "{s} is a {k} that <grows> in the {o}.",
+            "In the {o} one can pick {s} by the basket.",
+            "The {o} are the place where {s} <grows> best.",
+            "It is in the {o} that {s} <grows>.",
+        ],
+        [
+            "Where does {s} <grow> best?",
+            "Where can one pick {s} by the basket?",
+            "What is the place where {s} <grows>?",
+        ],
+    ),
+    "blooms": (
+        [
+            "{s} opens its buds in {o}.",
+            "In {o} the buds of {s} open one by one.",
+            "{o} is the season in which {s} opens its buds.",
+            "Those who love {s} wait for {o}, when its buds open.",
+        ],
+        [
+            "In which season does {s} open its buds?",
+            "When do the buds of {s} open?",
+            "What is the season of {s}?",
+        ],
+    ),
+    "grows_region": (
+        [
+            "{s} came from {o} and is grown there still.",
+            "The gardens of {o} are full of {s}.",
+            "Gardeners in {o} plant {s} along every path.",
+            "{o} is the region from which {s} came.",
+        ],
+        [
+            "From which region did {s} come?",
+            "Where do gardeners plant {s} along every path?",
+            "Which region has gardens full of {s}?",
+        ],
+    ),
+    "made_of": (
+        [
+            "{s} is a {k} that is <made> from {o}.",
+            "Cooks <make> {s} from fresh {o}.",
+            "It is fresh {o} from which {s} is <made>.",
+            "To <make> {s}, a cook needs a pound of {o}.",
+        ],
+        [
+            "What is {s} <made> from?",
+            "From which plant do cooks <make> {s}?",
+            "What does a cook need to <make> {s}?",
+        ],
+    ),
+    "food_of": (
+        [
+            "{s} was first <baked> in {o}.",
+            "The cooks of {o} first <baked> {s} in {y}.",
+            "It was in {o} that {s} was first <baked>.",
+            "{o} is the town where {s} was first <baked>.",
+        ],
+        [
+            "Where was {s} first <baked>?",
+            "In which town was {s} first <baked>?",
+            "Which town has the cooks that first <baked> {s}?",
+        ],
+    ),
+    "eaten_in": (
+        [
+            "{s} is served in {o}, with salt and a slice of lemon.",
+            "Families sit together in {o} and eat {s}.",
+            "In {o} every family has {s} on the table.",
+            "It is in {o} that {s} tastes best.",
+        ],
+        [
+            "In which season does {s} taste best?",
+            "When do families eat {s} together?",
+            "When is {s} served with salt?",
+        ],
+    ),
+}

@@ -1,0 +1,63 @@
+"""Names: every class has its own endings, so that a name's class shows in its form as well as in its use."""
+
+import random
+from collections.abc import Iterator
+
+STEMS = ["Ash", "Bren", "Cald", "Dor", "Elm", "Fal", "Gar", "Hol", "Kel", "Lang", "Mar", "Nor", "Pel", "Ram", "Sel", "Thorn", "Ul", "Vel", "Wes", "Yar", "Tol", "Bar", "Hay", "Stan"]
+TOWN_ENDINGS = ["ford", "wick", "ton", "ham", "bury", "mouth", "stead", "bridge"]
+REGIONS = (
+    ["Belvany", "Corvany", "Dalmia", "Estria", "Galdia", "Hestany", "Ilvia", "Jorvany", "Karlia", "Merany", "Norvia", "Tolvany"]
+)
+RIVERS = ["Avra", "Bessa", "Corra", "Delva", "Essa", "Farra", "Isna", "Jolva", "Kessa", "Lurra", "Mossa", "Nerra", "Orla", "Pella", "Rissa", "Sarra", "Tirra", "Ulva", "Vessa", "Wenna", "Yorra", "Zella"]
+HILLS = ["Brantor", "Cragtor", "Dartor", "Eltor", "Fentor", "Grantor", "Haytor", "Kestor", "Lintor", "Montor", "Pentor", "Rantor"]
+LAKES = (
+    ["Almere", "Bolmere", "Colmere", "Dunmere", "Ellmere", "Gosmere", "Hawmere", "Idmere", "Lynmere", "Rydmere", "Tormere", "Windmere"]
+)
+MEN = ["Tomas", "Anton", "Bruno", "Casper", "Dario", "Edmund", "Felix", "Gustav", "Hugo", "Ivan", "Jonas", "Konrad", "Lukas", "Martin", "Nils", "Oskar", "Pavel", "Rufus", "Stefan", "Viktor"]
+WOMEN = ["Anna", "Berta", "Clara", "Dora", "Elena", "Frida", "Greta", "Hanna", "Ida", "Julia", "Karla", "Lena", "Maria", "Nora", "Olga", "Paula", "Rosa", "Sofia", "Thea", "Vera"]
+PERSON_STEMS = ["Alder", "Brand", "Carl", "Dahl", "Eng", "Falk", "Grim", "Hart", "Iver", "Jens", "Lind", "Mort", "Nord", "Ols", "Pett", "Rask", "Svend", "Thor", "Vang", "Wolf"]
+PERSON_ENDINGS = ["sen", "mann", "ling"]
+FIRM_STEMS = ["Arvex", "Bolvex", "Cantrex", "Dornex", "Elmex", "Fortex", "Galtex", "Hydrex", "Kolvex", "Lumex", "Mantex", "Nortex", "Pantex", "Quintex", "Rolvex", "Santex", "Tarnex", "Ultrex", "Vantex", "Zentrex"]
+FIRM_ENDINGS = ["Company", "Works", "Brothers", "Mills"]
+SCHOOLS = ["University of {}", "{} College", "{} Museum", "{} United"]
+TITLE_FIRST = ["Silent", "Broken", "Golden", "Hidden", "Last", "Lost", "Midnight", "Scarlet", "Distant", "Winter"]
+TITLE_LAST = ["Lantern", "Orchard", "Mirror", "Harbour", "Feather", "Bridge", "Garden", "Letter", "Crown", "Journey"]
+FESTIVALS = ["Lantern", "Harvest", "Salt", "Candle", "Kite", "Apple", "Snow", "Thunder", "Ribbon", "Barley", "Drum", "Honey"]
+WILD_STEMS = ["marsh", "reed", "stone", "dusk", "frost", "moss", "ember", "thorn", "silver", "copper", "mist", "amber"]
+ANIMAL_ENDINGS = {
+    "bird": ["wing", "beak"],
+    "fish": ["fin", "gill"],
+    "mammal": ["paw", "tail"],
+    "insect": ["moth", "hopper"],
+}
+PLANT_ENDINGS = {"tree": ["oak"], "flower": ["bloom", "bell"], "herb": ["wort", "root"], "shrub": ["berry"]}
+
+
+def demonym(region: str) -> str:
+    """Belvany: Belvanian; Dalmia: Dalmian."""
+    return region.removesuffix("y").removesuffix("ia") + ("ian")
+
+
+def compounds(rng: random.Random, stems: list[str], endings: list[str], count: int) -> list[str]:
+    """`count` different names of a stem and an ending, no letter three times in a row."""
+    names = [stem + ending for stem in stems for ending in endings]
+    names = [n for n in names if all(n.lower()[i : i + 3] != n.lower()[i] * 3 for i in range(len(n) - 2))]
+    return rng.sample(names, count)
+
+
+def people(rng: random.Random, count: int) -> Iterator[tuple[str, bool]]:
+    """`count` different full names, each with whether it is a woman's."""
+    surnames = [stem + ending for stem in PERSON_STEMS for ending in PERSON_ENDINGS]
+    seen: set[str] = set()
+    while len(seen) < count:
+        woman = rng.random() < 0.5
+        name = f"{rng.choice(WOMEN if woman else MEN)} {rng.choice(surnames)}"
+        if name not in seen:
+            seen.add(name)
+            yield name, woman
+
+
+def titles(rng: random.Random, count: int) -> list[str]:
+    """`count` different book titles."""
+    every = [f"The {first} {last}" for first in TITLE_FIRST for last in TITLE_LAST]
+    return rng.sample(every, count)

@@ -1,0 +1,117 @@
+"""MNLI, RTE, QNLI and WNLI: what follows from a sentence, what answers a question, whom a pronoun means."""
+
+from .grammar import QUALITY_OPPOSITES, Voice
+from .tasks_pairs import other_fact
+from .words import CRAFTS
+from .world import Fact
+
+GENRES = {  # a genre is a part of the encyclopedia; the mismatched ones are not trained on
+    "places": ["town", "river", "school", "company"],
+    "people": ["person"],
+    "wildlife": ["animal"],
+    "books": ["book", "festival"],
+    "kitchen": ["food", "plant"],
+}
+MATCHED = ["places", "people", "wildlife"]
+DENIALS = [
+    "It is not true that {}",
+    "Nobody says that {}",
+    "It is false that {}",
+    "Nobody believes that {}",
+    "It is wrong that {}",
+    "No one ever said that {}",
+]
+
+
+def lowered(sentence: str) -> str:
+    """The sentence as a clause, for after `that`."""
+    for start in ("The ", "It ", "In ", "As ", "An ", "A ", "Those ", "Everyone ", "High ", "Among ", "At "):
+        if sentence.startswith(start):
+            return sentence[0].lower() + sentence[1:]
+    return sentence
+
+
+def deny(voice: Voice, sentence: str) -> str:
+    """The sentence denied."""
+    return voice.rng.choice(voice.known(DENIALS)).format(lowered(sentence))
+
+
+def contradict(voice: Voice, fact: Fact, sentence: str) -> str:
+    """A sentence that cannot be true if the fact is: its opposite quality, or its denial."""
+    if fact.relation == "quality" and voice.rng.random() < 0.5:
+        return voice.fill(voice.rng.choice(QUALITY_OPPOSITES), fact)
+    return deny(voice, sentence)
+
+
+def mnli(voice: Voice, facts: list[Fact], count: int, genres: list[str]) -> list[tuple[str, str, str, str]]:
+    """Genre, premise, hypothesis, label; a third each of entailment, neutral, contradiction."""
+    rows = []
+    entities = voice.world.entities
+    pools = {g: [f for f in facts if entities[f.subject].type in GENRES[g]] for g in genres}
+    for number in range(count):
+        genre = voice.rng.choice(genres)
+        fact = voice.rng.choice(pools[genre])
+        premise, same = voice.restate(fact)
+        label = ("entailment", "neutral", "contradiction")[number % 3]
+        if label == "neutral":
+            same = voice.state(other_fact(voice, fact))
+        elif label == "contradiction":
+            same = contradict(voice, fact, same)
+        rows.append((genre, voice.plain(premise), voice.plain(same), label))
+    voice.rng.shuffle(rows)
+    return rows
+
+
+def rte(voice: Voice, facts: list[Fact], count: int) -> list[tuple[str, str, str]]:
+    """A text of one or two sentences, a hypothesis, and whether it follows."""
+    rows = []
+    for number in range(count):
+        fact = voice.rng.choice(facts)
+        text, hypothesis = voice.restate(fact)
+        if number % 2:
+            draw = voice.rng.random()
+            other = other_fact(voice, fact)
+            hypothesis = voice.state(other) if draw < 0.6 else contradict(voice, fact, hypothesis)
+        label = "not_entailment" if number % 2 else "entailment"
+        rows.append((voice.plain(text), voice.plain(hypothesis), label))
+    voice.rng.shuffle(rows)
+    return rows
+
+
+def qnli(voice: Voice, facts: list[Fact], count: int) -> list[tuple[str, str, str]]:
+    """A question, a sentence about the same thing, and whether it holds the answer."""
+    rows = []
+    facts = [f for f in facts if f.relation != "quality"]
+    for number in range(count):
+        fact = voice.rng.choice(facts)
+        told = fact
+        while number % 2 and told.relation == fact.relation:
+            told = other_fact(voice, fact)
+        label = "not_entailment" if number % 2 else "entailment"
+        rows.append((voice.plain(voice.ask(fact)), voice.plain(voice.state(told)), label))
+    voice.rng.shuffle(rows)
+    return rows
+
+
+SCHEMAS = [
+    "The {w2} met the {w} after he had {past} the {o}.",
+    "The {w} met the {w2} after he had {past} the {o}.",
+    "The {w2} thanked the {w} because he had {past} the {o}.",
+    "The {w} asked the {w2} for money because he had {past} the {o}.",
+]
+
+
+def wnli(voice: Voice, count: int) -> list[tuple[str, str, int]]:
+    """A sentence with a pronoun, the same said of one of two people, and 1 where it is the right one.
+
+    Who does what is known from the trades: it is the baker who bakes the bread.
+    """
+    rows = []
+    for number in range(count):
+        first, second = voice.rng.sample(CRAFTS, 2)
+        worker, past, _, thing, _ = first
+        sentence = voice.rng.choice(SCHEMAS).format(w=worker, w2=second[0], past=past, o=thing)
+        who = second[0] if number % 2 else worker
+        rows.append((sentence, f"The {who} had {past} the {thing}.", int(number % 2 == 0)))
+    voice.rng.shuffle(rows)
+    return rows
