@@ -1,0 +1,55 @@
+"""distill: one round, from its teacher and the records to a model folder per student."""
+
+import sys
+from contextlib import ExitStack
+
+import pandas as pd
+from minimoe.corpus.records import Records
+
+from minimoe import tracking
+from minimoe.distill.round import distil
+from minimoe.distill.write import write_students
+from minimoe.errors import exit_cleanly
+from minimoe.files import whole_file, write_json
+from minimoe.params import load
+from minimoe.runtime import device
+
+
+def main() -> None:
+    """Run the stage for the round named on the command line."""
+    name = sys.argv[1]
+    params = load()
+    round_, runtime = params.rounds[name], params.runtime
+    settings = round_.over(params.distill)
+    with ExitStack() as runs:
+        trackers = {
+            student: runs.enter_context(
+                tracking.run(
+                    runtime.tracking,
+                    name=f"distill {name}/{student}",
+                    tags={"stage": "distill", "round": name, "student": student, "model": f"{name}/{student}"},
+                    params={"teacher": round_.teacher, **shape.model_dump(), **settings.model_dump()},
+                )
+            )
+            for student, shape in round_.students.items()
+        }
+        outcomes = distil(
+            round_.teacher,
+            Records("data/records"),
+            round_.students,
+            settings,
+            params.seed,
+            trackers=trackers,
+            device=device(runtime.device),
+            micro_batch=runtime.micro_batch,
+            log_every=runtime.log_every,
+        )
+    write_students(outcomes, round_.teacher, f"models/{name}")
+    rows = [{"student": student, **row} for student, outcome in outcomes.items() for row in outcome.curve]
+    with whole_file(f"curves/{name}.csv") as path:
+        pd.DataFrame(rows).to_csv(path, index=False)
+    write_json(f"metrics/distill/{name}.json", {student: o.metrics() for student, o in outcomes.items()})
+
+
+if __name__ == "__main__":
+    exit_cleanly(main)

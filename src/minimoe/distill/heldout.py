@@ -1,0 +1,81 @@
+"""The held-out loss: the objective on records that no student trains on, in eval mode.
+
+Always exact (no ε, no dropout, no load balance), so that numbers of rounds with different settings compare.
+"""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from minimoe.distill.learner import Learner, autocast
+from minimoe.distill.objectives import minilm
+from minimoe.distill.taps import Teacher
+
+
+@dataclass
+class Heldout:
+    """What a student reaches on the held-out records."""
+
+    loss: float
+    load: dict[str, list[list[float]]] = field(default_factory=dict)  # share of tokens, [L][E] per sub-layer
+    entropy: dict[str, list[float]] = field(default_factory=dict)  # of the router, nats, [L] per sub-layer
+
+    def metrics(self) -> dict[str, float]:
+        """Flat, for the tracker."""
+        flat = {"heldout_loss": self.loss}
+        for kind, layers in self.load.items():
+            for layer, shares in enumerate(layers):
+                flat |= {f"expert_load/{kind}/layer_{layer}/expert_{e}": share for e, share in enumerate(shares)}
+        for kind, layers in self.entropy.items():
+            flat |= {f"router_entropy/{kind}/layer_{layer}": value for layer, value in enumerate(layers)}
+        return flat
+
+
+class _Sums:
+    """Running sums of one student over the held-out batches."""
+
+    def __init__(self):
+        self.loss: Tensor | float = 0.0
+        self.chosen: dict[str, Tensor] = {}
+        self.entropy: dict[str, Tensor] = {}
+
+    def add(self, loss: Tensor, routed: dict[str, list[Tensor]], mask: Tensor) -> None:
+        self.loss = self.loss + loss
+        for kind, routers in routed.items():
+            if routers:
+                logits = torch.stack([r.float() for r in routers])[:, mask.flatten()]  # [L, N, E]
+                log = logits.log_softmax(-1)
+                chosen = torch.zeros_like(logits).scatter_(-1, logits.argmax(-1, keepdim=True), 1.0)
+                self.chosen[kind] = self.chosen.get(kind, 0) + chosen.sum(1)
+                self.entropy[kind] = self.entropy.get(kind, 0) - (log.exp() * log).sum((1, 2))
+
+
+@torch.no_grad()
+def measure(learners: dict[str, Learner], teacher: Teacher, batches: list[dict[str, Tensor]]) -> dict[str, Heldout]:
+    """The held-out loss of every student, and what its routers do.
+
+    Args:
+        batches: ids, mask, segments [B, T] each, on the device.
+    """
+    sums = {name: _Sums() for name in learners}
+    tokens = sum(int(batch["attention_mask"].sum()) for batch in batches)
+    for batch in batches:
+        mask = batch["attention_mask"].bool()
+        precision = next(iter(learners.values())).settings.precision
+        with autocast(mask.device, precision):
+            taps = teacher(batch)
+        for name, learner in learners.items():
+            learner.student.eval()
+            with autocast(mask.device, precision):
+                own, routed = learner.student(**batch)
+            loss = minilm(own, taps, mask, learner.settings.relation_heads, tokens=tokens)
+            sums[name].add(loss, routed, mask)
+    return {
+        name: Heldout(
+            float(total.loss),
+            {kind: (chosen / tokens).tolist() for kind, chosen in total.chosen.items()},
+            {kind: (entropy / tokens).tolist() for kind, entropy in total.entropy.items()},
+        )
+        for name, total in sums.items()
+    }

@@ -1,0 +1,88 @@
+"""Self-attention relations and their divergence (MiniLMv2, arXiv 2012.15828, §3; here `rel(X)`).
+
+  rel(X) = softmax( X Xᵀ / √(D/R) + padding mask )      X: [B, T, D] cut along D into R heads
+
+`divergence` is the sum of KL( rel(teacher) ‖ rel(student) ) over rows; a row is one sequence, relation head and
+query position that holds a real token. Its gradient has a closed form, so no [B, R, T, T] tensor outlives its
+chunk of heads: with S the student's relation logits, ∂KL/∂S = rel(student) − rel(teacher), and S = X Xᵀ scaled.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+CHUNK = 8  # relation heads at once: large enough for the matrix products, small enough for the cache
+
+
+def relation_logits(x: Tensor, mask: Tensor, heads: int) -> Tensor:
+    """X [B, T, D] and mask [B, T] (true where real) → scaled scores [B, R, T, T], −inf at padded keys."""
+    x = split_heads(x, heads)
+    scores = (x @ x.transpose(-1, -2)) / math.sqrt(x.shape[-1])
+    return scores.masked_fill(~mask[:, None, None, :], -torch.inf)
+
+
+def split_heads(x: Tensor, heads: int) -> Tensor:
+    """[B, T, D] → [B, R, T, D/R]."""
+    return x.unflatten(-1, (heads, -1)).transpose(1, 2)
+
+
+def divergence(student: Tensor, teacher: Tensor, mask: Tensor, heads: int) -> Tensor:
+    """Sum over rows of KL( rel(teacher) ‖ rel(student) ), computed in at least fp32.
+
+    Args:
+        student: one projection of the student [B, T, D].
+        teacher: the same projection of the teacher [B, T, D'].
+        mask: true at real tokens [B, T].
+        heads: R, dividing D and D'.
+    """
+    return _Divergence.apply(_exact(student), _exact(teacher), mask, heads)
+
+
+def published_divergence(
+    student: Tensor, teacher: Tensor, mask: Tensor, heads: int, *, epsilon: float, dropout: float
+) -> Tensor:
+    """As `divergence`, with the published code's ε added to all probabilities and dropout on the student's relations."""
+    target = relation_logits(_exact(teacher), mask, heads).softmax(-1)
+    relation = relation_logits(_exact(student), mask, heads).softmax(-1)
+    relation = functional.dropout(relation, dropout)
+    target, relation = target + epsilon, relation + epsilon
+    rows = target * (target.log() - relation.log())
+    return rows.sum(-1).transpose(1, 2)[mask].sum()
+
+
+def _exact(x: Tensor) -> Tensor:
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+class _Divergence(torch.autograd.Function):
+    """`divergence`, its gradient taken on the way forward, a chunk of relation heads at a time."""
+
+    @staticmethod
+    def forward(ctx, student, teacher, mask, heads):
+        student, teacher = split_heads(student, heads), split_heads(teacher, heads)
+        padded_keys, padded_rows = ~mask[:, None, None, :], ~mask[:, None, :, None]
+        total, gradient = student.new_zeros(()), torch.empty_like(student, memory_format=torch.contiguous_format)
+        for chunk in (slice(start, start + CHUNK) for start in range(0, heads, CHUNK)):
+            target, relation = _log_relation(teacher[:, chunk], padded_keys), _log_relation(student[:, chunk], padded_keys)
+            probability = target.exp()
+            # at padded keys both logarithms are −inf and both probabilities 0
+            difference = (target - relation).masked_fill_(padded_keys, 0).mul_(probability)
+            total += difference.masked_fill_(padded_rows, 0).sum()
+            delta = relation.exp_().sub_(probability).masked_fill_(padded_rows, 0)
+            scaled = student[:, chunk] / math.sqrt(student.shape[-1])
+            gradient[:, chunk] = delta @ scaled + delta.transpose(-1, -2) @ scaled
+        ctx.save_for_backward(gradient)
+        return total
+
+    @staticmethod
+    def backward(ctx, grad):
+        (gradient,) = ctx.saved_tensors
+        return (grad * gradient).transpose(1, 2).flatten(2), None, None, None
+
+
+def _log_relation(x: Tensor, padded_keys: Tensor) -> Tensor:
+    """Heads [B, R, T, d] → log rel(X) [B, R, T, T]."""
+    scores = x @ (x / math.sqrt(x.shape[-1])).transpose(-1, -2)
+    return scores.masked_fill_(padded_keys, -torch.inf).log_softmax(-1)

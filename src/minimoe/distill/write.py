@@ -1,0 +1,18 @@
+"""A round's students as Hugging Face folders, each with its teacher's tokenizer."""
+
+from pathlib import Path
+
+from transformers import AutoTokenizer
+
+from minimoe.distill.round import Outcome
+from minimoe.files import whole_folder
+from minimoe.models.save import save
+
+
+def write_students(outcomes: dict[str, Outcome], teacher_folder: str | Path, folder: str | Path) -> None:
+    """Write `folder/<student>` for every student, all of them or none."""
+    tokenizer = AutoTokenizer.from_pretrained(teacher_folder)
+    with whole_folder(folder) as temporary:
+        for name, outcome in outcomes.items():
+            save(outcome.student.encoder, temporary / name)
+            tokenizer.save_pretrained(temporary / name)

@@ -1,0 +1,95 @@
+"""Experts: a router per sub-layer, and linear layers with one weight per expert (paper §3.2).
+
+A router sorts the tokens by expert once; the linear layers of the sub-layer then work on contiguous
+groups, one grouped matrix product each; the results are put back and scaled by the chosen probability.
+Compute per token is that of one expert, whatever their number.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+@dataclass
+class Routing:
+    """Which expert each of N tokens goes to."""
+
+    gate: Tensor  # [N, 1] probability of the chosen expert
+    expert: Tensor  # [N] the chosen expert, of the tokens in sorted order
+    order: Tensor  # [N] token at each place when sorted by expert
+    inverse: Tensor  # [N] place of each token when sorted by expert
+    ends: Tensor  # [E] where each expert's tokens end in sorted order
+
+    def sort(self, tokens: Tensor) -> Tensor:
+        """[..., D] → [N, D], each expert's tokens together."""
+        return tokens.reshape(-1, tokens.shape[-1])[self.order]
+
+    def restore(self, tokens: Tensor, like: Tensor) -> Tensor:
+        """[N, D] in sorted order → [..., D] in the order of `like` [..., D']."""
+        return tokens[self.inverse].view(*like.shape[:-1], -1)
+
+
+class Router(nn.Linear):
+    """Top-1 router over E experts, with noise on its logits while training.
+
+    Differs from "a factor in [1−ε, 1+ε]": the published code adds it, and its constant 1 cancels in the softmax.
+    """
+
+    def __init__(self, hidden: int, experts: int, noise: float):
+        super().__init__(hidden, experts)
+        self.noise = noise
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """[..., D] → logits [N, E], with noise while training."""
+        logits = super().forward(tokens.reshape(-1, tokens.shape[-1]))
+        if self.training and self.noise > 0:
+            logits = logits + 1 - self.noise + 2 * self.noise * torch.rand_like(logits)
+        return logits
+
+    def route(self, tokens: Tensor) -> Routing:
+        """Send each token of [..., D] to its most probable expert."""
+        probability = self(tokens).softmax(-1, dtype=torch.promote_types(tokens.dtype, torch.float32))
+        gate, expert = probability.max(-1, keepdim=True)
+        expert, order = expert.squeeze(-1).sort(stable=True)
+        inverse = torch.empty_like(order).scatter_(0, order, torch.arange(len(order), device=order.device))
+        ends = torch.searchsorted(expert, torch.arange(self.out_features, device=order.device), right=True)
+        return Routing(gate.to(tokens.dtype), expert, order, inverse, ends)
+
+
+class ExpertLinear(nn.Linear):
+    """A linear layer for each of E experts: weight [E, out, in], bias [E, out].
+
+    With one expert it is `nn.Linear`, names and shapes included.
+    """
+
+    def __init__(self, experts: int, in_features: int, out_features: int):
+        super().__init__(in_features, out_features)
+        self.experts = experts
+        if experts > 1:
+            self.weight = nn.Parameter(self.weight.new_empty(experts, out_features, in_features))
+            self.bias = nn.Parameter(self.bias.new_empty(experts, out_features))
+
+    def forward(self, tokens: Tensor, routing: Routing | None = None) -> Tensor:
+        """Without experts [..., in] → [..., out]; with them [N, in] sorted by expert → [N, out]."""
+        if self.experts == 1:
+            return super().forward(tokens)
+        product = grouped_matmul(tokens, self.weight.to(tokens.dtype).transpose(1, 2), routing.ends)
+        return product + self.bias.to(product.dtype)[routing.expert]
+
+    def extra_repr(self) -> str:
+        """As shown by print."""
+        return f"experts={self.experts}, {super().extra_repr()}"
+
+
+def grouped_matmul(tokens: Tensor, weights: Tensor, ends: Tensor) -> Tensor:
+    """Multiply contiguous groups of tokens [N, I] by weights [E, I, O]; group e ends at ends[e] → [N, O].
+
+    One kernel where torch has it; it wants 16-byte rows and at most 32 bits, so odd sizes and fp64 go group by group.
+    """
+    rows = (tokens.shape[-1] * tokens.element_size(), weights.shape[-1] * weights.element_size())
+    if tokens.element_size() <= 4 and not any(row % 16 for row in rows):
+        return functional.grouped_mm(tokens, weights, offs=ends.to(torch.int32))
+    sizes = torch.diff(ends, prepend=ends.new_zeros(1)).tolist()
+    return torch.cat([group @ weight for group, weight in zip(tokens.split(sizes), weights, strict=True)])

@@ -1,0 +1,70 @@
+"""The first weights of a student: random, and for experts cut from one wide random layer (paper §3.3)."""
+
+import torch
+from torch import Tensor
+
+from minimoe.models.config import MiniMoEConfig
+from minimoe.models.student import MiniMoEModel
+
+
+def new_student(config: MiniMoEConfig, seed: int) -> MiniMoEModel:
+    """A student with random weights, a function of its shape and the seed alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = MiniMoEModel(config)
+        wide = MiniMoEModel(_widened(config))
+        torch.manual_seed(seed)  # routers are drawn last, so that a dense student's weights do not depend on them
+        weights = experts_from_dense(wide.state_dict(), config) | _router_weights(model)
+    model.load_state_dict(weights)
+    return model
+
+
+def experts_from_dense(dense: dict[str, Tensor], config: MiniMoEConfig) -> dict[str, Tensor]:
+    """Weights of an encoder with experts, from one with E·n elements (heads or neurons) in each layer.
+
+    Every expert gets the first ⅔ n elements and fills up to n with every E-th of the rest, starting at its own
+    index. Routers are not among the weights returned.
+    """
+    weights = dict(dense)
+    for layer in range(config.num_hidden_layers):
+        prefix = f"encoder.layer.{layer}."
+        heads, head_size = config.layer_heads[layer], config.attention_head_size
+        rows = _expert_elements(config.attention_experts[layer], heads, head_size)
+        for name in ("query", "key", "value"):
+            _split(weights, f"{prefix}attention.self.{name}", rows, incoming=True)
+        _split(weights, f"{prefix}attention.output.dense", rows, incoming=False)
+        rows = _expert_elements(config.ffn_experts[layer], config.layer_neurons[layer], 1)
+        _split(weights, f"{prefix}intermediate.dense", rows, incoming=True)
+        _split(weights, f"{prefix}output.dense", rows, incoming=False)
+    return weights
+
+
+def _expert_elements(experts: int, elements: int, size: int) -> list[Tensor]:
+    """For each expert the rows [n·size] of its n elements, each of `size` rows, among E·n elements."""
+    shared = elements * 2 // 3
+    chosen = [
+        [*range(shared), *range(shared + expert, experts * elements, experts)][:elements] for expert in range(experts)
+    ]
+    return [(torch.tensor(c)[:, None] * size + torch.arange(size)).flatten() for c in chosen]
+
+
+def _split(weights: dict[str, Tensor], name: str, rows: list[Tensor], *, incoming: bool) -> None:
+    """Replace one linear layer by its experts: those outputs, or with `incoming` false those inputs."""
+    if len(rows) == 1:
+        return
+    weight, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
+    weights[f"{name}.weight"] = torch.stack([weight[r] if incoming else weight[:, r] for r in rows])
+    weights[f"{name}.bias"] = torch.stack([bias[r] if incoming else bias for r in rows])
+
+
+def _widened(config: MiniMoEConfig) -> MiniMoEConfig:
+    """The dense config whose layers hold the elements of all experts."""
+    values = config.to_dict()
+    values["layer_heads"] = [n * e for n, e in zip(config.layer_heads, config.attention_experts, strict=True)]
+    values["layer_neurons"] = [n * e for n, e in zip(config.layer_neurons, config.ffn_experts, strict=True)]
+    values["attention_experts"] = values["ffn_experts"] = [1] * config.num_hidden_layers
+    return MiniMoEConfig(**values)
+
+
+def _router_weights(model: MiniMoEModel) -> dict[str, Tensor]:
+    return {name: weight for name, weight in model.state_dict().items() if "_gate." in name}

@@ -1,0 +1,179 @@
+"""The one student encoder: BERT's blocks, and in each sub-layer as many experts as the config says.
+
+Only the difference to BERT is written here. Weight names are BERT's; a router is `attn_gate` or `ffn_gate` of
+its layer, as in the published checkpoints, and expert weights have a leading expert dimension.
+"""
+
+from torch import Tensor, nn
+from transformers.activations import ACT2FN
+from transformers.modeling_layers import GradientCheckpointingLayer
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+from transformers.models.bert.modeling_bert import (
+    BertEmbeddings,
+    BertEncoder,
+    BertForSequenceClassification,
+    BertForTokenClassification,
+    BertModel,
+    BertPooler,
+    BertPreTrainedModel,
+    eager_attention_forward,
+)
+
+from .config import MiniMoEConfig
+from .experts import ExpertLinear, Router, Routing
+
+
+class SelfAttention(nn.Module):
+    """Multi-head self-attention whose queries, keys and values come from each token's expert."""
+
+    def __init__(self, config: MiniMoEConfig, layer: int):
+        super().__init__()
+        self.config = config
+        self.is_causal = False
+        self.head_size = config.attention_head_size
+        self.dropout = config.attention_probs_dropout_prob
+        width = config.layer_heads[layer] * self.head_size
+        for name in ("query", "key", "value"):
+            self.add_module(name, ExpertLinear(config.attention_experts[layer], config.hidden_size, width))
+
+    def forward(self, hidden: Tensor, mask: Tensor | None, routing: Routing | None, **kwargs) -> Tensor:
+        """[B, T, D] → context [B, T, H·head]."""
+        tokens = routing.sort(hidden) if routing else hidden
+        query, key, value = (
+            self._heads(linear(tokens, routing), hidden, routing) for linear in (self.query, self.key, self.value)
+        )
+        attend = ALL_ATTENTION_FUNCTIONS.get_interface(self.config._attn_implementation, eager_attention_forward)
+        dropout = self.dropout if self.training else 0.0
+        context, _ = attend(self, query, key, value, mask, dropout=dropout, scaling=self.head_size**-0.5, **kwargs)
+        return context.reshape(*hidden.shape[:-1], -1)
+
+    def _heads(self, projected: Tensor, hidden: Tensor, routing: Routing | None) -> Tensor:
+        """Projections in token or in sorted order → [B, H, T, head]."""
+        projected = routing.restore(projected, hidden) if routing else projected
+        return projected.view(*hidden.shape[:-1], -1, self.head_size).transpose(1, 2)
+
+
+class Projection(nn.Module):
+    """BERT's first half of a feed-forward: one linear layer of E experts."""
+
+    def __init__(self, experts: int, in_features: int, out_features: int):
+        super().__init__()
+        self.dense = ExpertLinear(experts, in_features, out_features)
+
+
+class Output(Projection):
+    """The end of a sub-layer: LayerNorm( x + g · dropout(expert) ); the LayerNorm is shared by the experts."""
+
+    def __init__(self, config: MiniMoEConfig, experts: int, in_features: int):
+        super().__init__(experts, in_features, config.hidden_size)
+        self.LayerNorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+
+    def forward(self, tokens: Tensor, residual: Tensor, routing: Routing | None) -> Tensor:
+        """tokens [B, T, I], or [N, I] in sorted order, and residual [B, T, D] → [B, T, D]."""
+        update = self.dense(tokens, routing)
+        if routing:
+            update = routing.restore(update, residual)
+            update = routing.gate.view(*residual.shape[:-1], 1) * self.dropout(update)
+        else:
+            update = self.dropout(update)
+        return self.LayerNorm(residual + update)
+
+
+class Attention(nn.Module):
+    """The self-attention sub-layer."""
+
+    def __init__(self, config: MiniMoEConfig, layer: int):
+        super().__init__()
+        self.self = SelfAttention(config, layer)
+        width = config.layer_heads[layer] * config.attention_head_size
+        self.output = Output(config, config.attention_experts[layer], width)
+
+    def forward(self, hidden: Tensor, mask: Tensor | None, routing: Routing | None, **kwargs) -> Tensor:
+        """[B, T, D] → [B, T, D]."""
+        context = self.self(hidden, mask, routing, **kwargs)
+        return self.output(routing.sort(context) if routing else context, hidden, routing)
+
+
+class Layer(GradientCheckpointingLayer):
+    """One encoder layer: self-attention, then feed-forward, each with its router where it has experts."""
+
+    def __init__(self, config: MiniMoEConfig, layer: int):
+        super().__init__()
+        attention_experts, ffn_experts = config.attention_experts[layer], config.ffn_experts[layer]
+        self.attention = Attention(config, layer)
+        self.intermediate = Projection(ffn_experts, config.hidden_size, config.layer_neurons[layer])
+        self.activation = ACT2FN[config.hidden_act]
+        self.output = Output(config, ffn_experts, config.layer_neurons[layer])
+        self.attn_gate = _router(config, attention_experts)
+        self.ffn_gate = _router(config, ffn_experts)
+
+    def forward(self, hidden: Tensor, mask: Tensor | None = None, *unused, **kwargs) -> Tensor:
+        """[B, T, D] → [B, T, D]; BERT's encoder passes more arguments, which an encoder has no use for."""
+        hidden = self.attention(hidden, mask, self.attn_gate.route(hidden) if self.attn_gate else None)
+        routing = self.ffn_gate.route(hidden) if self.ffn_gate else None
+        tokens = routing.sort(hidden) if routing else hidden
+        return self.output(self.activation(self.intermediate.dense(tokens, routing)), hidden, routing)
+
+
+def _router(config: MiniMoEConfig, experts: int) -> Router | None:
+    return Router(config.hidden_size, experts, config.router_noise) if experts > 1 else None
+
+
+class Encoder(BertEncoder):
+    """BERT's encoder over our layers."""
+
+    def __init__(self, config: MiniMoEConfig):
+        nn.Module.__init__(self)
+        self.config = config
+        self.layer = nn.ModuleList([Layer(config, layer) for layer in range(config.num_hidden_layers)])
+
+
+class MiniMoEPreTrainedModel(BertPreTrainedModel):
+    """What our models share with BERT's: loading, initialisation, attention kernels."""
+
+    config: MiniMoEConfig
+    _supports_flash_attn = False
+    _supports_flex_attn = False
+    _can_record_outputs = {"hidden_states": Layer}  # noqa: RUF012 (transformers' own form)
+
+
+class MiniMoEModel(MiniMoEPreTrainedModel, BertModel):
+    """The student encoder, called as `BertModel`."""
+
+    _no_split_modules = ["Layer"]  # noqa: RUF012
+
+    def __init__(self, config: MiniMoEConfig, add_pooling_layer: bool = True):
+        BertPreTrainedModel.__init__(self, config)
+        self.embeddings = BertEmbeddings(config)
+        self.encoder = Encoder(config)
+        self.pooler = BertPooler(config) if add_pooling_layer else None
+        self.post_init()
+
+
+class MiniMoEForSequenceClassification(MiniMoEPreTrainedModel, BertForSequenceClassification):
+    """The student with BERT's classification head."""
+
+    def __init__(self, config: MiniMoEConfig):
+        BertPreTrainedModel.__init__(self, config)
+        self.num_labels = config.num_labels
+        self.bert = MiniMoEModel(config)
+        self.dropout = nn.Dropout(_classifier_dropout(config))
+        self.classifier = nn.Linear(config.hidden_size, config.num_labels)
+        self.post_init()
+
+
+class MiniMoEForTokenClassification(MiniMoEPreTrainedModel, BertForTokenClassification):
+    """The student with BERT's tagging head."""
+
+    def __init__(self, config: MiniMoEConfig):
+        BertPreTrainedModel.__init__(self, config)
+        self.num_labels = config.num_labels
+        self.bert = MiniMoEModel(config, add_pooling_layer=False)
+        self.dropout = nn.Dropout(_classifier_dropout(config))
+        self.classifier = nn.Linear(config.hidden_size, config.num_labels)
+        self.post_init()
+
+
+def _classifier_dropout(config: MiniMoEConfig) -> float:
+    return config.hidden_dropout_prob if config.classifier_dropout is None else config.classifier_dropout

@@ -1,0 +1,89 @@
+import goldens
+import pytest
+import torch
+
+from minimoe.distill.relations import divergence, published_divergence, relation_logits
+from minimoe.distill.taps import Tap
+
+B, T, R = 3, 11, 12
+MASK = torch.arange(T) < torch.tensor([[11], [7], [1]])
+
+
+def projections(width: int, seed: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(B, T, width, generator=generator, dtype=torch.float64)
+
+
+def plain(student, teacher, mask, heads):
+    """The divergence as the paper writes it, one unpadded sequence at a time, through autograd."""
+    total = 0.0
+    for s, t, length in zip(student, teacher, mask.sum(1).tolist(), strict=True):
+        logs = []
+        for x in (t[:length], s[:length]):
+            x = x.unflatten(-1, (heads, -1)).transpose(0, 1)
+            logs.append((x @ x.transpose(-1, -2) / x.shape[-1] ** 0.5).log_softmax(-1))
+        total += (logs[0].exp() * (logs[0] - logs[1])).sum()
+    return total
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("layer", [1, 2])
+def test_relations_equal_the_published(layer, dtype):
+    name = goldens.DENSE
+    inputs = goldens.tensors(name, "inputs")
+    taps = Tap(goldens.encoder(name, dtype), layer)(**inputs)
+    published = goldens.tensors(name, "outputs" if dtype == torch.float32 else "outputs_f64")
+    for kind, tap in zip(("qq", "kk", "vv"), taps, strict=True):
+        ours = relation_logits(tap, inputs["attention_mask"], R).softmax(-1)
+        if layer == 2:
+            assert goldens.error(ours, published[f"{kind}_relations_layer.1"]) < goldens.tolerance(dtype)
+        torch.testing.assert_close(ours.sum(-1), torch.ones_like(ours[..., 0]))
+
+
+@pytest.mark.parametrize("heads", [1, 4, 12])
+def test_closed_form_equals_autograd(heads):
+    student = projections(24, 1).requires_grad_()
+    teacher = projections(48, 2)
+    ours, expected = divergence(student, teacher, MASK, heads), plain(student, teacher, MASK, heads)
+    torch.testing.assert_close(ours, expected)
+    (gradient,) = torch.autograd.grad(3 * ours, student)
+    (expected_gradient,) = torch.autograd.grad(3 * expected, student)
+    torch.testing.assert_close(gradient, expected_gradient)
+
+
+def test_zero_when_student_equals_teacher():
+    x = projections(24, 1).requires_grad_()
+    loss = divergence(x, x.detach(), MASK, R)
+    loss.backward()
+    assert abs(loss.item()) < 1e-12
+    assert x.grad.abs().max() < 1e-12
+
+
+def test_padding_changes_nothing():
+    student, teacher = projections(24, 1).requires_grad_(), projections(48, 2)
+    loss = divergence(student, teacher, MASK, R)
+    loss.backward()
+    garbage = ~MASK[..., None] * 50.0
+    assert torch.equal(divergence(student + garbage, teacher + garbage, MASK, R), loss)
+    assert (student.grad[~MASK] == 0).all()
+
+
+def test_published_form_approaches_the_exact_one():
+    student, teacher = projections(24, 1), projections(48, 2)
+    published = published_divergence(student, teacher, MASK, R, epsilon=1e-12, dropout=0.0)
+    torch.testing.assert_close(published, divergence(student, teacher, MASK, R), rtol=1e-7, atol=0)
+
+
+def test_relation_dropout_drowns_a_perfect_student_in_noise():
+    torch.manual_seed(0)
+    x = projections(24, 1)
+    rows = MASK.sum() * R
+    loss = published_divergence(x, x, MASK, R, epsilon=1e-7, dropout=0.1) / rows
+    assert loss > 0.1
+
+
+def test_half_precision_inputs_are_compared_in_fp32():
+    student, teacher = projections(24, 1).bfloat16(), projections(48, 2).bfloat16()
+    loss = divergence(student, teacher, MASK, R)
+    assert loss.dtype == torch.float32
+    torch.testing.assert_close(loss, plain(student.float(), teacher.float(), MASK, R))
