@@ -12,7 +12,7 @@ from minimoe.distill.write import write_students
 from minimoe.errors import exit_cleanly
 from minimoe.files import whole_file, write_json
 from minimoe.params import load
-from minimoe.runtime import device
+from minimoe.runtime import device, is_main, launch
 
 
 def main() -> None:
@@ -20,6 +20,7 @@ def main() -> None:
     name = sys.argv[1]
     params = load()
     round_, runtime = params.rounds[name], params.runtime
+    launch(runtime.launcher, "stages.distill")
     settings = round_.over(params.distill)
     with ExitStack() as runs:
         trackers = {
@@ -27,7 +28,12 @@ def main() -> None:
                 tracking.run(
                     runtime.tracking,
                     name=f"distill {name}/{student}",
-                    tags={"stage": "distill", "round": name, "student": student, "model": f"{name}/{student}"},
+                    tags={
+                        "stage": "distill",
+                        "round": name,
+                        "student": student,
+                        "model": f"{name}/{student}",
+                    },
                     params={"teacher": round_.teacher, **shape.model_dump(), **settings.model_dump()},
                 )
             )
@@ -44,7 +50,12 @@ def main() -> None:
             micro_batch=runtime.micro_batch,
             log_every=runtime.log_every,
         )
-    write_students(outcomes, round_.teacher, f"models/{name}")
+    if is_main():
+        _write(name, round_.teacher, outcomes)
+
+
+def _write(name: str, teacher: str, outcomes: dict) -> None:
+    write_students(outcomes, teacher, f"models/{name}")
     rows = [{"student": student, **row} for student, outcome in outcomes.items() for row in outcome.curve]
     with whole_file(f"curves/{name}.csv") as path:
         pd.DataFrame(rows).to_csv(path, index=False)

@@ -1,6 +1,10 @@
 """How many processes and threads the work takes, and on which device. None of it changes a result."""
 
 import os
+import shlex
+import sys
+
+from minimoe.errors import UserError
 
 
 def cores() -> int:
@@ -20,3 +24,23 @@ def device(wanted: str) -> str:
     if wanted == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     return wanted
+
+
+def launch(launcher: str, module: str) -> None:
+    """Start `module` again under `launcher`, unless that is plain python or has happened already.
+
+    The launcher (`torchrun --nproc-per-node=2`, `accelerate launch …`) is not in the stage's command, where a change
+    would invalidate the stage's results.
+    """
+    if launcher == "python" or "LOCAL_RANK" in os.environ:
+        return
+    command = [*shlex.split(launcher), "-m", module, *sys.argv[1:]]
+    try:
+        os.execvp(command[0], command)
+    except OSError as error:
+        raise UserError(f"runtime.launcher: cannot start {command[0]!r}: {error.strerror}; is it installed?") from None
+
+
+def is_main() -> bool:
+    """Whether this is the process that writes the results."""
+    return int(os.environ.get("RANK", "0")) == 0

@@ -1,0 +1,1 @@
+"""Distillation: taps, relations, objectives and the round loop."""

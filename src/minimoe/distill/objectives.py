@@ -28,7 +28,8 @@ def minilm(
         heads: relation heads R.
         tokens: real tokens to average over, when the batch is one part of a larger one; default: those of `mask`.
         log_epsilon: ε inside the logarithm, as published 1e-7; 0 is the exact log-softmax.
-        dropout: on the student's relations, as published 0.1; it drowns the loss in noise (1e-9 → 1.13 for a student equal to its teacher).
+        dropout: on the student's relations, as published 0.1; it drowns the loss in noise: from 1e-9 to 1.13 for a
+            student equal to its teacher.
     """
     tokens = int(mask.sum()) if tokens is None else tokens
     if log_epsilon or dropout:
@@ -61,6 +62,8 @@ def load_balance(logits: Tensor, mask: Tensor | None) -> Tensor:
 def mean_load_balance(attention: Sequence[Tensor], ffn: Sequence[Tensor], mask: Tensor | None) -> Tensor | float:
     """Mean over layers; where both sub-layers have experts, the mean of the two; 0 without experts."""
     means = [
-        torch.stack([load_balance(logits, mask) for logits in routers]).mean() for routers in (attention, ffn) if routers
+        torch.stack([load_balance(logits, mask) for logits in routers]).mean()
+        for routers in (attention, ffn)
+        if routers
     ]
     return sum(means) / len(means) if means else 0.0

@@ -43,7 +43,7 @@ def divergence(student: Tensor, teacher: Tensor, mask: Tensor, heads: int) -> Te
 def published_divergence(
     student: Tensor, teacher: Tensor, mask: Tensor, heads: int, *, epsilon: float, dropout: float
 ) -> Tensor:
-    """As `divergence`, with the published code's ε added to all probabilities and dropout on the student's relations."""
+    """As `divergence`, but as published: ε added to all probabilities, dropout on the student's relations."""
     target = relation_logits(_exact(teacher), mask, heads).softmax(-1)
     relation = relation_logits(_exact(student), mask, heads).softmax(-1)
     relation = functional.dropout(relation, dropout)
@@ -63,9 +63,15 @@ class _Divergence(torch.autograd.Function):
     def forward(ctx, student, teacher, mask, heads):
         student, teacher = split_heads(student, heads), split_heads(teacher, heads)
         padded_keys, padded_rows = ~mask[:, None, None, :], ~mask[:, None, :, None]
-        total, gradient = student.new_zeros(()), torch.empty_like(student, memory_format=torch.contiguous_format)
+        total, gradient = (
+            student.new_zeros(()),
+            torch.empty_like(student, memory_format=torch.contiguous_format),
+        )
         for chunk in (slice(start, start + CHUNK) for start in range(0, heads, CHUNK)):
-            target, relation = _log_relation(teacher[:, chunk], padded_keys), _log_relation(student[:, chunk], padded_keys)
+            target, relation = (
+                _log_relation(teacher[:, chunk], padded_keys),
+                _log_relation(student[:, chunk], padded_keys),
+            )
             probability = target.exp()
             # at padded keys both logarithms are −inf and both probabilities 0
             difference = (target - relation).masked_fill_(padded_keys, 0).mul_(probability)

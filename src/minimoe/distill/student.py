@@ -13,7 +13,7 @@ class TappedStudent(nn.Module):
     """An encoder whose forward pass returns what the objective compares.
 
     A dense student is tapped at its last layer's own projections. A student with experts has no such projections of
-    one kind, so it gets an extra projection of its last hidden states, dropped when the student is saved (as published).
+    one kind, so it gets an extra one of its last hidden states, dropped when the student is saved (as published).
 
     Args:
         encoder: the student encoder.

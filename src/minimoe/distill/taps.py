@@ -33,7 +33,7 @@ ARCHITECTURES = {
 }
 
 
-class _Reached(Exception):  # noqa: N818 (not an error)
+class _Reached(Exception):
     """The last tap has been read; raised to leave the forward pass."""
 
 

@@ -1,6 +1,11 @@
 """The student encoder; importing this registers it with the transformers Auto classes."""
 
-from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, AutoModelForTokenClassification
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
+)
 
 from minimoe.models.config import MiniMoEConfig
 from minimoe.models.student import (
@@ -9,7 +14,12 @@ from minimoe.models.student import (
     MiniMoEModel,
 )
 
-__all__ = ["MiniMoEConfig", "MiniMoEForSequenceClassification", "MiniMoEForTokenClassification", "MiniMoEModel"]
+__all__ = [
+    "MiniMoEConfig",
+    "MiniMoEForSequenceClassification",
+    "MiniMoEForTokenClassification",
+    "MiniMoEModel",
+]
 
 AutoConfig.register(MiniMoEConfig.model_type, MiniMoEConfig)
 MiniMoEConfig.register_for_auto_class()

@@ -53,7 +53,9 @@ def _lines(item: dict) -> list[str]:
 
 
 def _is_type(part: object) -> bool:
-    return isinstance(part, str) and (part in {"int", "str", "float", "[key]"} or part.startswith(("literal[", "constrained-")))
+    return isinstance(part, str) and (
+        part in {"int", "str", "float", "[key]"} or part.startswith(("literal[", "constrained-"))
+    )
 
 
 def _siblings(location: list[str]) -> list[str]:

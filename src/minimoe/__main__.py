@@ -1,0 +1,43 @@
+"""`python -m minimoe`: what a user types besides `dvc`.
+
+repro    run the whole pipeline, finetuning cells side by side, and show the results
+profile  put one of profiles/ in place of params.yaml
+ui       serve MLflow on this machine
+"""
+
+import argparse
+
+from minimoe.errors import exit_cleanly
+
+
+def main() -> None:
+    """Parse the command line and run one command."""
+    parser = argparse.ArgumentParser(prog="python -m minimoe", description=__doc__.split("\n\n")[0])
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    commands.add_parser("repro", help="run the whole pipeline and show the results")
+    profile = commands.add_parser("profile", help="put one of profiles/ in place of params.yaml")
+    profile.add_argument("name", nargs="?", help="without a name: list them")
+    profile.add_argument("--force", action="store_true", help="even when edits of params.yaml would be lost")
+    ui = commands.add_parser("ui", help="serve MLflow on this machine")
+    ui.add_argument("--port", type=int, default=5000)
+    arguments = parser.parse_args()
+    match arguments.command:
+        case "repro":
+            from minimoe.repro import repro
+
+            repro()
+        case "profile":
+            from minimoe.profiles import names, select
+
+            if arguments.name is None:
+                print("\n".join(names(".")))
+            else:
+                select(arguments.name, ".", force=arguments.force)
+        case "ui":
+            from minimoe.repro import ui
+
+            ui(arguments.port)
+
+
+if __name__ == "__main__":
+    exit_cleanly(main)

@@ -1,0 +1,92 @@
+"""The whole pipeline by `dvc repro`, with the finetuning cells side by side.
+
+DVC runs one stage after another. The cells of the table do not depend on each other, so several `dvc repro`
+processes take them in turn; everything else is one plain `dvc repro`, and so is a run without this module.
+"""
+
+import itertools
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from minimoe import tracking
+from minimoe.errors import UserError
+from minimoe.params import Params, load
+from minimoe.runtime import workers
+
+
+def repro() -> None:
+    """Bring everything up to date, then print the results table and where to look.
+
+    Raises:
+        UserError: params.yaml is wrong, or a stage failed (DVC has printed why).
+    """
+    params = load()
+    cells = [f"finetune@{model}-{task}" for model, task in itertools.product(params.table.models, params.table.tasks)]
+    if len(_stale(cells)) > 1:
+        _dvc(["distill", "tasks"])
+        stale = _stale(cells)
+        count = min(len(stale), workers(params.runtime.workers))
+        _together([["--single-item", *stale[n::count]] for n in range(count)])
+    _dvc([])
+    _show(params)
+
+
+def ui(port: int) -> None:
+    """Serve MLflow's pages for this machine's browser until interrupted."""
+    uri = tracking.address(load().runtime.tracking.uri)
+    if uri.startswith("http"):
+        raise UserError(f"runtime.tracking.uri: {uri} is a server already; open it in a browser")
+    print(f"MLflow: http://127.0.0.1:{port}  (Ctrl-C ends it)", flush=True)
+    command = [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "ui",
+        "--backend-store-uri",
+        uri,
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
+    os.execv(sys.executable, command)
+
+
+def _stale(cells: list[str]) -> list[str]:
+    """The cells that `dvc repro` would run."""
+    from dvc.repo import Repo
+
+    with Repo() as repo:
+        changed = repo.status(targets=cells, with_deps=False)
+    return [cell for cell in cells if cell in changed]
+
+
+def _dvc(targets: list[str]) -> None:
+    _together([targets])
+
+
+def _together(commands: list[list[str]]) -> None:
+    """Run several `dvc repro` at once; all are waited for, then the first failure counts."""
+    dvc = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro"]
+    running = [subprocess.Popen([*dvc, *command]) for command in commands]
+    if any([process.wait() for process in running]):
+        raise UserError("a stage failed; its own message stands above; mend it and run again: what is done stays done")
+
+
+def _show(params: Params) -> None:
+    from minimoe.report.collect import collect
+    from minimoe.report.tables import terminal
+
+    results = collect(
+        ".",
+        models=params.table.models,
+        tasks=params.table.tasks,
+        rounds=params.rounds,
+        length=params.cost.length,
+        batches=params.cost.batches,
+    )
+    print(f"\n{terminal(results)}\n")
+    print(f"Report page: {Path('reports/index.html').resolve().as_uri()}")
+    print("MLflow:      make ui, then http://127.0.0.1:5000")
