@@ -1,0 +1,26 @@
+"""format: documents become sentences, one a line, a blank line between documents."""
+
+from minimoe.corpus.format import format_corpus, unit
+from minimoe.errors import exit_cleanly
+from minimoe.params import load
+from minimoe.runtime import workers
+
+
+def main() -> None:
+    """Run the stage."""
+    params = load()
+    corpus = params.corpus
+    counts = format_corpus(
+        "data/extracted",
+        "data/formatted",
+        language=corpus.language,
+        splitter=corpus.format.splitter,
+        min_length=corpus.format.min_length,
+        workers=workers(params.runtime.workers),
+    )
+    length = f"{counts.length} {unit(corpus.language)}"
+    print(f"format: {counts.documents} documents, {counts.sentences} sentences, {length}")
+
+
+if __name__ == "__main__":
+    exit_cleanly(main)

@@ -1,0 +1,27 @@
+"""records: sentences become training examples, in shards with an index."""
+
+from minimoe.corpus.build import build_records
+from minimoe.errors import exit_cleanly
+from minimoe.params import load
+from minimoe.runtime import workers
+
+
+def main() -> None:
+    """Run the stage."""
+    params = load()
+    records = params.corpus.records
+    manifest = build_records(
+        "data/formatted",
+        "data/tokenizer",
+        "data/records",
+        max_length=records.max_length,
+        short_probability=records.short_probability,
+        shard_records=records.shard_records,
+        seed=params.seed,
+        workers=workers(params.runtime.workers),
+    )
+    print(f"records: {manifest['count']} in {len(manifest['shards'])} files")
+
+
+if __name__ == "__main__":
+    exit_cleanly(main)

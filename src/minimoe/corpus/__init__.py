@@ -1,0 +1,1 @@
+"""The corpus: a dump becomes documents, documents sentences, and sentences records."""

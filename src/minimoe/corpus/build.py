@@ -1,0 +1,152 @@
+"""Sentences become records: pairs as token ids, in TFRecord shards with an index and a manifest.
+
+Two passes, each in parallel and each in the order of the documents, so the bytes are the same for any number of
+workers. The first tokenizes the corpus into one long row of ids in a temporary file (`tokens`); the second draws
+every document's pairs from that row (`pairs`) and frames them (`tfrecord`). Both read through memory maps: the B
+of a pair can come from any document of the corpus, and still little is in memory.
+"""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from joblib import Parallel, delayed
+from tokenizers import Tokenizer
+from tqdm import tqdm
+
+from minimoe.corpus.pairs import generator, pairs
+from minimoe.corpus.records import INDEX, MANIFEST, VERSION, checksum
+from minimoe.corpus.tfrecord import IDS_AT, frame
+from minimoe.corpus.tokens import SPECIAL, Corpus, Template, load_tokenizer, pair_template, tokenize
+from minimoe.errors import UserError
+from minimoe.files import whole_folder, write_json
+
+TASK_TOKENS = 1 << 20  # a task is the documents of about so many tokens
+
+
+def build_records(
+    formatted: str | Path,
+    tokenizer: str | Path,
+    records: str | Path,
+    max_length: int,
+    short_probability: float,
+    shard_records: int,
+    seed: int,
+    workers: int,
+) -> dict:
+    """Write the sentences in `formatted` as records to the folder `records`; returns the manifest.
+
+    `tokenizer` is a Hugging Face tokenizer folder. `max_length` is the most tokens of a record, special ones
+    included, `short_probability` the share of documents that aim at shorter ones, `shard_records` the records in a
+    file. Raises `UserError` when there are fewer than two documents or the tokenizer is not an encoder's.
+    """
+    paths = sorted(Path(formatted).glob("*.txt"))
+    if not paths:
+        raise UserError(
+            f"{formatted}: no .txt file in it; expected one sentence a line, a blank line between documents"
+        )
+    hugging_face = load_tokenizer(tokenizer)
+    backend = Tokenizer.from_str(hugging_face.backend_tokenizer.to_str())
+    backend.no_truncation()  # a tokenizer.json can ask for both
+    backend.no_padding()
+    template = pair_template(backend, tokenizer)
+    dtype = "<u2" if len(hugging_face) <= 1 << 16 else "<u4"
+    with whole_folder(records) as folder, TemporaryDirectory(dir=folder.parent, prefix=".tokens.") as work:
+        backend.save(str(Path(work, "tokenizer.json")))
+        corpus = tokenize(paths, Path(work, "tokenizer.json"), dtype, Path(work), workers)
+        if len(corpus.documents) < 3:
+            raise UserError(
+                f"{formatted}: one document; expected more, as half of the pairs take their B from another one"
+            )
+        recipe = (template, max_length - template.tokens, short_probability, seed)
+        shards = write_shards(folder, _parts(corpus, Path(work), dtype, recipe, workers), shard_records)
+        manifest = {
+            "version": VERSION,
+            "count": sum(shard["count"] for shard in shards),
+            "max_length": max_length,
+            "vocabulary": len(hugging_face),
+            **{f"{name}_id": getattr(hugging_face, f"{name}_token_id") for name in SPECIAL},
+            "segments": template.segments,
+            "dtype": dtype,
+            "seed": seed,
+            "shards": shards,
+        }
+        write_json(folder / MANIFEST, manifest)
+    return manifest
+
+
+def _parts(corpus: Corpus, folder: Path, dtype: str, recipe: tuple, workers: int) -> Iterator:
+    """What `build_part` makes of all documents, in their order."""
+    task = corpus.starts[corpus.documents] // TASK_TOKENS  # by the token that a document starts at
+    edges = [*np.flatnonzero(np.diff(task[:-1], prepend=-1)).tolist(), len(corpus.documents) - 1]
+    spans = list(pairwise(edges))
+    tasks = (delayed(build_part)(folder, dtype, span, *recipe) for span in spans)
+    results = Parallel(n_jobs=workers, return_as="generator")(tasks)
+    with tqdm(desc="records", total=edges[-1], unit="doc", unit_scale=True) as progress:
+        for (first, last), result in zip(spans, results, strict=True):
+            yield result
+            progress.update(last - first)
+
+
+def build_part(
+    folder: Path,
+    dtype: str,
+    span: tuple[int, int],
+    template: Template,
+    budget: int,
+    short_probability: float,
+    seed: int,
+) -> tuple[bytes, np.ndarray]:
+    """The records of the documents `span[0]` to `span[1]` as TFRecord frames, and their index."""
+    corpus = Corpus.open(folder, dtype)
+    width = corpus.tokens.itemsize
+    # memory views give plain integers and bytes, several times as fast as arrays do
+    tokens = memoryview(corpus.tokens).cast("B")
+    starts, documents = memoryview(corpus.starts), memoryview(corpus.documents)
+    before, between, after = (np.array(ids, dtype).tobytes() for ids in template[:3])
+    special = len(template.before) + len(template.between)
+    frames, index, offset = [], [], IDS_AT
+    for document in range(*span):
+        rng = generator(seed, document)
+        for a, b in pairs(document, starts, documents, budget, short_probability, rng):
+            side_a, side_b = (tokens[start * width : end * width] for start, end in (a, b))
+            ids = b"".join((before, side_a, between, side_b, after))
+            first = special + a[1] - a[0]
+            frames.append(frame(ids, first))
+            index.append((offset, len(ids) // width, first))
+            offset += len(frames[-1])
+    return b"".join(frames), np.array(index, INDEX)
+
+
+def write_shards(folder: Path, parts: Iterator[tuple[bytes, np.ndarray]], limit: int) -> list[dict]:
+    """Write frames and their indices as shards of `limit` records; returns the manifest's entry of each."""
+    shards, rows = [], []
+    for frames, index in parts:
+        while len(index):
+            room = limit - sum(map(len, rows))
+            end = int(index["offset"][room]) - IDS_AT if room < len(index) else len(frames)
+            with (folder / f"{len(shards):05d}.tfrecord").open("ab") as file:
+                rows.append(_shifted(index[:room], file.tell()))
+                file.write(frames[:end])
+            frames, index = frames[end:], _shifted(index[room:], -end)
+            if sum(map(len, rows)) == limit:
+                shards.append(_finish(folder, len(shards), rows))
+                rows = []
+    return [*shards, _finish(folder, len(shards), rows)] if rows else shards
+
+
+def _shifted(index: np.ndarray, by: int) -> np.ndarray:
+    """The index of frames that lie `by` bytes further on."""
+    shifted = index.copy()
+    shifted["offset"] += by
+    return shifted
+
+
+def _finish(folder: Path, number: int, rows: list[np.ndarray]) -> dict:
+    """Write a shard's index; its entry in the manifest."""
+    np.save(folder / f"{number:05d}.npy", np.concatenate(rows))
+    names = (f"{number:05d}.tfrecord", f"{number:05d}.npy")
+    files = {name: {"bytes": (folder / name).stat().st_size, "crc32c": checksum(folder / name)} for name in names}
+    return {"count": sum(map(len, rows)), "files": files}

@@ -1,0 +1,150 @@
+"""Records, read: training examples in random order, straight from memory-mapped files.
+
+A folder holds shards `00000.tfrecord`, for each an index `00000.npy` that says where the ids of every record lie,
+and `manifest.json` with counts, sizes and checksums, all of them checked on opening. A batch is then slices of maps
+and a few array operations. A map is opened where it is first used, so data loader workers share no file handle.
+
+The published form, `*.tfrecord` files alone with the int64 lists `indices` and `segments`, is read too, slower:
+opening it reads it once to find and check its records, and each record is parsed when it is used.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from crc32c import crc32c
+from tqdm import tqdm
+
+from minimoe.corpus.published import PublishedShards
+from minimoe.errors import UserError
+
+VERSION = 1
+MANIFEST = "manifest.json"
+INDEX = np.dtype([("offset", "<i8"), ("length", "<i4"), ("first", "<i4")])  # bytes; tokens; tokens of segment A
+
+
+class Records:
+    """The records in a folder; also a map-style dataset of `{"input_ids": …}` for data loaders.
+
+    Raises `UserError` when a file is missing, truncated or damaged.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        folder = Path(folder)
+        shards = Shards if (folder / MANIFEST).exists() or any(folder.glob("*.npy")) else PublishedShards
+        self._shards = shards(folder)
+        self.manifest = self._shards.manifest
+
+    def __len__(self) -> int:
+        return self.manifest["count"]
+
+    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
+        """One record, unpadded: int64 arrays [T]."""
+        return {name: array[0] for name, array in self._arrays([index]).items()}
+
+    def batch(self, indices: Sequence[int]) -> dict:
+        """The records as int64 tensors input_ids, attention_mask, token_type_ids [B, T], T the longest's tokens."""
+        import torch
+
+        return {name: torch.from_numpy(array) for name, array in self._arrays(indices).items()}
+
+    def _arrays(self, indices: Sequence[int]) -> dict[str, np.ndarray]:
+        rows = np.asarray(indices, np.int64)
+        if rows.size == 0 or rows.min() < 0 or rows.max() >= len(self):
+            raise IndexError(f"expected records 0 to {len(self) - 1}, got {list(indices)}")
+        ids, first = self._shards.read(rows)
+        lengths = np.fromiter(map(len, ids), np.int64, len(ids))[:, None]
+        position = np.arange(lengths.max())
+        mask = position < lengths
+        input_ids = np.full(mask.shape, self.manifest["pad_id"], np.int64)
+        input_ids[mask] = np.concatenate(ids)
+        types = (position >= first[:, None]) & mask & self.manifest["segments"]
+        return {
+            "input_ids": input_ids,
+            "attention_mask": mask.astype(np.int64),
+            "token_type_ids": types.astype(np.int64),
+        }
+
+    def split(self, heldout: int) -> tuple[np.ndarray, np.ndarray]:
+        """Training indices and `heldout` others, int64, the latter evenly spaced over all records."""
+        if heldout >= len(self):
+            raise UserError(f"heldout: expected fewer than the {len(self)} records that there are, got {heldout}")
+        held = (2 * np.arange(heldout) + 1) * len(self) // (2 * max(heldout, 1))
+        return np.delete(np.arange(len(self)), held), held
+
+    @staticmethod
+    def order(indices: np.ndarray, seed: int, epoch: int) -> np.ndarray:
+        """The indices in the order of an epoch: a permutation that depends on these arguments alone."""
+        return np.random.default_rng([seed, epoch]).permutation(indices)
+
+
+class Shards:
+    """The shards of a folder in our own form."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.manifest = _manifest(folder)
+        shards = self.manifest["shards"]
+        files = {name: file for shard in shards for name, file in shard["files"].items()}
+        for name, file in tqdm(files.items(), desc="check records", unit="file", delay=2):
+            _check(folder / name, file)
+        self.paths = [folder / name for name in files if name.endswith(".tfrecord")]
+        indices = [np.load(folder / name) for name in files if name.endswith(".npy")]
+        counts = [len(index) for index in indices]
+        if counts != [shard["count"] for shard in shards] or sum(counts) != self.manifest["count"]:
+            raise UserError(f"{folder / MANIFEST}: its counts differ from the indices'; run the records stage again")
+        self.ends = np.cumsum(counts)
+        index = np.concatenate(indices)
+        self.starts = index["offset"] // np.dtype(self.manifest["dtype"]).itemsize
+        self.lengths, self.first = index["length"].copy(), index["first"].copy()
+        self._maps = {}
+
+    def read(self, rows: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+        """The ids of each record, and the tokens [B] of their first segments."""
+        shards = np.searchsorted(self.ends, rows, side="right").tolist()
+        starts = self.starts[rows]
+        ends = starts + self.lengths[rows]
+        places = zip(shards, starts.tolist(), ends.tolist(), strict=True)
+        return [self._map(shard)[start:end] for shard, start, end in places], self.first[rows]
+
+    def _map(self, shard: int) -> np.ndarray:
+        if shard not in self._maps:
+            self._maps[shard] = np.asarray(np.memmap(self.paths[shard], self.manifest["dtype"], "r"))
+        return self._maps[shard]
+
+    def __getstate__(self) -> dict:
+        return self.__dict__ | {"_maps": {}}  # another process maps the files itself
+
+
+def checksum(path: Path) -> int:
+    """CRC-32C of a file."""
+    value = 0
+    with path.open("rb") as file:
+        while block := file.read(1 << 22):
+            value = crc32c(block, value)
+    return value
+
+
+def _manifest(folder: Path) -> dict:
+    path = folder / MANIFEST
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; run the records stage again") from None
+    except ValueError:
+        raise UserError(f"{path}: not valid JSON; run the records stage again") from None
+    if manifest.get("version") != VERSION:
+        raise UserError(f"{path}: expected version {VERSION}, got {manifest.get('version')!r}")
+    return manifest
+
+
+def _check(path: Path, expected: dict) -> None:
+    """Raise `UserError` unless the file is there, whole and undamaged."""
+    if not path.is_file():
+        raise UserError(f"{path}: missing, although {MANIFEST} lists it; run the records stage again")
+    size = path.stat().st_size
+    if size != expected["bytes"]:
+        raise UserError(f"{path}: expected {expected['bytes']} bytes, got {size}; run the records stage again")
+    if checksum(path) != expected["crc32c"]:
+        raise UserError(f"{path}: damaged, its checksum differs from {MANIFEST}'s; run the records stage again")

@@ -1,0 +1,128 @@
+"""Formatted sentences become one long row of token ids, in files that are read through memory maps."""
+
+import os
+from functools import lru_cache
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from joblib import Parallel, delayed
+from tokenizers import Tokenizer
+from tqdm import tqdm
+
+from minimoe.corpus.chunks import Chunk, chunks
+from minimoe.errors import UserError
+
+SPECIAL = ("pad", "mask", "cls", "sep")  # the special tokens that an encoder's tokenizer has
+
+
+class Corpus(NamedTuple):
+    """The tokenized corpus. Sentence s is `tokens[starts[s]:starts[s + 1]]`; none is empty.
+
+    The sentences of document d are `documents[d]` to `documents[d + 1]`, the latter excluded.
+    """
+
+    tokens: np.ndarray  # [tokens] uint16 or uint32
+    starts: np.ndarray  # [sentences + 1] int64
+    documents: np.ndarray  # [documents + 1] int64
+
+    @classmethod
+    def open(cls, folder: Path, dtype: str) -> "Corpus":
+        """Map the files that `tokenize` wrote."""
+        dtypes = (dtype, "<i8", "<i8")
+        return cls(*(np.memmap(folder / name, kind, "r") for name, kind in zip(cls._fields, dtypes, strict=True)))
+
+
+class Template(NamedTuple):
+    """How a tokenizer joins two texts: the ids before A, between A and B, and after B."""
+
+    before: list[int]
+    between: list[int]
+    after: list[int]
+    segments: bool  # B has another token type than A
+
+    @property
+    def tokens(self) -> int:
+        """Special tokens in a pair."""
+        return len(self.before) + len(self.between) + len(self.after)
+
+
+def load_tokenizer(folder: str | Path):
+    """The fast Hugging Face tokenizer in `folder`; `UserError` when there is none or it is not an encoder's."""
+    from transformers import AutoTokenizer
+
+    if not Path(folder).is_dir():
+        raise UserError(f"{folder}: no such folder; expected a Hugging Face tokenizer")
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True, local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"{folder}: no tokenizer can be loaded: {' '.join(str(error).split())}") from None
+    if not tokenizer.is_fast:
+        raise UserError(f"{folder}: expected a fast tokenizer (tokenizer.json), got {type(tokenizer).__name__}")
+    if missing := [name for name in SPECIAL if getattr(tokenizer, f"{name}_token_id") is None]:
+        raise UserError(f"{folder}: the tokenizer has no {', '.join(missing)} token; expected an encoder's tokenizer")
+    return tokenizer
+
+
+def pair_template(backend: Tokenizer, name: str | Path) -> Template:
+    """The special tokens of a pair, as the tokenizer itself places them; `name` is for the error.
+
+    BERT: `[CLS] A [SEP] B [SEP]`, B of type 1. RoBERTa: `<s> A </s></s> B </s>`, one type.
+    """
+    pair = backend.encode("a", "b")
+    sides = [("" if side is None else "ab"[side]) for side in pair.sequence_ids]
+    a, b = sides.index("a"), sides.index("b")
+    a_end, b_end = a + sides.count("a"), b + sides.count("b")
+    segments = any(pair.type_ids)
+    if pair.type_ids != [int(segments and at >= b) for at in range(len(sides))]:
+        raise UserError(f"{name}: expected token types 0 up to B and 1 from it on, got {pair.type_ids}")
+    return Template(pair.ids[:a], pair.ids[a_end:b], pair.ids[b_end:], segments)
+
+
+def tokenize(paths: list[Path], tokenizer: Path, dtype: str, folder: Path, workers: int) -> Corpus:
+    """Write the tokens of the formatted files `paths` to `folder`; `tokenizer` is a tokenizer.json."""
+    pieces = list(chunks(paths, boundary=b"\n\n"))
+    tasks = (delayed(tokenize_chunk)(piece, str(tokenizer), dtype) for piece in pieces)
+    results = Parallel(n_jobs=workers, return_as="generator")(tasks)
+    tokens = sentences = 0  # written so far
+    total = sum(piece.end - piece.start for piece in pieces)
+    with (
+        (folder / "tokens").open("wb") as token_file,
+        (folder / "starts").open("wb") as start_file,
+        (folder / "documents").open("wb") as document_file,
+        tqdm(desc="tokenize", total=total, unit="B", unit_scale=True) as progress,
+    ):
+        np.zeros(1, "<i8").tofile(start_file)
+        np.zeros(1, "<i8").tofile(document_file)
+        for piece, (ids, lengths, counts) in zip(pieces, results, strict=True):
+            ids.tofile(token_file)
+            (tokens + np.cumsum(lengths)).astype("<i8").tofile(start_file)
+            (sentences + np.cumsum(counts)).astype("<i8").tofile(document_file)
+            tokens, sentences = tokens + len(ids), sentences + len(lengths)
+            progress.update(piece.end - piece.start)
+    if not tokens:
+        raise UserError(f"{paths[0].parent}: no text in its {len(paths)} files; expected one sentence a line")
+    return Corpus.open(folder, dtype)
+
+
+def tokenize_chunk(chunk: Chunk, tokenizer: str, dtype: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The ids of a piece in one row, the tokens of each sentence, the sentences of each document.
+
+    Sentences without a token, and documents without a sentence, are left out.
+    """
+    documents = [[line for line in block.split("\n") if line] for block in chunk.read().split("\n\n")]
+    encodings = _load(tokenizer).encode_batch_fast(list(chain.from_iterable(documents)), add_special_tokens=False)
+    ids = [encoding.ids for encoding in encodings]
+    lengths = np.fromiter(map(len, ids), np.int64, len(ids))
+    document = np.repeat(np.arange(len(documents)), [len(lines) for lines in documents])
+    counts = np.bincount(document[lengths > 0])
+    row = np.fromiter(chain.from_iterable(ids), dtype, lengths.sum())
+    return row, lengths[lengths > 0], counts[counts > 0]
+
+
+@lru_cache(maxsize=1)
+def _load(path: str) -> Tokenizer:
+    """The tokenizer of a worker, which has one core to itself."""
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    return Tokenizer.from_file(path)
