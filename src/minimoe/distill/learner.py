@@ -34,9 +34,9 @@ class Learner:
         self.settings, self.steps, self.step = settings, steps, 0
         self.accelerator = accelerator
         self.model = accelerator.prepare_model(student)
-        self.optimizer = torch.optim.AdamW(
-            _groups(student, settings.weight_decay), lr=settings.learning_rate, eps=settings.adam_epsilon
-        )
+        trained = {name: weight for name, weight in student.named_parameters() if weight.requires_grad}
+        self._decayed = [weight for name, weight in trained.items() if not name.endswith(NO_DECAY)]
+        self.optimizer = torch.optim.AdamW(trained.values(), weight_decay=0.0, fused=True)
         self.scaler = torch.amp.GradScaler(accelerator.device.type, enabled=settings.precision == "fp16")
         self._random = _seeded_state(seed, accelerator.device)
         self._step_loss = torch.zeros((), device=accelerator.device)
@@ -64,12 +64,18 @@ class Learner:
     def update(self) -> dict[str, Tensor | float]:
         """One optimizer step with the gradients gathered; returns what a training curve shows of it."""
         scale = linear_schedule(self.step, self.steps, math.ceil(self.settings.warmup * self.steps))
+        rate = self.settings.learning_rate * scale
         for group in self.optimizer.param_groups:
-            group["lr"] = self.settings.learning_rate * scale
+            group["lr"] = rate
+            # the published AdamW adds ε before it corrects the second moment's bias, torch's adds it after
+            group["eps"] = self.settings.adam_epsilon / math.sqrt(1 - group["betas"][1] ** (self.step + 1))
         self.scaler.unscale_(self.optimizer)
         norm = torch.nn.utils.clip_grad_norm_(self.student.parameters(), self.settings.gradient_norm)
         self.scaler.step(self.optimizer)
         self.scaler.update()
+        # and it decays the weights after the step, torch's before
+        with torch.no_grad():
+            torch._foreach_mul_(self._decayed, 1 - rate * self.settings.weight_decay)
         self.optimizer.zero_grad(set_to_none=True)
         self.step += 1
         loss = self.accelerator.reduce(self._step_loss.clone(), "sum")
@@ -77,7 +83,7 @@ class Learner:
         self._losses.append(loss)
         return {
             "train_loss": loss,
-            "learning_rate": self.optimizer.param_groups[0]["lr"],
+            "learning_rate": rate,
             "gradient_norm": norm,
         }
 
@@ -127,15 +133,6 @@ def linear_schedule(step: int, steps: int, warmup: int) -> float:
     if step < warmup:
         return step / warmup
     return max(0.0, (steps - step) / max(1, steps - warmup))
-
-
-def _groups(student: TappedStudent, weight_decay: float) -> list[dict]:
-    """Parameters that are trained, with and without weight decay."""
-    groups = {weight_decay: [], 0.0: []}
-    for name, weight in student.named_parameters():
-        if weight.requires_grad:
-            groups[0.0 if name.endswith(NO_DECAY) else weight_decay].append(weight)
-    return [{"params": weights, "weight_decay": decay} for decay, weights in groups.items()]
 
 
 def _seeded_state(seed: int, device: torch.device) -> list[Tensor]:

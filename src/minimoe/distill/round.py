@@ -14,7 +14,7 @@ from accelerate import Accelerator
 from torch import Tensor
 from tqdm import tqdm
 
-from minimoe.corpus.records import Records, order
+from minimoe.corpus.records import Records
 from minimoe.distill.heldout import Heldout, measure
 from minimoe.distill.learner import Learner, autocast
 from minimoe.distill.student import TappedStudent
@@ -99,7 +99,7 @@ def distil(
     for name, start in measure(learners, teacher, heldout).items():
         outcomes[name] = Outcome(learners[name].student, steps, steps * settings.batch, start)
         outcomes[name].add(0, start, None, trackers[name])
-    plan = _plan(train, settings, seed, accelerator, micro_batch)
+    plan = _plan(records, train, settings, seed, accelerator, micro_batch)
     for step, parts in enumerate(tqdm(plan, total=steps, desc="distil", unit="step", disable=not steps), start=1):
         batches = [_batch(records, part, accelerator) for part in parts]
         logged = _step(learners, teacher, batches, accelerator)
@@ -126,16 +126,16 @@ def _step(learners: dict[str, Learner], teacher: Teacher, batches: list[dict], a
 
 
 def _plan(
-    train: np.ndarray, settings: Distill, seed: int, accelerator: Accelerator, micro_batch: int
+    records: Records, train: np.ndarray, settings: Distill, seed: int, accelerator: Accelerator, micro_batch: int
 ) -> Iterator[list[np.ndarray]]:
     """For every step the records of this process, in parts that fit the device.
 
     A step's records depend on seed and epoch alone; processes share them out.
     """
     for epoch in range(settings.epochs):
-        epoch_order = order(train, seed, epoch)
+        order = records.order(train, seed, epoch)
         for start in range(0, len(train) - settings.batch + 1, settings.batch):
-            batch = epoch_order[start : start + settings.batch]
+            batch = order[start : start + settings.batch]
             share = batch[accelerator.process_index :: accelerator.num_processes]
             yield _parts(share, micro_batch or len(share))
 

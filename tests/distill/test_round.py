@@ -1,0 +1,201 @@
+import json
+
+import goldens
+import numpy as np
+import pytest
+import torch
+from transformers import BertConfig, BertModel
+
+from minimoe.corpus.records import Records
+from minimoe.distill.learner import Learner, linear_schedule
+from minimoe.distill.round import distil
+from minimoe.distill.taps import Tap
+from minimoe.errors import UserError
+from minimoe.params.rounds import Distill, Student
+from minimoe.tracking import NoTracker
+
+DENSE = Student(layers=2, hidden=24)
+EXPERTS = Student.model_validate({"layers": 1, "hidden": 24, "experts": {"attention": 2, "ffn": 3}})
+
+
+class TinyRecords:
+    """Random sequences of random lengths, behind the interface of `Records`."""
+
+    def __init__(self, count: int = 40):
+        generator = np.random.default_rng(0)
+        self.sequences = [generator.integers(5, 50, size=generator.integers(4, 12)) for _ in range(count)]
+
+    order = staticmethod(Records.order)
+
+    def split(self, heldout: int):
+        everything = np.arange(len(self.sequences))
+        return everything[heldout:], everything[:heldout]
+
+    def batch(self, indices):
+        chosen = [self.sequences[index] for index in indices]
+        ids = np.zeros((len(chosen), max(map(len, chosen))), dtype=np.int64)
+        for row, sequence in zip(ids, chosen, strict=True):
+            row[: len(sequence)] = sequence
+        ids = torch.from_numpy(ids)
+        return {"input_ids": ids, "attention_mask": (ids > 0).long(), "token_type_ids": torch.zeros_like(ids)}
+
+
+class Recorder(NoTracker):
+    def __init__(self):
+        self.points = []
+
+    def metrics(self, values, step=0):
+        self.points.append((step, values))
+
+
+def settings(**changes) -> Distill:
+    values = dict(
+        epochs=2, batch=8, learning_rate=1e-3, warmup=0.1, weight_decay=0.01, gradient_norm=5.0, adam_epsilon=1e-6,
+        dropout=0.1, precision="fp32", teacher_layer="last", relation_heads=12, relation_dropout=0.0, log_epsilon=0.0,
+        load_balance=0.01, balance_padding=False, heldout=8, evaluate_every=3,
+    )  # fmt: skip
+    return Distill(**values | changes)
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory):
+    torch.manual_seed(0)
+    shape = BertConfig(
+        vocab_size=50, hidden_size=48, num_hidden_layers=3, num_attention_heads=4, intermediate_size=96,
+        max_position_embeddings=16, initializer_range=0.3,
+    )  # fmt: skip
+    folder = tmp_path_factory.mktemp("teacher")
+    BertModel(shape).save_pretrained(folder)
+    return folder
+
+
+def run(teacher, students, records=None, micro_batch=0, **changes):
+    records = records or TinyRecords()
+    trackers = {name: Recorder() for name in students}
+    outcomes = distil(
+        teacher, records, students, settings(**changes), seed=7, trackers=trackers, micro_batch=micro_batch, log_every=1
+    )
+    for name, outcome in outcomes.items():
+        outcome.points = trackers[name].points
+    return outcomes
+
+
+def weights(outcome) -> torch.Tensor:
+    return torch.cat([weight.detach().flatten() for weight in outcome.student.parameters()])
+
+
+def test_students_learn_and_the_teacher_does_not(teacher):
+    before = (teacher / "model.safetensors").read_bytes()
+    for outcome in run(teacher, {"dense": DENSE, "experts": EXPERTS}, epochs=12, learning_rate=0.01).values():
+        assert outcome.metrics()["heldout_loss"] < 0.9 * outcome.metrics()["heldout_loss_initial"]
+    assert (teacher / "model.safetensors").read_bytes() == before
+
+
+def test_teacher_in_memory_is_frozen_and_in_eval(teacher):
+    from minimoe.distill.taps import Teacher
+
+    frozen = Teacher(teacher, "last")
+    assert not frozen.model.training
+    assert not any(weight.requires_grad for weight in frozen.model.parameters())
+
+
+def test_a_student_is_the_same_alone_and_among_others(teacher):
+    together = run(teacher, {"experts": EXPERTS, "dense": DENSE})
+    for name, shape in (("experts", EXPERTS), ("dense", DENSE)):
+        alone = run(teacher, {name: shape})[name]
+        assert torch.equal(weights(together[name]), weights(alone))
+        assert together[name].curve == alone.curve
+
+
+@pytest.mark.parametrize("shape", [DENSE, EXPERTS])
+def test_micro_batches_change_nothing_without_random_draws(teacher, shape):
+    calm = dict(dropout=0.0, load_balance=0.0)
+    whole = run(teacher, {"student": shape}, **calm)["student"]
+    parts = run(teacher, {"student": shape}, micro_batch=3, **calm)["student"]
+    torch.testing.assert_close(weights(parts), weights(whole), rtol=1e-4, atol=1e-6)
+
+
+def test_curve_does_not_depend_on_how_often_it_is_logged(teacher):
+    curve = run(teacher, {"dense": DENSE})["dense"].curve
+    assert [row["step"] for row in curve] == [0, 3, 6, 8]
+    assert curve[0]["train_loss"] is None
+    assert all(np.isfinite(row["heldout_loss"]) for row in curve)
+
+
+def test_zero_epochs_leave_the_student_as_it_starts(teacher):
+    untrained = run(teacher, {"dense": DENSE}, epochs=0)["dense"]
+    trained = run(teacher, {"dense": DENSE})["dense"]
+    assert len(untrained.curve) == 1
+    assert untrained.metrics()["heldout_loss"] == trained.metrics()["heldout_loss_initial"]
+    assert untrained.metrics()["steps"] == 0
+
+
+def test_expert_load_and_entropy_are_measured(teacher):
+    outcome = run(teacher, {"experts": EXPERTS})["experts"]
+    metrics = outcome.metrics()
+    assert [len(shares) for shares in metrics["expert_load"]["ffn"]] == [3]
+    assert sum(metrics["expert_load"]["attention"][0]) == pytest.approx(1)
+    assert 0 <= metrics["router_entropy"]["ffn"][0] <= np.log(3) + 1e-6
+    logged = {key for _, values in outcome.points for key in values}
+    assert {
+        "train_loss",
+        "heldout_loss",
+        "expert_load/ffn/layer_0/expert_2",
+        "router_entropy/attention/layer_0",
+    } <= logged
+
+
+@pytest.mark.parametrize("layer", [1, 3])
+def test_any_teacher_layer_can_be_imitated(teacher, layer):
+    run(teacher, {"dense": DENSE}, teacher_layer=layer, epochs=1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (dict(teacher_layer=4), "teacher_layer: expected last or 1 to 3"),
+        (dict(relation_heads=5), "relation_heads: expected a divisor of 48"),
+        (dict(batch=33), "distill.batch: expected at most 32"),
+    ],
+)
+def test_settings_that_do_not_fit_are_named(teacher, changes, message):
+    with pytest.raises(UserError, match=message):
+        run(teacher, {"dense": DENSE}, **changes)
+
+
+def test_a_loss_that_is_no_number_stops_the_round(teacher, monkeypatch):
+    monkeypatch.setattr(Learner, "_balance", lambda self, *_: float("nan") if self.step == 2 else 0.0)
+    with pytest.raises(UserError, match=r"student dense: .* nan at step 3"):
+        run(teacher, {"dense": DENSE})
+
+
+def test_schedule_warms_up_and_decays_to_zero():
+    assert [linear_schedule(step, 6, 2) for step in range(7)] == [0, 0.5, 1, 0.75, 0.5, 0.25, 0]
+
+
+def test_six_steps_equal_the_published_trajectory():
+    from accelerate import Accelerator
+
+    name = "train_bert_minilm_r12"
+    published = json.loads((goldens.FOLDER / name / "trajectory.json").read_text())
+    student = goldens.student(name, file="weights_init")
+    for module in student.modules():
+        if isinstance(getattr(module, "dropout", None), float):
+            module.dropout = 0.0
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    chosen = settings(learning_rate=3e-3, warmup=2 / 6, gradient_norm=1.0, log_epsilon=1e-7)
+    learner = Learner(student, chosen, steps=6, seed=0, accelerator=Accelerator(cpu=True))
+    tap, inputs = Tap(goldens.teacher(name), "last"), goldens.tensors(name, "inputs")
+    for step in range(6):
+        batch = {key: inputs[f"{key}.{step % 3}"] for key in ("input_ids", "attention_mask", "token_type_ids")}
+        with torch.no_grad():
+            taps = tap(**batch)
+        learner.accumulate(batch, taps, tokens=int(batch["attention_mask"].sum()))
+        logged = learner.update()
+        assert float(logged["train_loss"]) == pytest.approx(published["losses"][step], rel=1e-5)
+        assert float(logged["gradient_norm"]) == pytest.approx(published["grad_norms_before_clip"][step], rel=1e-4)
+        assert logged["learning_rate"] == pytest.approx(published["lr_used"][step])
+    final = goldens.tensors(name, "weights_final")
+    for key, weight in student.named_parameters():
+        assert goldens.error(weight, final[goldens.published_name(key)]) < 1e-5, key
