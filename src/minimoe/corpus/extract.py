@@ -1,0 +1,147 @@
+"""A dump becomes documents, by the command wikiextractor, which gets the dump from this process.
+
+wikiextractor keeps the order of the pages for any number of workers. But 3.1 ends without an error when it lost a
+page, waits for ever when one of its processes dies, and does not notice that a dump is cut off. So the dump is
+unpacked here and fed to it through pipes, which shows how far it is and proves the dump whole without reading it
+once more, and its processes and messages are watched.
+
+Pages that print the current date (`{{CURRENTYEAR}}`) print that of the run: the one thing that can differ.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sysconfig
+import time
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from tempfile import TemporaryFile
+from threading import Thread
+from typing import BinaryIO
+
+import psutil
+from tqdm import tqdm
+
+from minimoe.corpus import dump
+from minimoe.errors import UserError
+from minimoe.files import whole_folder
+
+FILE_BYTES = "16M"  # of an extracted file
+_CRASH = "Traceback (most recent call last)"
+
+
+def extract(dump_folder: str | Path, extracted: str | Path, templates: bool, workers: int) -> int:
+    """Write the articles of the one dump in `dump_folder` to `extracted`; returns how many.
+
+    `templates`: expand them, which takes a pass over the dump of its own. Raises `UserError` when the dump is no
+    MediaWiki export, damaged, cut off or without an article, and when wikiextractor fails.
+    """
+    files = sorted(path for path in Path(dump_folder).iterdir() if path.is_file())
+    if len(files) != 1:
+        raise UserError(f"{dump_folder}: expected one dump, got {len(files)} files; run the download stage again")
+    command = _command()
+    with whole_folder(extracted) as folder:
+        log = _run(command, files[0], folder, templates, workers)
+        written = re.search(r"REDUCER_EXIT clean: wrote (\d+) article", log)
+        if not written:
+            raise UserError(f"wikiextractor lost pages of {files[0]}: {_last(log)}")
+        if int(written[1]) == 0:
+            raise UserError(f"{files[0]}: no article in it; expected pages of namespace 0 that are no redirects")
+    return int(written[1])
+
+
+def _command() -> str:
+    """The path of wikiextractor's command. Before 3.1 it ran page content as code and lost pages."""
+    command = Path(sysconfig.get_path("scripts"), "wikiextractor")
+    try:
+        found = version("wikiextractor")
+    except PackageNotFoundError:
+        found = "none"
+    if not command.exists() or [int(part) for part in re.findall(r"\d+", found)] < [3, 1]:
+        raise UserError(f"{command}: expected wikiextractor 3.1 or later, got {found}; install the requirements")
+    return str(command)
+
+
+def _run(command: str, path: Path, folder: Path, templates: bool, workers: int) -> str:
+    """Run wikiextractor on the dump at `path`; returns what it logged."""
+    total = path.stat().st_size * (2 if templates else 1)
+    with TemporaryFile() as log, tqdm(desc="extract", total=total, unit="B", unit_scale=True) as progress:
+        feeds = [Feed(path, progress) for _ in range(2 if templates else 1)]
+        definitions = ["--templates", feeds[1].source] if templates else ["--no-templates"]
+        process = subprocess.Popen(
+            [command, feeds[0].source, "-o", folder, "-b", FILE_BYTES, "--processes", str(workers), *definitions],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+            pass_fds=[feed.reader for feed in feeds],
+            start_new_session=True,
+        )
+        try:
+            for feed in feeds:
+                feed.start()
+            while process.poll() is None and not _crashed(process, feeds, log):
+                time.sleep(0.1)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # what is left of it, when it crashed or this was interrupted
+            process.wait()
+        for feed in feeds:
+            feed.join()
+            if feed.error:
+                raise feed.error
+        messages = _messages(log)
+    if process.returncode or _CRASH in messages:
+        raise UserError(f"wikiextractor failed on {path}: {_last(messages)}")
+    return messages
+
+
+class Feed(Thread):
+    """A dump on its way into a pipe."""
+
+    def __init__(self, path: Path, progress: tqdm) -> None:
+        super().__init__(daemon=True)
+        self.path, self.progress = path, progress
+        self.reader, self.writer = os.pipe()
+        self.source = f"/dev/fd/{self.reader}"  # what a process that inherits the reader opens
+        self.error: UserError | None = None
+
+    def run(self) -> None:
+        """Write the dump, and keep the error of a bad one; why nobody reads it any more is not seen here."""
+        os.close(self.reader)  # the other process has it by now
+        try:
+            with os.fdopen(self.writer, "wb") as pipe:
+                for block in dump.read(self.path, self.progress.update):
+                    pipe.write(block)
+        except UserError as error:
+            self.error = error
+        except BrokenPipeError:
+            pass
+
+
+def _crashed(process: subprocess.Popen, feeds: list[Feed], log: BinaryIO) -> bool:
+    """Whether wikiextractor cannot end well: the dump is bad, or one of its processes failed or was killed."""
+    if any(feed.error for feed in feeds):
+        return True
+    if _CRASH in _messages(log):
+        time.sleep(0.5)  # until all of the message is there
+        return True
+    try:
+        children = psutil.Process(process.pid).children()
+        ended = any(child.status() == psutil.STATUS_ZOMBIE for child in children)
+    except psutil.NoSuchProcess:
+        return False
+    return ended and any(feed.is_alive() for feed in feeds)  # none ends while there are pages left
+
+
+def _messages(log: BinaryIO) -> str:
+    log.seek(0)
+    return log.read().decode("utf-8", "replace")
+
+
+def _last(messages: str) -> str:
+    """The last error that wikiextractor told, or the last line."""
+    lines = [line.strip() for line in messages.splitlines() if line.strip()] or ["it said nothing"]
+    errors = [line for line in lines if re.match(r"[\w.]+(Error|Exception)\b", line)]
+    return (errors or lines)[-1]
