@@ -1,0 +1,67 @@
+"""Stands in for every stage: writes outputs that are a function of what the real stage's outputs depend on.
+
+A student's folder depends on its own shape, the round's settings and its teacher, as in a real round; so the tests of
+the graph see which stages an edit reruns, in seconds.
+"""
+
+import hashlib
+import sys
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+ARGUMENTS = sys.argv[1:]
+PARAMS = YAML(typ="safe").load(Path("params.yaml").read_text())
+
+
+def digest(*parts) -> str:
+    """A hash of values, and of files and folders given as paths."""
+    return hashlib.sha256(repr([_content(p) if isinstance(p, Path) else p for p in parts]).encode()).hexdigest()
+
+
+def _content(path: Path) -> list:
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    return [(file.name, file.read_bytes()) for file in files if file.is_file()]
+
+
+def write(path: str, *parts) -> None:
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_text(f'{{"value": "{digest(*parts)}"}}\n')
+
+
+def main(stage: str) -> None:
+    corpus, teacher = PARAMS["corpus"], PARAMS["teacher"]
+    match stage:
+        case "download":
+            write("data/dump/dump", corpus["download"], Path(corpus["download"]["path"]))
+        case "extract":
+            write("data/extracted/AA/wiki_00", corpus["extract"], Path("data/dump"))
+        case "format":
+            write("data/formatted/00.txt", corpus["language"], corpus["format"], Path("data/extracted"))
+        case "tokenizer":
+            write("data/tokenizer/tokenizer.json", teacher["tokenizer"], teacher["source"], Path("data/formatted"))
+        case "records":
+            write("data/records/00", PARAMS["seed"], corpus["records"], Path("data/formatted"), Path("data/tokenizer"))
+        case "teacher":
+            write("models/teacher/model", PARAMS["seed"], teacher, Path("data/records"))
+        case "tasks":
+            for task in PARAMS["table"]["tasks"]:
+                write(f"data/tasks/{task}/train.jsonl", task)
+        case "distill":
+            (name,) = ARGUMENTS
+            chosen = dict(PARAMS["rounds"][name])
+            students = chosen.pop("students")
+            for student, shape in students.items():
+                made = (PARAMS["seed"], PARAMS["distill"], chosen, shape, Path(chosen["teacher"]), Path("data/records"))
+                write(f"models/{name}/{student}/model", *made)
+            write(f"curves/{name}.csv", Path(f"models/{name}"))
+            write(f"metrics/distill/{name}.json", Path(f"models/{name}"))
+        case "finetune":
+            model, task = ARGUMENTS
+            made = (PARAMS["finetune"], PARAMS["tasks"][task], Path(f"models/{model}"), Path(f"data/tasks/{task}"))
+            write(f"finetuned/{model}/{task}/model", *made)
+            write(f"metrics/finetune/{model}/{task}.json", *made)
+        case "cost":
+            write(f"metrics/cost/{ARGUMENTS[0]}.json", PARAMS["cost"], Path(f"models/{ARGUMENTS[0]}"))
+        case "report":
+            write("reports/index.html", Path("metrics"), Path("curves"), PARAMS["table"])

@@ -1,0 +1,139 @@
+"""Change one line, and `dvc repro` reruns what depends on it and nothing else (stages stand in, the graph is real)."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+STAGES = [path.stem for path in (ROOT / "stages").glob("[a-z]*.py")]
+TASKS = ["rte", "conll2003"]
+MODELS = ["teacher", "base/minilm", "base/minimoe", "assisted/minilm-ta"]
+DENSE = {"layers": 2, "hidden": 96}
+
+pytestmark = pytest.mark.slow
+
+
+def params() -> dict:
+    """The sample's params with a smaller table, so that a run is short."""
+    values = yaml.safe_load((ROOT / "params.yaml").read_text())
+    values["rounds"] = {
+        "base": {
+            "teacher": "models/teacher",
+            "students": {
+                "minilm": dict(DENSE),
+                "minimoe": {**DENSE, "experts": {"attention": 1, "ffn": 4}},
+                "assistant": {"layers": 3, "hidden": 96},
+            },
+        },
+        "assisted": {"teacher": "models/base/assistant", "students": {"minilm-ta": dict(DENSE)}},
+    }
+    values["tasks"] = {task: {} for task in TASKS}
+    values["table"] = {"models": MODELS, "tasks": TASKS}
+    return values
+
+
+def dvc(folder: Path, *arguments: str) -> str:
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", *arguments], cwd=folder, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    """A repository whose pipeline has run."""
+    folder = tmp_path_factory.mktemp("repository")
+    shutil.copy(ROOT / "dvc.yaml", folder)
+    shutil.copy(ROOT / ".dvcignore", folder)
+    shutil.copytree(ROOT / "data" / "sample", folder / "data" / "sample")
+    shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    (folder / "stages").mkdir()
+    shutil.copy(Path(__file__).parent / "stub.py", folder / "stages")
+    for stage in STAGES:
+        (folder / "stages" / f"{stage}.py").write_text(f"from stages.stub import main\n\nmain({stage!r})\n")
+    (folder / "params.yaml").write_text(yaml.safe_dump(params()))
+    dvc(folder, "init", "--no-scm", "-q")
+    dvc(folder, "repro")
+    return folder
+
+
+@pytest.fixture
+def repository(finished, tmp_path) -> Path:
+    return Path(shutil.copytree(finished, tmp_path / "repository", symlinks=True))
+
+
+def rerun_after(repository: Path, edit) -> set[str]:
+    """The stages that `dvc repro` runs after an edit of the params."""
+    values = params()
+    edit(values)
+    (repository / "params.yaml").write_text(yaml.safe_dump(values))
+    lines = dvc(repository, "repro").splitlines()
+    return {line.split("'")[1] for line in lines if line.startswith("Running stage")}
+
+
+def cells(*models: str, tasks: list[str] = TASKS) -> set[str]:
+    return {f"finetune@{model}-{task}" for model in models for task in tasks}
+
+
+def costs(*models: str) -> set[str]:
+    return {f"cost@{model}" for model in models}
+
+
+def experts(values):
+    values["rounds"]["base"]["students"]["minimoe"]["experts"]["ffn"] = 8
+
+
+def width(values):
+    values["rounds"]["assisted"]["students"]["minilm-ta"]["hidden"] = 48
+
+
+def assistant(values):
+    values["rounds"]["base"]["students"]["assistant"]["layers"] = 4
+
+
+def task_rate(values):
+    values["tasks"]["rte"] = {"learning_rates": [1e-4]}
+
+
+def distill_rate(values):
+    values["distill"]["learning_rate"] = 1e-4
+
+
+def runtime(values):
+    values["runtime"]["workers"] = 7
+    values["runtime"]["launcher"] = "torchrun --nproc-per-node=2"
+    values["runtime"]["tracking"]["enabled"] = False
+
+
+def one_task_less(values):
+    values["table"]["tasks"] = ["rte"]
+
+
+STUDENTS = [m for m in MODELS if m != "teacher"]
+CASES = {
+    experts: {"distill@base", "report"} | cells("base/minimoe") | costs("base/minimoe"),
+    width: {"distill@assisted", "report"} | cells("assisted/minilm-ta") | costs("assisted/minilm-ta"),
+    assistant: {"distill@base", "distill@assisted", "report"}
+    | cells("assisted/minilm-ta")
+    | costs("assisted/minilm-ta"),
+    task_rate: {"report"} | cells(*MODELS, tasks=["rte"]),
+    distill_rate: {"distill@base", "distill@assisted", "report"} | cells(*STUDENTS) | costs(*STUDENTS),
+    runtime: set(),
+    one_task_less: {"tasks", "report"},
+}
+
+
+@pytest.mark.parametrize("edit", CASES, ids=lambda edit: edit.__name__)
+def test_an_edit_reruns_what_depends_on_it(repository, edit):
+    assert rerun_after(repository, edit) == CASES[edit]
+
+
+def test_nothing_changed_runs_nothing(repository):
+    assert rerun_after(repository, lambda values: None) == set()

@@ -1,0 +1,104 @@
+"""dvc.yaml itself: commands and paths exist; what a stage imports and reads is what it declares."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+STAGES = {
+    name: stage.get("do", stage) for name, stage in yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].items()
+}
+# cannot change a result: errors, whole files, params (their values are declared), runtime, tracking
+INFRASTRUCTURE = {"errors.py", "files.py", "runtime.py", "tracking.py", "__init__.py"}
+
+
+def outputs(stage: dict) -> list[str]:
+    return [next(iter(out)) if isinstance(out, dict) else out for out in stage.get("outs", []) + stage.get("metrics", [])]
+
+
+def source(module: str) -> Path | None:
+    """The file of a module of ours."""
+    path = ROOT / ("src" if module.startswith("minimoe") else "") / module.replace(".", "/")
+    return next((p for p in (path.with_suffix(".py"), path / "__init__.py") if p.exists()), None)
+
+
+def imported(path: Path) -> set[Path]:
+    """Files of ours that `path` imports, at any depth of its code."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            package = ".".join(path.relative_to(ROOT / "src").parts[:-1]) if node.level else ""
+            module = f"{package}.{node.module}" if node.level else node.module
+            names |= {module} | {f"{module}.{alias.name}" for alias in node.names}
+    return {found for name in names if name.startswith(("minimoe", "stages")) and (found := source(name))}
+
+
+def reached(path: Path) -> set[Path]:
+    """Files of ours that running `path` can import."""
+    seen, waiting = set(), {path}
+    while waiting:
+        seen |= waiting
+        waiting = {found for file in waiting for found in imported(file)} - seen
+    return seen
+
+
+def is_infrastructure(path: Path) -> bool:
+    inside = path.relative_to(ROOT / "src" / "minimoe") if path.is_relative_to(ROOT / "src" / "minimoe") else None
+    return inside is not None and (inside.parts[0] == "params" or str(inside) in INFRASTRUCTURE)
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_command_runs_the_stage_of_that_name(name):
+    words = STAGES[name]["cmd"].split()
+    assert words[:3] == ["python", "-m", f"stages.{name}"]
+    assert (ROOT / "stages" / f"{name}.py").stat().st_size > 0
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_dependencies_exist_or_are_made_by_another_stage(name):
+    made = [out for other in STAGES.values() for out in outputs(other)] + ["metrics", "curves", "models"]
+    for dependency in STAGES[name]["deps"]:
+        if dependency.startswith("${"):
+            continue  # a path from params.yaml; the profiles' tests follow those
+        assert (ROOT / dependency).exists() or any(dependency.startswith(out.split("/${")[0]) for out in made), dependency
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_imports_lie_within_the_declared_code(name):
+    declared = [ROOT / dependency for dependency in STAGES[name]["deps"]]
+    stray = {
+        path.relative_to(ROOT)
+        for path in reached(ROOT / "stages" / f"{name}.py")
+        if not is_infrastructure(path)
+        and path.name != "__init__.py"
+        and not any(path.is_relative_to(code) for code in declared)
+    }
+    assert not stray
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_declared_code_is_reached(name):
+    files = reached(ROOT / "stages" / f"{name}.py")
+    for dependency in STAGES[name]["deps"]:
+        if dependency.startswith(("src/", "stages/")):
+            assert any(path.is_relative_to(ROOT / dependency) for path in files), dependency
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_params_read_are_params_declared(name):
+    text = (ROOT / "stages" / f"{name}.py").read_text()
+    declared = [re.sub(r"\.?\$\{.*", "", key) for key in STAGES[name].get("params", [])]
+    read = set(re.findall(r"\bparams\.((?:[a-z0-9_]+)(?:\.[a-z0-9_]+)*)", text))
+    read = {key for key in read if key.split(".")[0] not in ("runtime", "model_dump") and "minimoe.params" not in key}
+    for key in read:
+        assert any(key == d or key.startswith(f"{d}.") or d.startswith(f"{key}.") for d in declared), key
+
+
+def test_runtime_is_no_dependency():
+    text = (ROOT / "dvc.yaml").read_text()
+    assert "runtime" not in text
