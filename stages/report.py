@@ -1,0 +1,31 @@
+"""report: every metric of the table's models as tables, figures and a page."""
+
+from minimoe import tracking
+from minimoe.errors import exit_cleanly
+from minimoe.params import load
+from minimoe.report.collect import collect
+from minimoe.report.tables import terminal
+from minimoe.report.write import write_report
+
+FOLDER = "reports"
+
+
+def main() -> None:
+    """Run the stage."""
+    params = load()
+    results = collect(
+        ".",
+        models=params.table.models,
+        tasks=params.table.tasks,
+        rounds=params.rounds,
+        length=params.cost.length,
+        batches=params.cost.batches,
+    )
+    write_report(results, FOLDER)
+    with tracking.run(params.runtime.tracking, "report", tags={"stage": "report"}, params={}) as tracker:
+        tracker.artifact(FOLDER)
+    print(f"\n{terminal(results)}\n")
+
+
+if __name__ == "__main__":
+    exit_cleanly(main)

@@ -1,0 +1,19 @@
+"""The report's files, all at once or none of them."""
+
+from pathlib import Path
+
+from minimoe.files import whole_folder
+from minimoe.report.collect import Results
+from minimoe.report.findings import find
+from minimoe.report.page import page
+from minimoe.report.tables import markdown, models_table
+
+
+def write_report(results: Results, folder: str | Path) -> None:
+    """Write results.csv, models.csv, results.md and index.html into `folder`."""
+    findings = find(results)
+    with whole_folder(folder) as temporary:
+        results.scores.to_csv(temporary / "results.csv", index=False)
+        models_table(results).to_csv(temporary / "models.csv", index=False)
+        (temporary / "results.md").write_text(markdown(results, findings), encoding="utf-8")
+        (temporary / "index.html").write_text(page(results, findings), encoding="utf-8")

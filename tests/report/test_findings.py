@@ -1,0 +1,90 @@
+"""What the report says about differences, and that it does not say more than the numbers do."""
+
+import pandas as pd
+import pytest
+
+from minimoe.report.findings import compare, find
+
+ABOUT = {"question": "?", "first": "a", "second": "b"}
+
+
+def scores(**by_task: float) -> pd.DataFrame:
+    return pd.DataFrame({"task": list(by_task), "mean": list(by_task.values())})
+
+
+def test_columns_of_one_task_count_once():
+    first = pd.DataFrame({"task": ["mnli", "mnli", "rte", "sst2"], "mean": [52.0, 54.0, 51.0, 51.0]})
+    second = pd.DataFrame({"task": ["mnli", "mnli", "rte", "sst2"], "mean": [50.0, 50.0, 50.0, 50.0]})
+    found = compare(first, second, **ABOUT)
+    assert (found.tasks, found.above) == (3, 3)
+    assert found.mean == pytest.approx((3 + 1 + 1) / 3)
+
+
+def test_the_interval_is_students():
+    found = compare(scores(a=1.0, b=2.0, c=3.0, d=4.0), scores(a=0.0, b=0.0, c=0.0, d=0.0), **ABOUT)
+    # t(3) at 97.5 % is 3.1824; the standard error of 1, 2, 3, 4 is 0.6455
+    assert (found.low, found.high) == pytest.approx((2.5 - 3.1824 * 0.6455, 2.5 + 3.1824 * 0.6455), abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("values", "verdict"),
+    [
+        ({"a": 1.0, "b": 1.1, "c": 0.9}, "higher"),
+        ({"a": -1.0, "b": -1.1, "c": -0.9}, "lower"),
+        ({"a": 3.0, "b": -1.0, "c": 0.5}, "within the noise"),
+        ({"a": 0.0, "b": 0.0, "c": 0.0}, "within the noise"),
+        ({"a": 9.0, "b": 9.0}, "too few tasks to tell"),
+    ],
+)
+def test_verdicts(values, verdict):
+    assert compare(scores(**values), scores(**dict.fromkeys(values, 0.0)), **ABOUT).verdict == verdict
+
+
+def test_pairs_differ_in_one_thing(tree):
+    pairs = [(c.question, c.first, c.second) for c in find(tree.collect()).comparisons]
+    assert pairs == [
+        ("distilled or not", "mean of 3 distilled 2L-96H", "control/scratch"),
+        ("experts or dense", "base/minimoe", "base/minilm"),
+        ("with an assistant or without", "assisted/minilm-ta", "base/minilm"),
+    ]
+
+
+def test_the_control_is_compared_with_students_of_its_size_alone(tree):
+    for task in tree.tasks:
+        tree.edit(f"metrics/finetune/base/assistant/{task}.json", lambda v: [
+            result.update(mean=99.0) for result in v["results"].values()
+        ])  # fmt: skip
+    control = find(tree.collect()).comparisons[0]
+    assert control.mean == pytest.approx((20 + 21 + 20) / 3 - 10, abs=0.3)
+    assert control.verdict == "higher"
+
+
+def test_heldout_losses_are_compared_within_a_round_only(tree):
+    experts, assisted = find(tree.collect()).comparisons[1:]
+    assert experts.heldout == (0.20, 0.21) and experts.heldout_change == "4.8 % lower"
+    assert assisted.heldout is None
+
+
+def test_sentences_say_what_is_not_so(tree):
+    tree.edit("metrics/finetune/teacher/wnli.json", lambda v: v["results"]["wnli"].update(mean=49.0))
+    for task in tree.tasks:  # a control as good as the rest
+        for name in ("minilm", "minimoe"):
+            tree.edit(f"metrics/finetune/base/{name}/{task}.json", lambda v: [
+                result.update(mean=60.0) for result in v["results"].values()
+            ])  # fmt: skip
+    text = "\n".join(find(tree.collect()).sentences)
+    assert "above the majority label in 11 of 12 columns" in text and "not above it: WNLI" in text
+    assert "base/minimoe against base/minilm" in text and "within the noise" in text
+    assert "base/minimoe scores" not in text
+
+
+def test_many_pairs_become_one_sentence(tree, monkeypatch):
+    monkeypatch.setattr("minimoe.report.findings.MAX_SENTENCES", 0)
+    sentences = find(tree.collect()).sentences
+    assert any(s.startswith("Experts at equal compute: of 1 pairs") for s in sentences)
+
+
+def test_a_table_without_counterparts_says_only_what_it_can(tree):
+    findings = find(tree.collect(models=["teacher", "base/minimoe"]))
+    assert findings.comparisons == [] and len(findings.sentences) == 1
+    assert find(tree.collect(models=["base/minimoe"])).sentences == []

@@ -1,0 +1,88 @@
+"""The tables: what is in the files, and the GLUE score only where it is known."""
+
+import math
+
+import pandas as pd
+import pytest
+
+from minimoe.report.columns import GLUE
+from minimoe.report.findings import find
+from minimoe.report.tables import big, glue_scores, majority_glue, markdown, score, terminal
+from minimoe.report.write import write_report
+
+
+def test_glue_is_the_mean_of_the_eight(tree):
+    results = tree.collect()
+    scores = results.scores[(results.scores.model == "base/minilm") & results.scores.task.isin(GLUE)]
+    assert len(scores) == 8
+    glue = glue_scores(results).loc["base/minilm"]
+    assert glue["mean"] == pytest.approx(scores["mean"].sum() / 8)
+    assert glue["std"] == pytest.approx(0.5 / math.sqrt(8))
+    assert majority_glue(results) == 50
+
+
+def test_cola_wnli_and_conll_are_outside_the_score(tree):
+    before = glue_scores(tree.collect())
+    for task in ("cola", "wnli", "conll2003"):
+        tree.edit(f"metrics/finetune/teacher/{task}.json", lambda v, t=task: v["results"][t].update(mean=1.0))
+    pd.testing.assert_frame_equal(glue_scores(tree.collect()), before)
+
+
+def test_glue_is_empty_without_one_of_the_eight(tree):
+    results = tree.collect(tasks=[task for task in tree.tasks if task != "rte"])
+    assert glue_scores(results).isna().all(axis=None) and majority_glue(results) is None
+    teacher = next(line for line in terminal(results).splitlines() if line.startswith("teacher"))
+    assert teacher.split()[1:4] != [] and "nan" not in terminal(results) + markdown(results, find(results))
+
+
+def test_glue_has_no_deviation_where_a_task_ran_once(tree):
+    tree.edit("metrics/finetune/teacher/rte.json", lambda v: v["results"]["rte"].update(runs=1, std=0.0))
+    std = glue_scores(tree.collect())["std"]
+    assert math.isnan(std["teacher"]) and not math.isnan(std["base/minilm"])
+
+
+def test_csv_files_have_the_documented_columns(tree):
+    write_report(tree.collect(), tree.root / "reports")
+    scores = pd.read_csv(tree.root / "reports/results.csv")
+    models = pd.read_csv(tree.root / "reports/models.csv")
+    assert list(scores) == ["model", "task", "metric", "mean", "std", "runs"]
+    assert len(scores) == len(tree.models) * (len(tree.tasks) + 2)
+    assert list(models) == [
+        "model", "round", "heldout_loss", "macs_128", "params_total", "params_active",
+        "latency_ms_b1", "latency_ms_b32",
+    ]  # fmt: skip
+    assert list(models.model) == tree.models
+    teacher = models.iloc[0]
+    assert pd.isna(teacher["round"]) and pd.isna(teacher.heldout_loss)
+    assert (models["round"][1], models.heldout_loss[1]) == ("base", 0.21)
+
+
+def test_markdown_has_a_row_a_model_and_the_published_numbers_apart(tree):
+    text = markdown(tree.collect(), find(tree.collect()))
+    measured, _, published = text.partition("## Published")
+    for model in ["majority label", *tree.models]:
+        assert f"| {model} " in measured
+    assert "86.7" not in measured and "86.7" in published and "arxiv.org" in published
+
+
+def test_scores_show_a_deviation_only_over_several_runs():
+    assert score(81.26, 0.44, 3) == "81.3 ± 0.4"
+    assert score(81.26, 0.0, 1) == "81.3"
+    assert score(None) == score(float("nan")) == ""
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(10.9e9, "10.9 G"), (604_800, "605 k"), (999_999, "1.00 M"), (17e6, "17.0 M"), (12, "12")]
+)
+def test_counts_have_three_digits(number, text):
+    assert big(number) == text
+
+
+def test_nothing_is_left_when_writing_fails(tree, monkeypatch):
+    def fail(*_):
+        raise RuntimeError
+
+    monkeypatch.setattr("minimoe.report.write.page", fail)
+    with pytest.raises(RuntimeError):
+        write_report(tree.collect(), tree.root / "reports")
+    assert not [path.name for path in tree.root.iterdir() if "reports" in path.name]
