@@ -1,0 +1,45 @@
+"""teacher: an encoder from the hub, from a folder, or pretrained here."""
+
+from minimoe import runtime, tracking
+from minimoe.errors import exit_cleanly
+from minimoe.params import load
+from minimoe.teacher.copy import copy_teacher
+
+TOKENIZER, OUT = "data/tokenizer", "models/teacher"
+
+
+def main() -> None:
+    """Run the stage."""
+    params = load()
+    match params.teacher.source:
+        case "pretrain":
+            _pretrain(params)
+        case "local":
+            copy_teacher(params.teacher.path, TOKENIZER, OUT)
+        case "hub":
+            copy_teacher(params.teacher.hub, TOKENIZER, OUT, revision=params.teacher.revision)
+
+
+def _pretrain(params) -> None:
+    from minimoe.corpus.records import Records
+
+    from minimoe.teacher.pretrain import pretrain
+
+    settings = {**params.teacher.pretrain.model_dump(), "seed": params.seed}
+    with tracking.run(
+        params.runtime.tracking, name="teacher", tags={"stage": "teacher"}, params=settings
+    ) as tracker:
+        loss = pretrain(
+            Records("data/records"),
+            TOKENIZER,
+            OUT,
+            **settings,
+            device=runtime.device(params.runtime.device),
+            log_every=params.runtime.log_every,
+            tracker=tracker,
+        )
+    print(f"teacher: mean training loss {loss:.3f} nats a masked token")
+
+
+if __name__ == "__main__":
+    exit_cleanly(main)

@@ -1,0 +1,23 @@
+"""tokenizer: the teacher's own, or WordPiece trained on the sentences."""
+
+from minimoe.errors import exit_cleanly
+from minimoe.params import load
+from minimoe.teacher.tokenizer import copy_tokenizer, train_tokenizer
+
+OUT = "data/tokenizer"
+
+
+def main() -> None:
+    """Run the stage."""
+    teacher = load().teacher
+    match teacher.source:
+        case "pretrain":
+            train_tokenizer("data/formatted", OUT, **teacher.tokenizer.model_dump())
+        case "local":
+            copy_tokenizer(teacher.path, OUT)
+        case "hub":
+            copy_tokenizer(teacher.hub, OUT, revision=teacher.revision)
+
+
+if __name__ == "__main__":
+    exit_cleanly(main)

@@ -1,0 +1,42 @@
+"""Masked language modeling: which tokens are hidden, and as what.
+
+15 % of a sequence's tokens, at most 20, never special ones: 80 % of these become [MASK], 10 % a random token,
+10 % stay (BERT, section 3.1). The positions are drawn without replacement, so the share is met in every
+sequence, not just on average.
+"""
+
+import torch
+from torch import Tensor
+
+IGNORED = -100  # the label of a position that is not predicted
+
+
+def mask_tokens(
+    input_ids: Tensor,
+    *,
+    vocabulary: int,
+    mask_id: int,
+    special_ids: list[int],
+    generator: torch.Generator,
+    share: float = 0.15,
+    most: int = 20,
+) -> tuple[Tensor, Tensor]:
+    """Hide tokens of `input_ids` [B, T]; returns what the model reads and its labels, both int64 [B, T].
+
+    `share` of the tokens outside `special_ids` (padding is one of them) is chosen, rounded, at least 1 and at
+    most `most`. Labels are -100 where nothing is predicted. Draws come from `generator` alone.
+    """
+    special = torch.tensor(special_ids)
+    candidates = ~torch.isin(input_ids, special)
+    available = candidates.sum(1)
+    wanted = (available * share).round().clamp(min=1, max=most).minimum(available)
+    # a random order of each row's candidates: the first `wanted` of it are chosen
+    draws = torch.rand(input_ids.shape, generator=generator).masked_fill(~candidates, 2.0)
+    chosen = draws.argsort(1).argsort(1) < wanted[:, None]
+
+    kind = torch.rand(input_ids.shape, generator=generator)
+    ordinary = torch.arange(vocabulary)[~torch.isin(torch.arange(vocabulary), special)]
+    random = ordinary[torch.randint(len(ordinary), input_ids.shape, generator=generator)]
+    masked = torch.where(chosen & (kind < 0.8), mask_id, input_ids)
+    masked = torch.where(chosen & (kind >= 0.9), random, masked)
+    return masked, input_ids.masked_fill(~chosen, IGNORED)

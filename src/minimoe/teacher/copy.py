@@ -1,0 +1,94 @@
+"""A pretrained encoder, from a folder or from the hub, as the folder models/teacher.
+
+Weights are copied as they are, every head included, and stored as safetensors. Nothing that comes with a
+model is run: its own code is never loaded, and pickled weights only through PyTorch's `weights_only` reader.
+"""
+
+import json
+import pickle
+import shutil
+from pathlib import Path
+
+from minimoe.errors import UserError
+from minimoe.files import whole_folder
+
+SAFE = ("model*.safetensors", "model*.safetensors.index.json")
+PICKLED = "pytorch_model*.bin"
+
+
+def copy_teacher(name: str, tokenizer: str | Path, out: str | Path, revision: str | None = None) -> None:
+    """Save the encoder of the folder, or with a `revision` of the hub id, `name` with `tokenizer` into `out`.
+
+    Raises `UserError` where config, weights or tokenizer are missing, do not fit, or are no encoder's.
+    """
+    folder = _download(name, revision) if revision is not None else Path(name)
+    if not (folder / "config.json").is_file():
+        raise UserError(f"teacher.path: {name} holds no config.json; expected a Hugging Face model folder")
+    with whole_folder(out) as temporary:
+        shutil.copy(folder / "config.json", temporary)
+        _copy_weights(folder, temporary, name)
+        for path in sorted(Path(tokenizer).iterdir()):
+            shutil.copy(path, temporary)
+        _check(temporary, name)
+
+
+def _download(name: str, revision: str) -> Path:
+    """The hub's model as a folder of the local cache; pickled weights only where there are no others."""
+    from huggingface_hub import snapshot_download
+
+    try:
+        folder = Path(snapshot_download(name, revision=revision, allow_patterns=["config.json", *SAFE]))
+        if not _weights(folder, SAFE[0]):
+            folder = Path(snapshot_download(name, revision=revision, allow_patterns=["config.json", PICKLED]))
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"teacher.hub: {name!r} at {revision!r} cannot be downloaded: {reason}") from None
+    return folder
+
+
+def _weights(folder: Path, pattern: str) -> list[Path]:
+    return sorted(folder.glob(pattern))
+
+
+def _copy_weights(folder: Path, out: Path, name: str) -> None:
+    if _weights(folder, SAFE[0]):
+        for pattern in SAFE:
+            for path in _weights(folder, pattern):
+                shutil.copy(path, out)
+        return
+    import torch
+    from safetensors.torch import save_file
+
+    weights = {}
+    for path in _weights(folder, PICKLED):
+        try:
+            weights |= torch.load(path, map_location="cpu", weights_only=True)
+        except (pickle.UnpicklingError, RuntimeError, EOFError, TypeError) as error:
+            reason = str(error).splitlines()[0]
+            raise UserError(f"{name}: {path.name} cannot be read as weights: {reason}") from None
+    if not weights:
+        raise UserError(f"{name}: holds no weights; expected model.safetensors or pytorch_model.bin")
+    # clones, because safetensors refuses tensors that share memory, as tied embeddings do
+    tensors = {key: value.clone().contiguous() for key, value in weights.items()}
+    save_file(tensors, out / "model.safetensors", metadata={"format": "pt"})
+
+
+def _check(folder: Path, name: str) -> None:
+    """The copy loads as an encoder, whole, and has an embedding for every token."""
+    from transformers import AutoModel, AutoTokenizer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    try:
+        model, info = AutoModel.from_pretrained(folder, output_loading_info=True, trust_remote_code=False)
+    except (OSError, ValueError, KeyError, RuntimeError, json.JSONDecodeError) as error:
+        raise UserError(f"{name}: cannot be loaded as a model: {' '.join(str(error).split())}") from None
+    config = model.config
+    if config.is_encoder_decoder or getattr(config, "is_decoder", False):
+        raise UserError(f"{name}: expected an encoder, got a {config.model_type} decoder")
+    missing = sorted(key for key in info["missing_keys"] if not key.startswith("pooler."))
+    if missing:
+        raise UserError(f"{name}: {len(missing)} weights are missing, {missing[0]} among them")
+    tokens = len(AutoTokenizer.from_pretrained(folder))
+    if tokens > config.vocab_size:
+        raise UserError(f"{name}: its tokenizer has {tokens} tokens, its embeddings {config.vocab_size}")

@@ -1,0 +1,113 @@
+"""A BERT made here, by masked language modeling on the records: the sample's teacher.
+
+Differs from BERT because passes are few: no dropout while pretraining (Cramming, section 4.3). The saved
+config has BERT's 0.1 again, for finetuning. Logits are computed at masked positions only, a seventh of them,
+because the vocabulary's matrix is the largest of a small model.
+"""
+
+from pathlib import Path
+
+import torch
+from torch import nn
+from transformers import AutoTokenizer, BertConfig, BertForMaskedLM, set_seed
+
+from minimoe.corpus.masking import IGNORED, mask_tokens
+from minimoe.files import whole_folder
+from minimoe.trainer import QuietTrainer, Watch, arguments
+
+POSITIONS = 512
+WARMUP = 0.1
+WEIGHT_DECAY = 0.01
+
+
+def pretrain(
+    records,
+    tokenizer: str | Path,
+    out: str | Path,
+    *,
+    layers: int,
+    hidden: int,
+    heads: int,
+    neurons: int,
+    epochs: int,
+    batch: int,
+    learning_rate: float,
+    seed: int,
+    device: str,
+    log_every: int,
+    tracker,
+) -> float:
+    """Train on `records` (a `Records`) and save a `BertForMaskedLM` with its tokenizer into `out`.
+
+    Returns the mean training loss in nats per masked token. The same seed gives the same weights.
+    """
+    tokens = AutoTokenizer.from_pretrained(tokenizer)
+    config = BertConfig(
+        vocab_size=len(tokens),
+        num_hidden_layers=layers,
+        hidden_size=hidden,
+        num_attention_heads=heads,
+        intermediate_size=neurons,
+        max_position_embeddings=POSITIONS,
+        pad_token_id=tokens.pad_token_id,
+    )
+    set_seed(seed)
+    model = _without_dropout(BertForMaskedLM(config))
+    trainer = MaskedTrainer(
+        model,
+        arguments(
+            device=device,
+            seed=seed,
+            epochs=epochs,
+            batch=batch,
+            learning_rate=learning_rate,
+            warmup=WARMUP,
+            weight_decay=WEIGHT_DECAY,
+            log_every=log_every,
+        ),
+        train_dataset=range(len(records)),
+        data_collator=MaskedBatches(records, tokens, seed),
+        callbacks=[Watch("teacher", tracker)],
+    )
+    loss = trainer.train().training_loss
+    with whole_folder(out) as temporary:
+        model.save_pretrained(temporary)
+        tokens.save_pretrained(temporary)
+    return loss
+
+
+class MaskedBatches:
+    """Record numbers → a batch of masked sequences; masks come from a generator of its own."""
+
+    def __init__(self, records, tokens, seed: int):
+        self.records = records
+        self.generator = torch.Generator().manual_seed(seed)
+        self.masking = {
+            "vocabulary": len(tokens),
+            "mask_id": tokens.mask_token_id,
+            "special_ids": tokens.all_special_ids,
+        }
+
+    def __call__(self, numbers: list[int]) -> dict[str, torch.Tensor]:
+        """The tensors of `Records.batch` with `input_ids` masked, and `labels` [B, T]."""
+        batch = self.records.batch(numbers)
+        ids, labels = mask_tokens(batch["input_ids"], generator=self.generator, **self.masking)
+        return {**batch, "input_ids": ids, "labels": labels}
+
+
+class MaskedTrainer(QuietTrainer):
+    """Masked language modeling with logits at masked positions only."""
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        """Mean cross-entropy of the masked tokens of a batch."""
+        labels = inputs.pop("labels")
+        masked = labels != IGNORED
+        states = model.bert(**inputs).last_hidden_state[masked]
+        return nn.functional.cross_entropy(model.cls(states), labels[masked])
+
+
+def _without_dropout(model: BertForMaskedLM) -> BertForMaskedLM:
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    return model

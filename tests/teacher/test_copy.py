@@ -1,0 +1,98 @@
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import AutoModel, AutoTokenizer, BertConfig, BertForPreTraining, RobertaConfig, RobertaModel
+
+from minimoe.errors import UserError
+from minimoe.teacher.copy import copy_teacher
+
+SMALL = {
+    "vocab_size": 40,
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 24,
+    "max_position_embeddings": 32,
+}
+
+
+@pytest.fixture
+def model(tmp_path):
+    """A BERT with all its heads and no tokenizer of its own."""
+    torch.manual_seed(0)
+    model = BertForPreTraining(BertConfig(**SMALL))
+    model.save_pretrained(tmp_path / "model")
+    return model
+
+
+def test_every_head_is_kept(tmp_path, model, tokenizer):
+    copy_teacher(str(tmp_path / "model"), tokenizer, tmp_path / "out")
+    copied = BertForPreTraining.from_pretrained(tmp_path / "out").state_dict()
+    assert all(torch.equal(value, copied[key]) for key, value in model.state_dict().items())
+    assert AutoTokenizer.from_pretrained(tmp_path / "out").mask_token == "[MASK]"
+
+
+def test_pickled_weights_become_safetensors(tmp_path, model, tokenizer):
+    folder = tmp_path / "model"
+    (folder / "model.safetensors").unlink()
+    torch.save(model.state_dict(), folder / "pytorch_model.bin")
+    copy_teacher(str(folder), tokenizer, tmp_path / "out")
+    assert not list((tmp_path / "out").glob("*.bin"))
+    word = "bert.embeddings.word_embeddings.weight"
+    assert torch.equal(load_file(tmp_path / "out" / "model.safetensors")[word], model.state_dict()[word])
+    copied = BertForPreTraining.from_pretrained(tmp_path / "out").state_dict()
+    assert all(torch.equal(value, copied[key]) for key, value in model.state_dict().items())
+
+
+def test_pickled_code_is_not_run(tmp_path, model, tokenizer):
+    class Malice:
+        def __reduce__(self):
+            return open, (str(tmp_path / "ran"), "w")
+
+    (tmp_path / "model" / "model.safetensors").unlink()
+    torch.save({"weight": Malice()}, tmp_path / "model" / "pytorch_model.bin")
+    with pytest.raises(UserError, match="cannot be read as weights"):
+        copy_teacher(str(tmp_path / "model"), tokenizer, tmp_path / "out")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_any_encoder(tmp_path, tokenizer):
+    RobertaModel(RobertaConfig(**SMALL)).save_pretrained(tmp_path / "roberta")
+    copy_teacher(str(tmp_path / "roberta"), tokenizer, tmp_path / "out")
+    assert AutoModel.from_pretrained(tmp_path / "out").config.model_type == "roberta"
+
+
+def test_code_of_the_folder_is_not_run(tmp_path, model, tokenizer):
+    path = tmp_path / "model" / "config.json"
+    config = json.loads(path.read_text())
+    path.write_text(json.dumps({**config, "model_type": "own", "auto_map": {"AutoConfig": "own.Own"}}))
+    (tmp_path / "model" / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    with pytest.raises(UserError, match="cannot be loaded"):
+        copy_teacher(str(tmp_path / "model"), tokenizer, tmp_path / "out")
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("removed", "expected"), [("config.json", "holds no config.json"), ("model.safetensors", "holds no weights")]
+)
+def test_missing_files(tmp_path, model, tokenizer, removed, expected):
+    (tmp_path / "model" / removed).unlink()
+    with pytest.raises(UserError, match=expected):
+        copy_teacher(str(tmp_path / "model"), tokenizer, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_missing_weights(tmp_path, model, tokenizer):
+    (tmp_path / "model" / "model.safetensors").unlink()
+    partial = {key: value for key, value in model.state_dict().items() if "layer.1.output" not in key}
+    torch.save(partial, tmp_path / "model" / "pytorch_model.bin")
+    with pytest.raises(UserError, match="4 weights are missing"):
+        copy_teacher(str(tmp_path / "model"), tokenizer, tmp_path / "out")
+
+
+def test_a_tokenizer_with_more_tokens_than_embeddings(tmp_path, tokenizer):
+    RobertaModel(RobertaConfig(**SMALL | {"vocab_size": 30})).save_pretrained(tmp_path / "model")
+    with pytest.raises(UserError, match="40 tokens, its embeddings 30"):
+        copy_teacher(str(tmp_path / "model"), tokenizer, tmp_path / "out")

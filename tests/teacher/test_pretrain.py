@@ -1,0 +1,81 @@
+import math
+
+import pytest
+import torch
+from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer
+
+from minimoe.errors import UserError
+from minimoe.teacher.pretrain import MaskedTrainer, pretrain
+from minimoe.tracking import NoTracker
+
+
+class Tracker(NoTracker):
+    def __init__(self):
+        self.losses = {}
+
+    def metrics(self, values, step=0):
+        self.losses[step] = values["train_loss"]
+
+
+def run(records, tokenizer, out, **changes):
+    settings = {
+        "layers": 1,
+        "hidden": 32,
+        "heads": 4,
+        "neurons": 64,
+        "epochs": 20,
+        "batch": 16,
+        "learning_rate": 5e-3,
+        "seed": 1,
+        "device": "cpu",
+        "log_every": 10,
+        "tracker": Tracker(),
+    }
+    return pretrain(records, tokenizer, out, **settings | changes)
+
+
+def weights(folder):
+    return AutoModelForMaskedLM.from_pretrained(folder).state_dict()
+
+
+def test_it_learns_and_is_saved_as_a_plain_bert(tmp_path, records, tokenizer):
+    tracker = Tracker()
+    run(records, tokenizer, tmp_path / "out", tracker=tracker)
+    assert list(tracker.losses) == list(range(10, 81, 10))
+    assert tracker.losses[10] < math.log(40) * 1.2
+    assert tracker.losses[80] < 0.8 * tracker.losses[10]
+    model, info = AutoModelForMaskedLM.from_pretrained(tmp_path / "out", output_loading_info=True)
+    assert not info["missing_keys"]
+    assert model.config.vocab_size == len(AutoTokenizer.from_pretrained(tmp_path / "out")) == 40
+    assert model.config.hidden_dropout_prob == 0.1
+    assert AutoModel.from_pretrained(tmp_path / "out").config.architectures == ["BertForMaskedLM"]
+
+
+def test_the_seed_decides(tmp_path, records, tokenizer):
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        torch.manual_seed(len(name))
+        run(records, tokenizer, tmp_path / name, epochs=2, seed=seed)
+    first, second, other = (weights(tmp_path / name) for name in "abc")
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    assert not all(torch.equal(first[key], other[key]) for key in first)
+
+
+def test_logits_at_masked_positions_give_the_models_own_loss(tmp_path, records, tokenizer):
+    run(records, tokenizer, tmp_path / "out", epochs=1)
+    model = AutoModelForMaskedLM.from_pretrained(tmp_path / "out").eval()
+    batch = records.batch(range(8))
+    batch["labels"] = batch["input_ids"].masked_fill(torch.arange(20) % 3 != 0, -100)
+    expected = model(**batch).loss
+    trainer = MaskedTrainer.__new__(MaskedTrainer)
+    torch.testing.assert_close(trainer.compute_loss(model, batch), expected)
+
+
+def test_divergence_is_one_line_and_leaves_nothing(tmp_path, records, tokenizer):
+    class Broken(type(records)):
+        def batch(self, indices):
+            ends_only = [0, 19]
+            return {key: value[:, ends_only] for key, value in super().batch(indices).items()}
+
+    with pytest.raises(UserError, match="teacher: the training loss became nan"):
+        run(Broken(), tokenizer, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
