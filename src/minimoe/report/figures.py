@@ -31,8 +31,9 @@ def compute_figure(results: Results, scores: pd.Series, label: str, pairs: Seque
             mark = {"color": ROLES[model.kind], "gid": f"mark-{place}"}
             axes.plot(macs[name], scores[name], **DOT, **mark)
         axes.margins(x=0.35, y=0.1)
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: big(value)))
+        low, high = axes.get_xlim()
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 30 * low else (1, 3)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: big(value).replace(".0", "")))
         axes.xaxis.set_minor_formatter(NullFormatter())
         few = len(scores) <= LABELLED
         named = list(scores.index) if few else front(macs, scores)
