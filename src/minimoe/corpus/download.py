@@ -1,0 +1,138 @@
+"""The dump comes to its folder: a local file, one of dumps.wikimedia.org, or any http(s):// or file:// address.
+
+A transfer goes to a partial file outside of that folder, which DVC deletes before a rerun, so that it goes on after
+a break, in the same run or a later one. Only a file that is there whole, with the sha1 published beside it, takes
+its name.
+"""
+
+import hashlib
+import re
+import shutil
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.parse import unquote, urlsplit
+from urllib.request import url2pathname
+
+from tqdm import tqdm
+
+from minimoe.corpus.transfer import NotFoundError, forget, transfer
+from minimoe.errors import UserError
+from minimoe.files import whole_folder
+
+WIKIMEDIA = "https://dumps.wikimedia.org"
+_DUMP_NAME = re.compile(r"(\w+-(?:\d{8}|latest))-.+")  # such as enwiki-20260101-pages-articles.xml.bz2
+_SUM = re.compile(r"([0-9a-f]{40})(?:\s+\*?(\S+))?")  # a line of a sha1 file
+
+
+def download(
+    source: str,
+    path: str,
+    wiki: str,
+    date: str,
+    folder: str | Path,
+    work: str | Path,
+    base: str = WIKIMEDIA,
+    pause: float = 1.0,
+) -> Path:
+    """Bring the dump to `folder`; returns its path there.
+
+    `source` is "local" (the file `path`), "wikipedia" (the dump of `wiki` at `date`, yyyymmdd or "latest", from the
+    server `base`) or an address. What is under way lies in `work`; `pause` is the seconds before a second attempt.
+    Raises `UserError` when there is no such dump, it cannot be had, or its sha1 is not the published one.
+    """
+    if source == "local":
+        return _copy(Path(path), folder)
+    if source == "wikipedia":
+        url, sha1 = _wikimedia(base, wiki, date, Path(work), pause)
+        return _fetch(url, sha1, folder, Path(work), pause)
+    if source.startswith("file:///"):
+        return _copy(Path(url2pathname(urlsplit(source).path)), folder)
+    if not re.match(r"https?://[^/]+/", source) or not _name(source):
+        raise UserError(
+            "corpus.download.source: expected local, wikipedia, or the http(s):// or file:/// address of a file; "
+            f"got {source!r}"
+        )
+    return _fetch(source, _published(source, Path(work), pause), folder, Path(work), pause)
+
+
+def _copy(path: Path, folder: str | Path) -> Path:
+    """A copy of a local dump: a link would let DVC make the user's own file read-only."""
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; expected a dump at corpus.download.path or source")
+    with (
+        whole_folder(folder) as temporary,
+        path.open("rb") as original,
+        (temporary / path.name).open("wb") as copy,
+        tqdm(desc="copy", total=path.stat().st_size, unit="B", unit_scale=True, delay=1) as progress,
+    ):
+        while block := original.read(1 << 22):
+            progress.update(copy.write(block))
+    return Path(folder, path.name)
+
+
+def _fetch(url: str, sha1: str | None, folder: str | Path, work: Path, pause: float) -> Path:
+    """Transfer a file and check it; what has arrived in `work` is kept unless it is wrong."""
+    work.mkdir(parents=True, exist_ok=True)
+    partial = work / f"{hashlib.sha1(url.encode()).hexdigest()[:16]}.part"
+    transfer(url, partial, pause)
+    with partial.open("rb") as file:
+        arrived = hashlib.file_digest(file, "sha1").hexdigest()
+    if sha1 and arrived != sha1:
+        forget(partial)
+        raise UserError(f"{url}: its sha1 is {arrived}, the published one {sha1}; it was deleted, run again")
+    if not sha1:
+        print(f"download: no sha1 is published beside {url}: only its length was checked", file=sys.stderr)
+    with whole_folder(folder) as temporary:
+        shutil.move(partial, temporary / _name(url))
+    forget(partial)
+    return Path(folder, _name(url))
+
+
+def _wikimedia(base: str, wiki: str, date: str, work: Path, pause: float) -> tuple[str, str]:
+    """The address and sha1 of a wiki's articles. The sums of "latest" name the dated dump that it is."""
+    sums = f"{base}/{wiki}/{date}/{wiki}-{date}-sha1sums.txt"
+    wanted = re.compile(rf"{wiki}-(\d{{8}})-pages-articles\.xml\.bz2")
+    try:
+        named = {name: sha1 for name, sha1 in _sums(sums, work, pause) if wanted.fullmatch(name)}
+    except NotFoundError:
+        raise UserError(f"{sums}: no such dump; {base}/{wiki}/ lists the dates that there are") from None
+    if not named:
+        raise UserError(f"{sums}: no {wiki} pages-articles.xml.bz2 in it (yet); take another corpus.download.date")
+    name = max(named)
+    return f"{base}/{wiki}/{wanted.fullmatch(name)[1]}/{name}", named[name]
+
+
+def _published(url: str, work: Path, pause: float) -> str | None:
+    """The sha1 published beside a file: in `<wiki>-<date>-sha1sums.txt` for a dump, else in `<file>.sha1`."""
+    name, folder = _name(url), url.rsplit("/", 1)[0]
+    dump = _DUMP_NAME.fullmatch(name)
+    beside = [f"{folder}/{dump[1]}-sha1sums.txt"] if dump else []
+    for sums in [*beside, f"{url}.sha1"]:
+        try:
+            listed = _sums(sums, work, pause)
+        except NotFoundError:
+            continue
+        # the sums of "latest" name dated files
+        wanted = re.compile(re.escape(name).replace(r"\-latest\-", r"-(?:\d{8}|latest)-"))
+        for file, sha1 in listed:
+            if not file or wanted.fullmatch(file):
+                return sha1
+        raise UserError(f"{sums}: no line for {name} in it")
+    return None
+
+
+def _sums(url: str, work: Path, pause: float) -> list[tuple[str, str]]:
+    """The lines of a sha1 file as (name, sha1); the name is empty where there is the sum alone."""
+    work.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=work) as temporary:
+        file = Path(temporary, "sums")
+        transfer(url, file, pause)
+        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    return [(found[2] or "", found[1]) for line in lines if (found := _SUM.fullmatch(line.strip()))]
+
+
+def _name(url: str) -> str:
+    """The file name at the end of an address; empty when there is none that can be one."""
+    name = unquote(urlsplit(url).path.rsplit("/", 1)[-1])
+    return "" if name in (".", "..") or re.search(r"[/\\\0]", name) else name
