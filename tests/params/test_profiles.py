@@ -148,7 +148,7 @@ def test_uncommitted_edits_are_kept(repository, committed):
         commit(repository)
     edited = text("sample").replace("seed: 776", "seed: 1")
     (repository / "params.yaml").write_text(edited)
-    with pytest.raises(UserError, match="neither committed nor a profile.*--force"):
+    with pytest.raises(UserError, match=r"neither committed nor a profile.*--force"):
         select("two", repository)
     assert (repository / "params.yaml").read_text() == edited
     select("two", repository, force=True)

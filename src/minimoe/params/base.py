@@ -2,7 +2,7 @@
 
 from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 
 # A name becomes a folder, a DVC stage and an MLflow run, so it must be plain.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
@@ -10,6 +10,18 @@ Positive = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Rate = Annotated[float, Field(gt=0, le=1)]
+Item = TypeVar("Item")
+
+
+def _distinct(values: list) -> list:
+    repeated = [value for place, value in enumerate(values) if value in values[:place]]
+    if repeated:
+        raise ValueError(f"expected each entry once, got {repeated[0]!r} again")
+    return values
+
+
+# Entries become stages, columns or runs: one given twice would count twice.
+Entries = Annotated[list[Item], Field(min_length=1), AfterValidator(_distinct)]
 
 
 class Section(BaseModel):

@@ -28,12 +28,50 @@ def load(path: str | Path = "params.yaml") -> Params:
     try:
         return Params.model_validate(values)
     except ValidationError as error:
-        problems = [line for item in error.errors() for line in _lines(item)]
-        raise UserError(f"{path}: " + "; ".join(dict.fromkeys(problems))) from None
+        raise UserError(f"{path}: " + "; ".join(_problems(error))) from None
 
 
-def _lines(item: dict) -> list[str]:
-    """One problem of pydantic's as lines of `key: what was expected, what came`."""
+# What pydantic expected, in words, by the type of its error …
+EXPECTED = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "list_type": "a list in [ ]",
+    "dict_type": "keys and values",
+    "model_type": "keys and values",
+    "too_short": "at least one entry",
+    "greater_than_equal": "at least {ge}",
+    "less_than_equal": "at most {le}",
+    "greater_than": "more than {gt}",
+    "less_than": "less than {lt}",
+    "literal_error": "{expected}",
+}
+# … and for a text of a wrong form, by the key; any other key with a form is a name of the user's
+FORMS = {
+    "source": "local, wikipedia, or an http(s):// or file:// URL",
+    "wiki": "a wiki's name such as simplewiki",
+    "date": "latest or yyyymmdd",
+    "language": "an ISO code such as en",
+    "teacher": "models/teacher or models/<round>/<student>",
+    "models": "teacher or <round>/<student>",
+}
+
+
+def _problems(error: ValidationError) -> list[str]:
+    """Every problem as `key: what was expected, what came`; what a union of types expected is one problem."""
+    problems: dict[tuple[str, str], list[str]] = {}
+    for item in error.errors():
+        for key, expected, came in _lines(item):
+            alternatives = problems.setdefault((key, came), [])
+            if expected not in alternatives:
+                alternatives.append(expected)
+    return [f"{key}{' or '.join(expected)}{came}" for (key, came), expected in problems.items()]
+
+
+def _lines(item: dict) -> list[tuple[str, str, str]]:
+    """One problem of pydantic's as (key, what was expected, what came)."""
     # pydantic puts names of union members and functions into the location; keys of the file have none of these
     location = [str(part) for part in item["loc"] if not _is_type(part)]
     key = ".".join(location)
@@ -41,15 +79,20 @@ def _lines(item: dict) -> list[str]:
         case "extra_forbidden":
             near = difflib.get_close_matches(location[-1], _siblings(location[:-1]), n=1, cutoff=0.5)
             hint = f"; did you mean {near[0]!r}?" if near else f"; known here: {', '.join(_siblings(location[:-1]))}"
-            return [f"{key}: unknown key{hint}"]
+            return [(f"{key}: ", f"unknown key{hint}", "")]
         case "missing":
-            return [f"{key}: missing"]
+            return [(f"{key}: ", "missing", "")]
         case "value_error":
-            prefix = f"{key}." if key else ""
-            return [prefix + line for line in str(item["ctx"]["error"]).splitlines()]
+            prefix = f"{key}." if isinstance(item["input"], dict) and key else f"{key}: " if key else ""
+            return [(prefix + line, "", "") for line in str(item["ctx"]["error"]).splitlines()]
+        case "string_pattern_mismatch":
+            named = [part for part in location if not part.isdigit()]
+            expected = FORMS.get(named[-1], "a name of letters, digits, '.', '_' and '-'")
+        case kind if kind in EXPECTED:
+            expected = EXPECTED[kind].format(**item.get("ctx", {}))
         case _:
-            expected = item["msg"].removeprefix("Input should be ").removeprefix("a valid ")
-            return [f"{key}: expected {expected}, got {item['input']!r}"]
+            expected = item["msg"]
+    return [(f"{key}: expected ", expected, f", got {item['input']!r}")]
 
 
 def _is_type(part: object) -> bool:

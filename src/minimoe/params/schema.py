@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from minimoe.params.base import Count, Name, Positive, Rate, Section, Share, overrides_of
+from minimoe.params.base import Count, Entries, Name, Positive, Rate, Section, Share, overrides_of
 from minimoe.params.rounds import Distill, Round
 
 ModelPath = Annotated[str, Field(pattern=r"^(teacher|[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)$")]
@@ -17,7 +17,7 @@ TaskName = Literal["cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte",
 class Download(Section):
     """Where the dump comes from."""
 
-    source: str
+    source: Annotated[str, Field(pattern=r"^(local|wikipedia|(https?|file)://.+)$")]
     path: str
     wiki: Annotated[str, Field(pattern=r"^[a-z_]+wiki$")]
     date: Annotated[str, Field(pattern=r"^(latest|\d{8})$")]
@@ -112,8 +112,8 @@ class Finetune(Section):
     epochs: Positive
     patience: Positive
     batch: Positive
-    learning_rates: Annotated[list[Rate], Field(min_length=1)]
-    seeds: Annotated[list[Count], Field(min_length=1)]
+    learning_rates: Entries[Rate]
+    seeds: Entries[Count]
     warmup: Share
     weight_decay: Share
     max_train: Count
@@ -125,15 +125,15 @@ Task = overrides_of("Task", Finetune)
 class Table(Section):
     """The results table: one row a model, one column a task."""
 
-    models: Annotated[list[ModelPath], Field(min_length=1)]
-    tasks: Annotated[list[TaskName], Field(min_length=1)]
+    models: Entries[ModelPath]
+    tasks: Entries[TaskName]
 
 
 class Cost(Section):
     """How a model's cost is measured."""
 
     length: Positive
-    batches: Annotated[list[Positive], Field(min_length=1)]
+    batches: Entries[Positive]
     repeats: Positive
 
 
@@ -173,7 +173,9 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _sections_agree(self):
-        problems = [*self._unknown_models(), *self._missing_tasks(), *self._uneven_relations()]
+        problems = [*self._unknown_models(), *self._missing_tasks()]
+        # only when every name is known can rounds be followed and widths be compared
+        problems = problems or [*self._circles(), *self._uneven_relations()]
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -193,9 +195,33 @@ class Params(Section):
             if task not in self.tasks:
                 yield f"tasks.{task}: missing, although table.tasks lists it; add '{task}: {{}}'"
 
+    def _circles(self):
+        """Rounds that need, through their teachers, a student of their own."""
+        for name in self.rounds:
+            seen, teacher = [name], self.rounds[name].teacher
+            while (before := teacher.split("/")[1]) != "teacher" and before not in seen:
+                seen.append(before)
+                teacher = self.rounds[before].teacher
+            if before == name:
+                own = self.rounds[name].teacher
+                yield f"rounds.{name}.teacher: expected a model made before this round, got {own!r}"
+
+    def _width(self, teacher: str) -> int | None:
+        """A teacher's width, where params tell it."""
+        _, name, *student = teacher.split("/")
+        if student:
+            return self.rounds[name].students[student[0]].hidden
+        return self.teacher.pretrain.hidden if self.teacher.source == "pretrain" else None
+
     def _uneven_relations(self):
         for name, round_ in self.rounds.items():
             heads = round_.over(self.distill).relation_heads
+            width = self._width(round_.teacher)
+            if width and width % heads:
+                yield (
+                    f"rounds.{name}.teacher: expected a width that is a multiple of relation_heads {heads}, "
+                    f"got {round_.teacher!r}, {width} wide"
+                )
             for student, shape in round_.students.items():
                 if shape.hidden % heads:
                     yield (
