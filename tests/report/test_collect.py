@@ -64,6 +64,13 @@ def test_a_torn_cell_is_refused(tree, path, change, expected):
         tree.collect()
 
 
+@pytest.mark.parametrize("content", ["", "student,step\nminilm,0\n"])
+def test_torn_curves_are_refused(tree, content):
+    (tree.root / "curves/base.csv").write_text(content)
+    with pytest.raises(UserError, match=r"base\.csv: expected columns student, step.*dvc repro -f 'distill@base'"):
+        tree.collect()
+
+
 def test_invalid_json_is_refused(tree):
     (tree.root / "metrics/cost/teacher.json").write_text("{")
     with pytest.raises(UserError, match=r"teacher\.json: not valid JSON.*dvc repro -f 'cost@teacher'"):

@@ -135,9 +135,12 @@ def _curves(root: Path, rounds: Sequence[str], models: Sequence[str]) -> pd.Data
         path = root / f"curves/{name}.csv"
         if not path.is_file():
             raise _missing(path, f"distill@{name}")
-        table = pd.read_csv(path)
-        if list(table.columns) != CURVE_COLUMNS:
-            raise UserError(f"{path}: expected columns {CURVE_COLUMNS}, got {list(table.columns)}")
+        try:
+            table = pd.read_csv(path)[CURVE_COLUMNS]
+        except (ValueError, KeyError) as error:
+            raise UserError(
+                f"{path}: expected columns {', '.join(CURVE_COLUMNS)} ({error}); {_again(f'distill@{name}')}"
+            ) from None
         tables.append(table[[f"{name}/{student}" in models for student in table.student]].assign(round=name))
     return pd.concat([table for table in tables if len(table)] or tables, ignore_index=True)
 
