@@ -135,7 +135,9 @@ def _manifest(folder: Path) -> dict:
     except ValueError:
         raise UserError(f"{path}: not valid JSON; run the records stage again") from None
     if manifest.get("version") != VERSION:
-        raise UserError(f"{path}: expected version {VERSION}, got {manifest.get('version')!r}")
+        raise UserError(
+            f"{path}: expected version {VERSION}, got {manifest.get('version')!r}; run the records stage again"
+        )
     return manifest
 
 

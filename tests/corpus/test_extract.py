@@ -1,0 +1,129 @@
+import bz2
+import gzip
+import sys
+
+import pytest
+
+from minimoe.corpus import extract as module
+from minimoe.corpus.extract import extract
+from minimoe.errors import UserError
+
+PAGE = """  <page>
+    <title>{title}</title>
+    <ns>{ns}</ns>
+    <id>{number}</id>
+    <revision>
+      <text bytes="9" xml:space="preserve">{text}</text>
+    </revision>
+  </page>
+"""
+
+
+def dump(pages=40):
+    """A small export: articles that use a template, the template, a redirect."""
+    head = '<mediawiki xml:lang="en">\n<siteinfo>\n<base>https://x.org/wiki/Main</base>\n'
+    spaces = '<namespaces>\n<namespace key="10" case="c">Template</namespace>\n</namespaces>\n</siteinfo>\n'
+    texts = [
+        PAGE.format(title="Template:Born", ns=10, number=900, text="born in {{{1}}}"),
+        PAGE.format(title="Old name", ns=0, number=901, text="#REDIRECT [[Page 1]]").replace(
+            "<id>901", '<redirect title="Page 1" />\n<id>901'
+        ),
+    ]
+    for number in range(pages):
+        text = f"'''Person {number}''' was {{{{Born|City {number}}}}}, see [[Page 1|the first &amp;amp; best]]. " * 9
+        texts.append(PAGE.format(title=f"Page {number}", ns=0, number=number, text=text))
+    return (head + spaces + "".join(texts) + "</mediawiki>\n").encode()
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Extracts a dump given as bytes; returns what was written, path → text."""
+
+    def run(data, name="dump.xml", templates=True, workers=1):
+        (tmp_path / "dump").mkdir(exist_ok=True)
+        (tmp_path / "dump" / name).write_bytes(data)
+        count = extract(tmp_path / "dump", tmp_path / "out", templates, workers)
+        files = sorted(path for path in (tmp_path / "out").rglob("*") if path.is_file())
+        return count, {str(path.relative_to(tmp_path / "out")): path.read_text() for path in files}
+
+    return run
+
+
+def test_articles_become_documents_with_templates_expanded(run):
+    count, files = run(bz2.compress(dump()), "dump.xml.bz2")
+    assert count == 40 and list(files) == ["AA/wiki_00"]
+    assert '<doc id="7" url="https://x.org/wiki?curid=7" title="Page 7">\nPage 7\n' in files["AA/wiki_00"]
+    assert "Person 7 was born in City 7, see the first &amp; best." in files["AA/wiki_00"]
+
+
+def test_templates_can_be_left_out(run):
+    assert "Person 7 was, see" in run(dump(), templates=False)[1]["AA/wiki_00"]
+
+
+def test_any_number_of_workers_writes_the_same(run):
+    assert run(dump()) == run(dump(), workers=3)
+
+
+def test_other_packings(run):
+    assert run(gzip.compress(dump(3)), "dump.gz")[0] == 3
+
+
+def cut(data):
+    return data[: len(data) // 2]
+
+
+BAD = {
+    "cut off bz2": (cut(bz2.compress(dump(400))), "damaged or cut off near byte"),
+    "cut off gzip": (cut(gzip.compress(dump(400))), "damaged or cut off near byte"),
+    "cut off xml": (cut(dump()), "does not end with </mediawiki>"),
+    "cut off within whole bz2": (bz2.compress(cut(dump())), "does not end with </mediawiki>"),
+    "damaged": (bz2.compress(dump(400)).replace(b"\x31\x41\x59\x26", b"\0\0\0\0"), "damaged or cut off near byte"),
+    "a web page": (b"<html>Not found</html>", "not a MediaWiki dump"),
+    "empty": (b"", "does not end with </mediawiki>"),
+    "no article": (dump(0), "no article in it"),
+    "not UTF-8": (dump().replace(b"Person", b"\xff"), "UnicodeDecodeError"),
+}
+
+
+@pytest.mark.parametrize("templates", [True, False])
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_dump_is_one_line_and_no_output(run, tmp_path, case, templates):
+    data, message = BAD[case]
+    with pytest.raises(UserError, match=message) as error:
+        run(data, templates=templates)
+    assert str(tmp_path / "dump/dump.xml") in str(error.value) and "\n" not in str(error.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["dump"]
+
+
+def test_one_dump_is_expected(run, tmp_path):
+    run(dump(1), "a.xml")
+    with pytest.raises(UserError, match="expected one dump, got 2 files"):
+        run(dump(1), "b.xml")
+
+
+FAILING = {
+    "fails": "sys.exit('wikiextractor: no space left')",
+    "loses a page": "print('WARNING: REDUCER_EXIT incomplete: next_ordinal=3', file=sys.stderr)",
+    "waits after an error": "print('Traceback (most recent call last):\\nOSError: full', file=sys.stderr, flush=True)\n"
+    "time.sleep(600)",
+    "waits after a process was killed": "os.fork() or os._exit(9)\ntime.sleep(600)",
+}
+
+
+@pytest.mark.parametrize("case", FAILING)
+def test_a_failing_wikiextractor_is_noticed(run, tmp_path, monkeypatch, case):
+    script = tmp_path / "dump.py"
+    read = "pages = open(sys.argv[1])\n" + ("" if "killed" in case else "pages.read()\n")
+    script.write_text(f"#!{sys.executable}\nimport os, sys, time\n{read}{FAILING[case]}\n")
+    script.chmod(0o755)
+    monkeypatch.setattr(module, "_command", lambda: str(script))
+    with pytest.raises(UserError, match=r"wikiextractor (failed on|lost pages of)"):
+        run(dump(4000), templates=False)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("found", ["3.0.7", "2.75"])
+def test_old_versions_of_wikiextractor_are_refused(run, monkeypatch, found):
+    monkeypatch.setattr(module, "version", lambda name: found)
+    with pytest.raises(UserError, match=f"expected wikiextractor 3.1 or later, got {found}"):
+        run(dump(1))

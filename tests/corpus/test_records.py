@@ -1,0 +1,171 @@
+import json
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from tfrecord.writer import TFRecordWriter
+from torch.utils.data import DataLoader
+
+from minimoe.corpus.records import Records
+from minimoe.errors import UserError
+
+
+@pytest.fixture
+def records(build):
+    return Records(build(shard_records=30))
+
+
+def test_batches_are_padded_to_their_longest(records):
+    indices = [101, 3, 64, 3]
+    batch = records.batch(indices)
+    lengths = [len(records[index]["input_ids"]) for index in indices]
+    assert all(array.dtype == torch.int64 and array.shape == (4, max(lengths)) for array in batch.values())
+    for row, index in enumerate(indices):
+        for name, values in records[index].items():
+            assert batch[name][row, : lengths[row]].tolist() == values.tolist()
+            assert not batch[name][row, lengths[row] :].any()
+    assert batch["attention_mask"].sum(1).tolist() == lengths
+
+
+def test_padding_is_the_tokenizers(build, roberta):
+    records = Records(build(tokenizer=roberta))
+    batch = records.batch(range(len(records)))
+    assert (batch["input_ids"][batch["attention_mask"] == 0] == 1).all()
+    assert (batch["attention_mask"] == 0).any()
+
+
+@pytest.mark.parametrize("indices", [[-1], [10**6], []])
+def test_records_that_there_are_not(records, indices):
+    with pytest.raises(IndexError, match="expected records 0 to"):
+        records.batch(indices)
+
+
+def test_the_split_is_even_and_complete(records):
+    train, heldout = records.split(10)
+    assert train.dtype == heldout.dtype == np.int64
+    assert sorted([*train, *heldout]) == list(range(len(records)))
+    gaps = np.diff(heldout)
+    assert len(heldout) == 10 and gaps.max() - gaps.min() <= 1
+    assert heldout[0] > 0 and heldout[-1] < len(records) - 1
+    assert [len(part) for part in records.split(0)] == [len(records), 0]
+    assert [len(part) for part in records.split(len(records) - 1)] == [1, len(records) - 1]
+
+
+def test_a_split_of_everything_is_refused(records):
+    with pytest.raises(UserError, match=f"fewer than the {len(records)} records"):
+        records.split(len(records))
+
+
+def test_the_order_depends_on_seed_and_epoch_alone(records):
+    indices = records.split(10)[0]
+    order = records.order(indices, 776, 0)
+    assert sorted(order) == indices.tolist() and order.tolist() != indices.tolist()
+    assert order.tolist() == Records.order(indices, 776, 0).tolist()
+    others = [records.order(indices, seed, epoch).tolist() for seed, epoch in ((776, 1), (777, 0))]
+    assert order.tolist() not in others and others[0] != others[1]
+
+
+def test_data_loader_workers_and_other_processes(records):
+    loader = DataLoader(records, batch_size=1, num_workers=2)
+    expected = [records[index]["input_ids"].tolist() for index in range(len(records))]
+    assert [batch["input_ids"][0].tolist() for batch in loader] == expected
+    pickled = pickle.dumps(records)
+    copy = pickle.loads(pickled)
+    assert [record["input_ids"].tolist() for record in copy] == expected
+
+
+def flip(path):
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+DAMAGE = {
+    "a flipped bit": lambda folder: flip(folder / "00001.tfrecord"),
+    "a flipped bit of an index": lambda folder: flip(folder / "00001.npy"),
+    "a truncated shard": lambda folder: (folder / "00001.tfrecord").write_bytes(b"x" * 99),
+    "a missing shard": lambda folder: (folder / "00001.tfrecord").unlink(),
+    "a missing index": lambda folder: (folder / "00001.npy").unlink(),
+    "no manifest": lambda folder: (folder / "manifest.json").unlink(),
+    "a broken manifest": lambda folder: (folder / "manifest.json").write_text('{"version": 1, "sha'),
+    "another version": lambda folder: (folder / "manifest.json").write_text('{"version": 9}'),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGE)
+def test_damage_is_one_line_that_names_the_file(build, case):
+    folder = build(shard_records=60)
+    DAMAGE[case](folder)
+    with pytest.raises(
+        UserError, match=r"^\S+(00001\.(tfrecord|npy)|manifest\.json): .*run the records stage"
+    ) as error:
+        Records(folder)
+    assert "\n" not in str(error.value)
+
+
+def test_a_wrong_count_is_noticed(build):
+    folder = build()
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["count"] += 1
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(UserError, match="counts differ"):
+        Records(folder)
+
+
+@pytest.fixture
+def published(tmp_path):
+    """Two files as the published code writes them, and what is in them."""
+    rng = np.random.default_rng(0)
+    written = []
+    for name in ("b", "a"):
+        writer = TFRecordWriter(str(tmp_path / f"{name}.tfrecord"))
+        rows = []
+        for _ in range(20):
+            length, first = rng.integers(5, 129), rng.integers(2, 5)
+            indices = rng.integers(0, 30_000, length).tolist()
+            segments = [0] * int(first) + [1] * int(length - first)
+            writer.write({"indices": (indices, "int"), "segments": (segments, "int")})
+            rows.append((indices, segments))
+        writer.close()
+        written = rows + written  # files are read in the order of their names
+    return tmp_path, written
+
+
+def test_the_published_form_is_read(published):
+    folder, written = published
+    records = Records(folder)
+    assert len(records) == 40
+    for record, (indices, segments) in zip(records, written, strict=True):
+        assert record["input_ids"].tolist() == indices and record["token_type_ids"].tolist() == segments
+    batch = records.batch([39, 0, 20])
+    lengths = [len(written[index][0]) for index in (39, 0, 20)]
+    assert batch["input_ids"].shape == (3, max(lengths)) and batch["attention_mask"].sum(1).tolist() == lengths
+
+
+def test_the_published_form_without_segments(tmp_path):
+    writer = TFRecordWriter(str(tmp_path / "a.tfrecord"))
+    writer.write({"indices": ([0, 5, 2], "int")})
+    writer.close()
+    assert Records(tmp_path)[0]["token_type_ids"].tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "cut header"])
+def test_damage_of_the_published_form(published, damage):
+    path = published[0] / "a.tfrecord"
+    if damage == "flip":
+        flip(path)
+    else:
+        path.write_bytes(path.read_bytes()[: -3 if damage == "cut" else 5])
+    with pytest.raises(UserError, match=r"a\.tfrecord: (truncated or )?damaged"):
+        Records(published[0])
+
+
+def test_other_tfrecord_files(tmp_path):
+    with pytest.raises(UserError, match="no records in it"):
+        Records(tmp_path)
+    writer = TFRecordWriter(str(tmp_path / "a.tfrecord"))
+    writer.write({"image": (b"1", "byte")})
+    writer.close()
+    with pytest.raises(UserError, match="expected int64 lists 'indices' and 'segments'"):
+        Records(tmp_path)[0]
