@@ -2,14 +2,11 @@
 
 import argparse
 
-from transformers import AutoModel
-
-import minimoe.models  # noqa: F401  (makes the student classes known to AutoModel)
 from minimoe import runtime
-from minimoe.errors import UserError, exit_cleanly
+from minimoe.errors import exit_cleanly
 from minimoe.files import write_json
 from minimoe.params import load
-from minimoe.report.cost import measure
+from minimoe.report.cost import load_encoder, measure
 
 
 def main() -> None:
@@ -18,12 +15,8 @@ def main() -> None:
     parser.add_argument("model", help="teacher, or round/student")
     model = parser.parse_args().model
     params = load()
-    try:
-        encoder = AutoModel.from_pretrained(f"models/{model}")
-    except OSError as error:
-        raise UserError(f"models/{model}: expected a Hugging Face model folder: {error}") from None
     costs = measure(
-        encoder,
+        load_encoder(f"models/{model}"),
         length=params.cost.length,
         batches=params.cost.batches,
         repeats=params.cost.repeats,

@@ -6,7 +6,7 @@ from transformers import AutoModel, BertConfig, BertModel
 
 from minimoe.errors import UserError
 from minimoe.models import MiniMoEConfig
-from minimoe.report.cost import count_macs, count_parameters, measure
+from minimoe.report.cost import count_macs, count_parameters, load_encoder, measure
 
 LENGTH = 16
 TINY = {"hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 96}
@@ -67,3 +67,27 @@ def test_measure_names_its_numbers_after_length_and_batches(dense):
 def test_more_tokens_than_positions_are_refused(dense):
     with pytest.raises(UserError, match=r"cost\.length: expected at most 32.*got 64"):
         measure(dense, length=64, batches=[1], repeats=1, device="cpu")
+
+
+def test_a_saved_encoder_costs_the_same(tmp_path):
+    student = moe(1, 4)
+    student.save_pretrained(tmp_path)
+    loaded = load_encoder(tmp_path)
+    assert type(loaded) is type(student)
+    assert count_parameters(loaded) == count_parameters(student)
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({}, "found no config.json"),
+        ({"config.json": "{}"}, "expected a Hugging Face model folder: Unrecognized model"),
+        ({"config.json": '{"model_type": "bert"}'}, "expected a Hugging Face model folder: .*no file named"),
+    ],
+)
+def test_a_folder_without_a_model_is_one_line(tmp_path, files, message):
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    with pytest.raises(UserError, match=message) as error:
+        load_encoder(tmp_path)
+    assert str(error.value).startswith(f"{tmp_path}: ") and "\n" not in str(error.value)

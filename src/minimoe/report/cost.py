@@ -13,15 +13,28 @@ through exactly one of its experts, so it costs what a dense layer of the same w
 import statistics
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from torch import nn
 from tqdm import tqdm
-from transformers import PreTrainedModel
+from transformers import AutoModel, PreTrainedModel
 
+import minimoe.models  # noqa: F401  (makes the student classes known to AutoModel)
 from minimoe.errors import UserError
 
 WARM_UP = 3  # forward passes before the measured ones: the first pay for allocation and kernel selection
+
+
+def load_encoder(folder: str | Path) -> PreTrainedModel:
+    """The encoder in a Hugging Face model folder; `UserError` where there is none."""
+    if not Path(folder, "config.json").is_file():
+        raise UserError(f"{folder}: expected a Hugging Face model folder, found no config.json")
+    try:
+        return AutoModel.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{folder}: expected a Hugging Face model folder: {reason}") from None
 
 
 def measure(
