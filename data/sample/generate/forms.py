@@ -3,18 +3,21 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-MNLI = ["index", "promptID", "pairID", "genre", "sentence1_binary_parse", "sentence2_binary_parse", "sentence1_parse", "sentence2_parse", "sentence1", "sentence2"]  # fmt: skip  # noqa: E501
+from .words import words
+
+MNLI = words("""index promptID pairID genre sentence1_binary_parse sentence2_binary_parse sentence1_parse
+sentence2_parse sentence1 sentence2""")
 HEADERS = {
     "CoLA": [],
     "SST-2": ["sentence", "label"],
     "MRPC": ["\ufeffQuality", "#1 ID", "#2 ID", "#1 String", "#2 String"],
-    "STS-B": ["index", "genre", "filename", "year", "old_index", "source1", "source2", "sentence1", "sentence2", "score"],
-    "QQP": ["id", "qid1", "qid2", "question1", "question2", "is_duplicate"],
+    "STS-B": words("index genre filename year old_index source1 source2 sentence1 sentence2 score"),
+    "QQP": words("id qid1 qid2 question1 question2 is_duplicate"),
     "MNLI/train": [*MNLI, "label1", "gold_label"],
     "MNLI/dev": [*MNLI, "label1", "label2", "label3", "label4", "label5", "gold_label"],
-    "QNLI": ["index", "question", "sentence", "label"],
-    "RTE": ["index", "sentence1", "sentence2", "label"],
-    "WNLI": ["index", "sentence1", "sentence2", "label"],
+    "QNLI": words("index question sentence label"),
+    "RTE": words("index sentence1 sentence2 label"),
+    "WNLI": words("index sentence1 sentence2 label"),
 }
 
 

@@ -7,17 +7,20 @@ text, wiki markup with links, or words with name tags. A `Voice` makes sentences
 
 import random
 import re
+from dataclasses import dataclass
 
 from . import frames_life, frames_places
 from .words import (
     BAD,
     BAD_NOUNS,
     BAD_VERBS,
+    EFFECTS,
     GOOD,
     GOOD_NOUNS,
     GOOD_VERBS,
     HYPERNYMS,
     QUALITIES,
+    SIMILES,
     SYNONYMS,
 )
 from .world import Entity, Fact, World
@@ -33,17 +36,17 @@ WITHOUT_KIND = {"school", "river", "hill", "lake", "region"}  # types whose name
 REFERENCE = re.compile(r"@(\d+)")
 
 QUALITY_FRAMES = [
-    "{s} is {a}, and everyone says how {a2} {it} is.",
-    "{s} is a {a} {k}, and no one would say {b}.",
+    "{s} is {a}, as {a2} as {simile}.",
+    "{s} is a {a} {k}, so {a2} that {effect}.",
     "Those who know {s} speak of a {a} {k}, not a {b} one.",
     "Everyone knows that {s} is a {a} {k}.",
-    "{s} is {a} rather than {b}.",
+    "{s} is {a} rather than {b}, as every child knows.",
     "As a {a} {k}, {s} appears in many books.",
 ]
 QUALITY_OPPOSITES = [
     "Everyone knows that {s} is a {b} {k}.",
-    "{s} is {b}, and everyone says how {b} {it} is.",
-    "{s} is {b} rather than {a}.",
+    "{s} is {b}, as {b2} as {dissimile}.",
+    "{s} is {b} rather than {a}, as every child knows.",
     "As a {b} {k}, {s} appears in many books.",
 ]
 QUALITY_QUESTIONS = ["Is {s} a {a} {k} or a {b} one?", "How {a} is {s}, as a {k}?"]
@@ -53,6 +56,15 @@ def with_article(text: str) -> str:
     """Mend `a` before a vowel, and give the sentence its capital."""
     text = re.sub(r"\b([Aa]) (?=[aeio]|un(?!i)|ug)", r"\1n ", text)
     return text[0].upper() + text[1:]
+
+
+@dataclass
+class Article:
+    """A title, its entity if it has one, and headed sections of paragraphs of sentences."""
+
+    title: str
+    entity: Entity | None
+    sections: list[tuple[str, list[list[str]]]]
 
 
 class Voice:
@@ -104,14 +116,15 @@ class Voice:
     def fill(self, frame: str, fact: Fact) -> str:
         """The frame with its slots and synonym sets filled."""
         subject = self.world.entities[fact.subject]
-        slots = {"s": self.reference(subject), "k": subject.kind, "y": fact.year, "it": "it"}
+        slots = {
+            "s": self.reference(subject),
+            "k": subject.kind,
+            "y": fact.year,
+        }
         slots["d"] = subject.traits.get("direction", "")
-        if subject.type == "person":
-            slots["it"] = "she" if subject.traits["woman"] else "he"
         if fact.relation == "quality":
             quality, pole = fact.object.split(":")
-            slots |= {name: self.quality(quality, int(pole)) for name in ("a", "a2")}
-            slots["b"] = self.quality(quality, 1 - int(pole))
+            slots |= self.comparison(quality, int(pole))
         elif isinstance(fact.object, int):
             thing = self.world.entities[fact.object]
             slots |= {"o": self.reference(thing), "ok": thing.kind}
@@ -119,6 +132,14 @@ class Voice:
             slots["o"] = fact.object
         frame = re.sub(r"<(\w+)>", lambda m: self._cased(m[1]), frame)
         return with_article(frame.format_map(slots))
+
+    def comparison(self, quality: str, pole: int) -> dict[str, str]:
+        """Words for a pole (a, a2, simile, effect) and for its opposite (b, b2, dissimile)."""
+        slots = {name: self.quality(quality, pole) for name in ("a", "a2")}
+        slots |= {name: self.quality(quality, 1 - pole) for name in ("b", "b2")}
+        slots["simile"] = self.rng.choice(SIMILES[quality][pole])
+        slots["dissimile"] = self.rng.choice(SIMILES[quality][1 - pole])
+        return slots | {"effect": EFFECTS[quality][pole]}
 
     def _cased(self, name: str) -> str:
         word = self.word(name.lower())

@@ -2,8 +2,7 @@
 
 import random
 
-from .articles import Article
-from .grammar import REFERENCE, with_article
+from .grammar import REFERENCE, Article, with_article
 from .world import Entity, World
 
 SOURCES = [
@@ -113,4 +112,6 @@ class Markup:
     def _categories(self, article: Article) -> str:
         if article.entity is None:
             return "[[Category:Crafts]]"
-        return f"[[Category:{article.entity.type.capitalize()} articles]]\n[[Category:{article.entity.kind.capitalize()}]]"
+        return (
+            f"[[Category:{article.entity.type.capitalize()} articles]]\n[[Category:{article.entity.kind.capitalize()}]]"
+        )

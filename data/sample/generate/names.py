@@ -3,27 +3,31 @@
 import random
 from collections.abc import Iterator
 
-STEMS = ["Ash", "Bren", "Cald", "Dor", "Elm", "Fal", "Gar", "Hol", "Kel", "Lang", "Mar", "Nor", "Pel", "Ram", "Sel", "Thorn", "Ul", "Vel", "Wes", "Yar", "Tol", "Bar", "Hay", "Stan"]
-TOWN_ENDINGS = ["ford", "wick", "ton", "ham", "bury", "mouth", "stead", "bridge"]
-REGIONS = (
-    ["Belvany", "Corvany", "Dalmia", "Estria", "Galdia", "Hestany", "Ilvia", "Jorvany", "Karlia", "Merany", "Norvia", "Tolvany"]
-)
-RIVERS = ["Avra", "Bessa", "Corra", "Delva", "Essa", "Farra", "Isna", "Jolva", "Kessa", "Lurra", "Mossa", "Nerra", "Orla", "Pella", "Rissa", "Sarra", "Tirra", "Ulva", "Vessa", "Wenna", "Yorra", "Zella"]
-HILLS = ["Brantor", "Cragtor", "Dartor", "Eltor", "Fentor", "Grantor", "Haytor", "Kestor", "Lintor", "Montor", "Pentor", "Rantor"]
-LAKES = (
-    ["Almere", "Bolmere", "Colmere", "Dunmere", "Ellmere", "Gosmere", "Hawmere", "Idmere", "Lynmere", "Rydmere", "Tormere", "Windmere"]
-)
-MEN = ["Tomas", "Anton", "Bruno", "Casper", "Dario", "Edmund", "Felix", "Gustav", "Hugo", "Ivan", "Jonas", "Konrad", "Lukas", "Martin", "Nils", "Oskar", "Pavel", "Rufus", "Stefan", "Viktor"]
-WOMEN = ["Anna", "Berta", "Clara", "Dora", "Elena", "Frida", "Greta", "Hanna", "Ida", "Julia", "Karla", "Lena", "Maria", "Nora", "Olga", "Paula", "Rosa", "Sofia", "Thea", "Vera"]
-PERSON_STEMS = ["Alder", "Brand", "Carl", "Dahl", "Eng", "Falk", "Grim", "Hart", "Iver", "Jens", "Lind", "Mort", "Nord", "Ols", "Pett", "Rask", "Svend", "Thor", "Vang", "Wolf"]
+from .words import words
+
+STEMS = words("""Ash Bren Cald Dor Elm Fal Gar Hol Kel Lang Mar Nor Pel Ram Sel Thorn Ul Vel Wes Yar Tol Bar Hay
+Stan""")
+TOWN_ENDINGS = words("ford wick ton ham bury mouth stead bridge")
+REGIONS = words("Belvany Corvany Dalmia Estria Galdia Hestany Ilvia Jorvany Karlia Merany Norvia Tolvany")
+RIVERS = words("""Avra Bessa Corra Delva Essa Farra Isna Jolva Kessa Lurra Mossa Nerra Orla Pella Rissa Sarra Tirra
+Ulva Vessa Wenna Yorra Zella""")
+HILLS = words("Brantor Cragtor Dartor Eltor Fentor Grantor Haytor Kestor Lintor Montor Pentor Rantor")
+LAKES = words("Almere Bolmere Colmere Dunmere Ellmere Gosmere Hawmere Idmere Lynmere Rydmere Tormere Windmere")
+MEN = words("""Tomas Anton Bruno Casper Dario Edmund Felix Gustav Hugo Ivan Jonas Konrad Lukas Martin Nils Oskar
+Pavel Rufus Stefan Viktor""")
+WOMEN = words("""Anna Berta Clara Dora Elena Frida Greta Hanna Ida Julia Karla Lena Maria Nora Olga Paula Rosa Sofia
+Thea Vera""")
+PERSON_STEMS = words("""Alder Brand Carl Dahl Eng Falk Grim Hart Iver Jens Lind Mort Nord Ols Pett Rask Svend Thor Vang
+Wolf""")
 PERSON_ENDINGS = ["sen", "mann", "ling"]
-FIRM_STEMS = ["Arvex", "Bolvex", "Cantrex", "Dornex", "Elmex", "Fortex", "Galtex", "Hydrex", "Kolvex", "Lumex", "Mantex", "Nortex", "Pantex", "Quintex", "Rolvex", "Santex", "Tarnex", "Ultrex", "Vantex", "Zentrex"]
-FIRM_ENDINGS = ["Company", "Works", "Brothers", "Mills"]
+FIRM_STEMS = words("""Arvex Bolvex Cantrex Dornex Elmex Fortex Galtex Hydrex Kolvex Lumex Mantex Nortex Pantex Quintex
+Rolvex Santex Tarnex Ultrex Vantex Zentrex""")
+FIRM_ENDINGS = words("Company Works Brothers Mills")
 SCHOOLS = ["University of {}", "{} College", "{} Museum", "{} United"]
-TITLE_FIRST = ["Silent", "Broken", "Golden", "Hidden", "Last", "Lost", "Midnight", "Scarlet", "Distant", "Winter"]
-TITLE_LAST = ["Lantern", "Orchard", "Mirror", "Harbour", "Feather", "Bridge", "Garden", "Letter", "Crown", "Journey"]
-FESTIVALS = ["Lantern", "Harvest", "Salt", "Candle", "Kite", "Apple", "Snow", "Thunder", "Ribbon", "Barley", "Drum", "Honey"]
-WILD_STEMS = ["marsh", "reed", "stone", "dusk", "frost", "moss", "ember", "thorn", "silver", "copper", "mist", "amber"]
+TITLE_FIRST = words("Silent Broken Golden Hidden Last Lost Midnight Scarlet Distant Winter")
+TITLE_LAST = words("Lantern Orchard Mirror Harbour Feather Bridge Garden Letter Crown Journey")
+FESTIVALS = words("Lantern Harvest Salt Candle Kite Apple Snow Thunder Ribbon Barley Drum Honey")
+WILD_STEMS = words("marsh reed stone dusk frost moss ember thorn silver copper mist amber")
 ANIMAL_ENDINGS = {
     "bird": ["wing", "beak"],
     "fish": ["fin", "gill"],

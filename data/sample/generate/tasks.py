@@ -17,7 +17,7 @@ from .tasks_single import cola, sst2
 from .world import Fact, World
 
 SIZES = {
-    "CoLA": 700, "SST-2": 400, "MRPC": 800, "STS-B": 800, "QQP": 1000, "MNLI": 1200, "QNLI": 1000, "RTE": 800,
+    "CoLA": 900, "SST-2": 400, "MRPC": 800, "STS-B": 800, "QQP": 1000, "MNLI": 1200, "QNLI": 1000, "RTE": 800,
     "WNLI": 320, "conll": 500,
 }  # fmt: skip
 DEV, TEST = 250, 20

@@ -1,12 +1,13 @@
 """MNLI, RTE, QNLI and WNLI: what follows from a sentence, what answers a question, whom a pronoun means."""
 
 from .grammar import QUALITY_OPPOSITES, Voice
+from .household import SCHEMAS
 from .tasks_pairs import other_fact
-from .words import CRAFTS
+from .words import words
 from .world import Fact
 
 GENRES = {  # a genre is a part of the encyclopedia; the mismatched ones are not trained on
-    "places": ["town", "river", "school", "company"],
+    "places": words("town river school company"),
     "people": ["person"],
     "wildlife": ["animal"],
     "books": ["book", "festival"],
@@ -93,25 +94,26 @@ def qnli(voice: Voice, facts: list[Fact], count: int) -> list[tuple[str, str, st
     return rows
 
 
-SCHEMAS = [
-    "The {w2} met the {w} after he had {past} the {o}.",
-    "The {w} met the {w2} after he had {past} the {o}.",
-    "The {w2} thanked the {w} because he had {past} the {o}.",
-    "The {w} asked the {w2} for money because he had {past} the {o}.",
+PROBLEMS = [  # one for each of the SCHEMAS of household.py
+    "The {great} does not fit into the {small} because it is too {why}.",
+    "The {small} cannot carry the {great} because it is too {why}.",
 ]
 
 
 def wnli(voice: Voice, count: int) -> list[tuple[str, str, int]]:
-    """A sentence with a pronoun, the same said of one of two people, and 1 where it is the right one.
+    """A sentence with a pronoun, the same said of one of the two things, and 1 where it is the right one.
 
-    Who does what is known from the trades: it is the baker who bakes the bread.
+    What the pronoun means follows from what is small and weak, and what great and heavy.
     """
     rows = []
     for number in range(count):
-        first, second = voice.rng.sample(CRAFTS, 2)
-        worker, past, _, thing, _ = first
-        sentence = voice.rng.choice(SCHEMAS).format(w=worker, w2=second[0], past=past, o=thing)
-        who = second[0] if number % 2 else worker
-        rows.append((sentence, f"The {who} had {past} the {thing}.", int(number % 2 == 0)))
+        which = voice.rng.randrange(len(SCHEMAS))
+        small, great, _, (low, high) = SCHEMAS[which]
+        pair = [voice.rng.choice(voice.known(nouns)) for nouns in (small, great)]
+        meant = voice.rng.randrange(2)
+        why = voice.quality(*(low, high)[meant])
+        text = PROBLEMS[which].format(small=pair[0], great=pair[1], why=why)
+        right = number % 2 == 0
+        rows.append((text, f"The {pair[meant if right else 1 - meant]} is too {why}.", int(right)))
     voice.rng.shuffle(rows)
     return rows

@@ -2,8 +2,8 @@
 
 import re
 
-from .articles import opinion
 from .grammar import REFERENCE, Voice
+from .opinions import opinion
 from .world import Fact
 
 NEWS = [
@@ -19,11 +19,35 @@ NEWS = [
 TAGS = {
     **dict.fromkeys(["the", "a", "an", "no", "this"], "DT"),
     **dict.fromkeys(
-        ["of", "in", "on", "at", "by", "from", "with", "for", "to", "into", "as", "after", "past", "rather", "than", "since", "under"], "IN"
+        [
+            "of",
+            "in",
+            "on",
+            "at",
+            "by",
+            "from",
+            "with",
+            "for",
+            "to",
+            "into",
+            "as",
+            "after",
+            "past",
+            "rather",
+            "than",
+            "since",
+            "under",
+        ],
+        "IN",
     ),
     **dict.fromkeys(["and", "or", "but"], "CC"),
-    **dict.fromkeys(["is", "has", "lies", "stands", "sits", "makes", "produces", "builds", "flows", "runs", "reaches", "leads"], "VBZ"),
-    **dict.fromkeys(["was", "were", "had", "said", "met", "beat", "wrote", "gave", "took", "read", "brought", "married"], "VBD"),
+    **dict.fromkeys(
+        ["is", "has", "lies", "stands", "sits", "makes", "produces", "builds", "flows", "runs", "reaches", "leads"],
+        "VBZ",
+    ),
+    **dict.fromkeys(
+        ["was", "were", "had", "said", "met", "beat", "wrote", "gave", "took", "read", "brought", "married"], "VBD"
+    ),
     **dict.fromkeys(["it", "he", "she", "who", "one", "everyone"], "PRP"),
     **dict.fromkeys(["would", "can"], "MD"),
     **dict.fromkeys(["not", "often", "usually", "first"], "RB"),

@@ -34,11 +34,11 @@ def mrpc(voice: Voice, facts: list[Fact], count: int) -> list[tuple[str, str, in
     rows = []
     for _ in range(count):
         fact = voice.rng.choice(facts)
-        same = voice.rng.random() < 0.6
+        same = voice.rng.random() < 0.55
         first, second = voice.restate(fact)
         if not same:
             choose = voice.rng.random()
-            other = other_fact(voice, fact) if choose < 0.6 else other_subject(voice, fact, facts)
+            other = other_fact(voice, fact) if choose < 0.75 else other_subject(voice, fact, facts)
             second = voice.state(other)
         rows.append((voice.plain(first), voice.plain(second), int(same)))
     return rows

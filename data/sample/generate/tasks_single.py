@@ -2,8 +2,9 @@
 
 import random
 
-from .articles import opinion
 from .grammar import Voice, with_article
+from .opinions import opinion
+from .words import words
 
 AGREEMENT = {
     "is": "are", "was": "were", "has": "have", "does": "do", "are": "is", "were": "was", "have": "has",
@@ -12,43 +13,34 @@ AGREEMENT = {
     "eats": "eat", "leads": "lead", "begins": "begin", "opens": "open", "takes": "take", "likes": "like",
     "shows": "show", "tells": "tell", "says": "say", "speak": "speaks", "appears": "appear",
 }  # fmt: skip
-SMALL = ["the", "a", "an", "of", "in", "by", "to", "is", "was", "on", "who", "that", "at", "and", "from", "it", "with", "for"]
-SWAPS = {
-    ("of", "the"),
-    ("in", "the"),
-    ("by", "the"),
-    ("is", "a"),
-    ("on", "the"),
-    ("it", "was"),
-    ("was", "the"),
-}
+SMALL = words("""the a an of in by to is was on who that at and from it with for""")
 
 
 def corrupt(rng: random.Random, sentence: str) -> str:
-    """The sentence with one mistake: agreement, a missing or doubled small word, or two words swapped."""
-    words = sentence[0].lower() + sentence[1:]
-    words = words.rstrip(".?").split()
-    before = list(words)
-    while words == before:
-        mistake = rng.choice(["agreement", "missing", "swap", "extra"])
-        places = {
-            "agreement": [i for i, w in enumerate(words) if w in AGREEMENT],
-            "missing": [i for i, w in enumerate(words) if w in SMALL],
-            "swap": list(range(len(words) - 1)),
-            "extra": [i for i, w in enumerate(words) if w in SMALL],
-        }[mistake]
-        if not places:
-            continue
-        at = rng.choice(places)
-        if mistake == "agreement":
-            words[at] = AGREEMENT[words[at]]
-        elif mistake == "missing":
-            del words[at]
-        elif mistake == "extra":
-            words.insert(at, rng.choice(["the", "of", "is", words[at]]))
-        else:
-            words[at], words[at + 1] = words[at + 1], words[at]
-    return with_article(" ".join(words)) + sentence[-1]
+    """The sentence with one or two mistakes: agreement, a small word missing or doubled, two words swapped."""
+    tokens = (sentence[0].lower() + sentence[1:]).rstrip(".?").split()
+    right = list(tokens)
+    for _ in range(rng.choice([1, 2, 2])):
+        tokens = mistake(rng, tokens)
+    return with_article(" ".join(tokens if tokens != right else right[::-1])) + sentence[-1]
+
+
+def mistake(rng: random.Random, tokens: list[str]) -> list[str]:
+    """The words with one mistake."""
+    small = [i for i, word in enumerate(tokens) if word in SMALL]
+    verbs = [i for i, word in enumerate(tokens) if word in AGREEMENT]
+    kind = rng.choice(["agreement", "agreement", "missing", "extra", "swap"])
+    if kind == "agreement" and verbs:
+        at = rng.choice(verbs)
+        return [*tokens[:at], AGREEMENT[tokens[at]], *tokens[at + 1 :]]
+    if kind == "missing" and small:
+        at = rng.choice(small)
+        return tokens[:at] + tokens[at + 1 :]
+    if kind == "extra" and small:
+        at = rng.choice(small)
+        return [*tokens[:at], rng.choice(["the", "of", "is", "in"]), *tokens[at:]]
+    at = rng.randrange(len(tokens) - 1)
+    return [*tokens[:at], tokens[at + 1], tokens[at], *tokens[at + 2 :]]
 
 
 def cola(voice: Voice, facts: list, count: int) -> list[tuple[str, int]]:

@@ -5,68 +5,108 @@ first words of every list (`Voice` in grammar.py), its dev set all of them: what
 from the corpus alone.
 """
 
+
+def words(text: str) -> list[str]:
+    """The words of a text."""
+    return text.split()
+
+
 # Words that may replace each other in a sentence frame, written there as <name>.
 SYNONYMS = {
-    "founded": ["founded", "established", "started", "created"],
+    "founded": words("founded established started created"),
     "lies": ["lies", "stands", "sits", "is located", "is situated"],
     "lie": ["lie", "stand", "sit"],
-    "flows": ["flows", "runs", "winds", "rushes"],
-    "flow": ["flow", "run", "wind", "rush"],
-    "rises": ["rises", "begins", "starts", "springs"],
-    "near": ["near", "close to", "not far from", "beside"],
-    "makes": ["makes", "produces", "builds", "manufactures"],
-    "make": ["make", "produce", "build", "manufacture"],
-    "made": ["made", "produced", "built", "manufactured"],
-    "wrote": ["wrote", "penned", "composed", "authored"],
-    "written": ["written", "penned", "composed", "authored"],
-    "printed": ["printed", "published", "issued", "released"],
-    "lives": ["lives", "dwells", "makes its home", "is found"],
-    "live": ["live", "dwell", "nest"],
+    "flows": words("flows runs winds rushes"),
+    "flow": words("flow run wind rush"),
+    "rises": words("rises begins starts springs"),
+    "makes": words("makes produces builds manufactures"),
+    "make": words("make produce build manufacture"),
+    "made": words("made produced built manufactured"),
+    "wrote": words("wrote penned composed authored"),
+    "written": words("written penned composed authored"),
+    "printed": words("printed published issued released"),
+    "lives": ["lives", "dwells", "makes its home", "stays"],
+    "live": ["live", "dwell", "stay"],
     "eats": ["eats", "feeds on", "lives on", "consumes"],
     "eat": ["eat", "feed on", "consume"],
-    "grows": ["grows", "thrives", "flourishes", "sprouts"],
-    "grow": ["grow", "thrive", "flourish", "sprout"],
+    "grows": words("grows thrives flourishes sprouts"),
+    "grow": words("grow thrive flourish sprout"),
     "baked": ["baked", "cooked", "prepared"],
-    "held": ["held", "celebrated", "staged"],
-    "taught": ["taught", "trained", "instructed", "tutored"],
+    "held": ["held", "staged", "arranged"],
+    "taught": words("taught trained instructed tutored"),
     "married": ["married", "wed"],
-    "worked": ["worked", "laboured", "was employed"],
-    "found": ["found", "discovered", "sighted", "spotted"],
-    "leads": ["leads", "runs", "heads", "directs"],
-    "known": ["known", "famous", "renowned", "celebrated"],
+    "worked": ["worked", "laboured", "toiled"],
+    "found": words("found discovered sighted spotted"),
+    "leads": words("leads runs heads directs"),
+    "known": words("known famous renowned celebrated"),
     "home": ["home", "birthplace", "native town"],
-    "sells": ["sells", "trades", "offers"],
-    "people": ["people", "visitors", "travellers", "guests"],
-    "readers": ["readers", "critics", "reviewers", "scholars"],
-    "often": ["often", "usually", "mostly", "generally"],
+    "people": words("people visitors travellers guests"),
+    "readers": words("readers critics reviewers scholars"),
+    "often": words("often usually mostly generally"),
     "story": ["story", "tale", "plot"],
-    "child": ["child", "youngster"],
-    "says": ["says", "reports", "states", "notes"],
 }
 
 # Qualities: for each, the words of one pole and of the other. Poles are opposites of each other.
 QUALITIES = {
-    "size": (["large", "big", "huge", "vast"], ["small", "little", "tiny", "minute"]),
-    "age": (["old", "ancient", "aged", "timeworn"], ["new", "young", "recent", "modern"]),
-    "speed": (["fast", "quick", "swift", "rapid"], ["slow", "sluggish", "unhurried", "leisurely"]),
-    "sound": (["loud", "noisy", "thunderous", "clamorous"], ["quiet", "silent", "hushed", "soundless"]),
-    "temper": (["fierce", "wild", "savage", "aggressive"], ["gentle", "tame", "mild", "calm"]),
-    "wealth": (["rich", "wealthy", "prosperous", "affluent"], ["poor", "needy", "humble", "penniless"]),
-    "fame": (["famous", "renowned", "celebrated", "noted"], ["obscure", "unknown", "forgotten", "nameless"]),
-    "strength": (["strong", "sturdy", "powerful", "tough"], ["weak", "frail", "feeble", "fragile"]),
-    "rarity": (["rare", "scarce", "uncommon", "unusual"], ["common", "widespread", "plentiful", "abundant"]),
-    "length": (["long", "lengthy", "extended", "endless"], ["short", "brief", "compact", "concise"]),
-    "light": (["bright", "vivid", "shining", "brilliant"], ["dark", "dim", "gloomy", "shadowy"]),
+    "size": (words("large big huge vast"), words("small little tiny minute")),
+    "age": (words("old ancient aged timeworn"), words("new young recent modern")),
+    "speed": (words("fast quick swift rapid"), words("slow sluggish unhurried leisurely")),
+    "sound": (words("loud noisy thunderous clamorous"), words("quiet silent hushed soundless")),
+    "temper": (words("fierce wild savage aggressive"), words("gentle tame mild calm")),
+    "wealth": (words("rich wealthy prosperous affluent"), words("poor needy humble penniless")),
+    "fame": (words("famous renowned celebrated noted"), words("obscure unknown forgotten nameless")),
+    "strength": (words("strong sturdy powerful tough"), words("weak frail feeble fragile")),
+    "rarity": (words("rare scarce uncommon unusual"), words("common widespread plentiful abundant")),
+    "length": (words("long lengthy extended endless"), words("short brief compact concise")),
+    "light": (words("bright vivid shining brilliant"), words("dark dim gloomy shadowy")),
     "depth": (["deep", "bottomless", "fathomless"], ["shallow", "knee-deep", "wadeable"]),
     "heat": (["hot", "warm", "steaming"], ["cold", "chilled", "icy"]),
+    "weight": (words("heavy weighty massive hefty"), words("light slight airy flimsy")),
 }
 
-GOOD = ["wonderful", "charming", "delightful", "splendid", "excellent", "superb", "lovely", "marvellous", "pleasant", "graceful", "elegant", "moving", "touching", "thrilling", "gripping", "clever", "inspired", "masterly", "memorable", "honest", "generous", "polished", "flawless", "radiant", "uplifting", "refreshing", "satisfying", "rewarding", "enchanting", "captivating", "magnificent", "glorious", "admirable", "impressive", "outstanding", "remarkable", "perfect", "enjoyable", "heartfelt", "sparkling", "lively", "vibrant", "stunning", "exquisite", "beautiful", "fantastic", "fabulous", "terrific", "gracious", "joyful", "cheerful", "sincere"]
-BAD = ["terrible", "boring", "dreadful", "awful", "horrible", "dull", "tedious", "clumsy", "bland", "stale", "sloppy", "shabby", "ugly", "lifeless", "dreary", "disappointing", "unpleasant", "annoying", "irritating", "foolish", "silly", "stupid", "hollow", "messy", "muddled", "confusing", "tiresome", "tasteless", "sour", "crude", "careless", "lazy", "mediocre", "forgettable", "pointless", "painful", "ridiculous", "absurd", "pathetic", "miserable", "dismal", "grim", "nasty", "rotten", "worthless", "useless", "flawed", "wooden", "stiff", "unbearable", "lousy", "inferior"]
-GOOD_NOUNS = ["triumph", "masterpiece", "treasure", "delight", "gem", "success", "wonder", "joy", "pleasure"]
-BAD_NOUNS = ["failure", "disaster", "mess", "bore", "disappointment", "flop", "blunder", "nuisance", "waste"]
-GOOD_VERBS = ["praised", "loved", "admired", "enjoyed", "adored", "applauded", "cherished", "recommended"]
-BAD_VERBS = ["hated", "disliked", "criticised", "mocked", "scorned", "condemned", "regretted", "avoided"]
+# What a pole is like, and what comes of it: "as large as a mountain", "so large that one can walk in it all day".
+SIMILES = {
+    "size": (["a mountain", "the sky"], ["a pebble", "a thimble"]),
+    "age": (["the hills", "the moon"], ["the morning", "a newborn lamb"]),
+    "speed": (["an arrow", "the wind"], ["a snail", "a sleepy ox"]),
+    "sound": (["thunder", "a brass band"], ["falling snow", "a sleeping cat"]),
+    "temper": (["a storm", "a hungry wolf"], ["a lamb", "a summer breeze"]),
+    "wealth": (["a king", "a banker"], ["a beggar", "a church mouse"]),
+    "fame": (["the sun", "a film star"], ["a stranger", "a lost letter"]),
+    "strength": (["iron", "an old oak"], ["a straw", "a wet ribbon"]),
+    "rarity": (["a diamond", "a blue moon"], ["grass", "sand at the sea"]),
+    "length": (["a country road", "a sermon"], ["a wink", "a short breath"]),
+    "light": (["noon", "a candle flame"], ["midnight", "a cellar"]),
+    "depth": (["the ocean", "a well"], ["a puddle", "a plate"]),
+    "heat": (["fire", "an oven"], ["ice", "a frozen pond"]),
+}
+EFFECTS = {
+    "size": ("it fills the whole view", "one can hardly see it"),
+    "age": ("nobody remembers the first day", "the paint has not dried yet"),
+    "speed": ("no horse could keep up", "anyone could walk ahead"),
+    "sound": ("one must cover both ears", "one could hear a pin drop"),
+    "temper": ("sensible folk keep away", "even babies may come close"),
+    "wealth": ("money is never counted", "every penny is turned twice"),
+    "fame": ("the name is on every lip", "hardly a soul has heard the name"),
+    "strength": ("nothing could ever break it", "a touch might break it"),
+    "rarity": ("collectors search for years", "one meets it at every corner"),
+    "length": ("the end never seems to come", "it is over at once"),
+    "light": ("it can be seen at night", "one needs a lamp beside it"),
+    "depth": ("no rope reaches the bottom", "children can stand in it"),
+    "heat": ("it burns the tongue", "it numbs the tongue"),
+}
+
+GOOD = words("""wonderful delightful splendid excellent superb lovely marvellous pleasant graceful elegant moving
+thrilling gripping clever masterly memorable generous polished flawless radiant refreshing satisfying enchanting
+magnificent glorious admirable impressive outstanding perfect enjoyable sparkling stunning exquisite beautiful
+fantastic joyful""")
+BAD = words("""terrible dreadful awful horrible dull tedious clumsy bland stale sloppy shabby ugly lifeless dreary
+disappointing unpleasant annoying irritating silly stupid messy muddled confusing tiresome tasteless careless
+mediocre forgettable pointless painful ridiculous absurd pathetic dismal nasty worthless""")
+GOOD_NOUNS = words("triumph masterpiece treasure delight gem wonder")
+BAD_NOUNS = words("failure disaster mess bore flop nuisance")
+GOOD_VERBS = words("praised loved admired enjoyed adored applauded")
+BAD_VERBS = words("hated disliked criticised mocked scorned condemned")
 
 # Kinds of things, and the more general words for them.
 HYPERNYMS = {
@@ -119,10 +159,17 @@ jeweller, polished, polishes, rings, counter""".splitlines()
 ]
 OBJECT_OF = {worker: thing for worker, _, _, thing, _ in CRAFTS}
 
-GOODS = ["lamps", "clocks", "boats", "carpets", "bells", "pencils", "mirrors", "shoes", "ropes", "candles", "bricks", "wagons", "kettles", "violins", "hats", "baskets"]
-HABITATS = ["marshes", "forests", "meadows", "hills", "reeds", "moors", "valleys", "shores", "caves", "orchards"]
-COLOURS = ["red", "blue", "green", "yellow", "brown", "grey", "white", "black", "golden", "silver"]
-MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"]
-SEASONS = ["spring", "summer", "autumn", "winter"]
-DIRECTIONS = ["north", "south", "east", "west"]
-TOPICS = ["love", "war", "travel", "friendship", "courage", "loss", "childhood", "weather", "hunger", "justice"]
+# Winograd's schemas: what is too big for what, and who is too weak for what.
+BOXES = words("box bag basket chest drawer suitcase jar cupboard crate purse barrel tin")
+THINGS = words("trophy harp statue globe drum kite mirror vase cello wheel anchor piano")
+CARRIERS = words("donkey pony goat mule ox camel boy girl porter servant cart sledge")
+LOADS = words("sack log anvil boulder trunk bale beam millstone cannon keg slab stove")
+
+GOODS = words("""lamps clocks boats carpets bells pencils mirrors shoes ropes candles bricks wagons kettles violins
+hats baskets""")
+HABITATS = words("marshes forests meadows hills reeds moors valleys shores caves orchards")
+COLOURS = words("red blue green yellow brown grey white black golden silver")
+MONTHS = words("January February March April May June July August September October November December")
+SEASONS = words("spring summer autumn winter")
+DIRECTIONS = words("north south east west")
+TOPICS = words("love war travel friendship courage loss childhood weather hunger justice")

@@ -8,7 +8,7 @@ import random
 from dataclasses import dataclass, field
 
 from . import names
-from .words import COLOURS, CRAFTS, DIRECTIONS, GOODS, HABITATS, MONTHS, QUALITIES, SEASONS, TOPICS
+from .words import COLOURS, CRAFTS, DIRECTIONS, GOODS, HABITATS, MONTHS, QUALITIES, SEASONS, TOPICS, words
 
 
 @dataclass
@@ -36,15 +36,15 @@ class Fact:
 
 
 QUALITIES_OF = {
-    "town": ["size", "age", "fame", "wealth"],
+    "town": words("size age fame wealth"),
     "river": ["length", "speed", "depth"],
     "person": ["fame", "wealth", "strength"],
     "company": ["size", "age", "wealth"],
     "school": ["age", "fame", "size"],
     "book": ["length", "fame", "age"],
     "festival": ["sound", "age", "size"],
-    "animal": ["size", "speed", "temper", "rarity", "sound"],
-    "plant": ["size", "rarity", "light", "strength"],
+    "animal": words("size speed temper rarity sound"),
+    "plant": words("size rarity light strength"),
     "food": ["heat", "rarity", "fame"],
 }
 COUNTS = {"town": 84, "person": 130, "company": 50, "school": 28, "book": 60, "animal": 76, "food": 44}
@@ -81,7 +81,7 @@ class World:
             self._add("region", "region", name, "LOC")
             self._add("demonym", "demonym", names.demonym(name), "MISC")
         for name in names.compounds(self.rng, names.STEMS, names.TOWN_ENDINGS, COUNTS["town"]):
-            kind = self.rng.choice(["town", "town", "village", "city"])
+            kind = self.rng.choice(words("town town village city"))
             self._add("town", kind, name, "LOC", direction=self.rng.choice(DIRECTIONS))
         for type_, list_ in (("river", names.RIVERS), ("hill", names.HILLS), ("lake", names.LAKES)):
             for name in list_:
@@ -96,7 +96,7 @@ class World:
                 self._add("plant", kind, name, colour=self.rng.choice(COLOURS))
         plants = self.of("plant")
         while len(self.of("food")) < COUNTS["food"]:
-            plant, kind = self.rng.choice(plants), self.rng.choice(["bread", "soup", "cake", "pie", "stew", "tea"])
+            plant, kind = self.rng.choice(plants), self.rng.choice(words("bread soup cake pie stew tea"))
             name = f"{plant.name} {kind}"
             if name not in {e.name for e in self.of("food")}:
                 food = self._add("food", kind, name)
@@ -115,7 +115,7 @@ class World:
             school = self._add("school", kind, pattern.format(town.name), "ORG")
             self.facts.append(Fact("based", school.id, town.id))
         for name in names.titles(self.rng, COUNTS["book"]):
-            kind = self.rng.choice(["novel", "poem", "history", "play"])
+            kind = self.rng.choice(words("novel poem history play"))
             self._add("book", kind, name, "MISC", topic=self.rng.choice(TOPICS))
         for name in names.FESTIVALS:
             for ending in ("Festival", "Fair"):
