@@ -1,0 +1,41 @@
+"""finetune: one model on one task; `python -m stages.finetune <model> <task>`."""
+
+import os
+import sys
+
+from minimoe import runtime, tracking
+from minimoe.errors import exit_cleanly
+from minimoe.files import write_json
+from minimoe.params import load
+from minimoe.tasks.table import TASKS
+
+
+def main() -> None:
+    """Run the stage."""
+    model, task = sys.argv[1:]
+    params = load()
+    threads = max(1, runtime.cores() // runtime.workers(params.runtime.workers))
+    os.environ |= {"OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false"}
+    from minimoe.finetune.cell import finetune
+
+    settings = params.tasks[task].over(params.finetune).model_dump()
+    tags = {"stage": "finetune", "model": model, "task": task}
+    with tracking.run(params.runtime.tracking, name=f"{model}/{task}", tags=tags, params=settings) as tracker:
+        cell = finetune(
+            model,
+            f"models/{model}",
+            TASKS[task],
+            f"data/tasks/{task}",
+            f"finetuned/{model}/{task}",
+            **settings,
+            device=runtime.device(params.runtime.device),
+            log_every=params.runtime.log_every,
+            tracker=tracker,
+        )
+    write_json(f"metrics/finetune/{model}/{task}.json", cell)
+    for column, result in cell["results"].items():
+        print(f"{model} {column}: {result['mean']:.1f} ± {result['std']:.1f} (majority {result['majority']:.1f})")
+
+
+if __name__ == "__main__":
+    exit_cleanly(main)

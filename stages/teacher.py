@@ -22,7 +22,6 @@ def main() -> None:
 
 def _pretrain(params) -> None:
     from minimoe.corpus.records import Records
-
     from minimoe.teacher.pretrain import pretrain
 
     settings = {**params.teacher.pretrain.model_dump(), "seed": params.seed}

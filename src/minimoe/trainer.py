@@ -93,5 +93,5 @@ class Watch(TrainerCallback):
                 f"{self.label}: the training loss became {logs['loss']} before step {state.global_step}; "
                 f"lower its learning rate, {args.learning_rate:g}"
             )
-        self.bar.set_postfix(loss=f"{logs['loss']:.3f}")
+        self.bar.set_postfix(loss=f"{logs['loss']:.3f}", refresh=False)
         self.tracker.metrics({f"{self.prefix}train_loss": logs["loss"]}, step=state.global_step)

@@ -1,0 +1,124 @@
+"""One cell of the results table: a model finetuned on a task, over a grid of learning rates and seeds.
+
+The learning rate is the one with the best mean on the dev set; mean and deviation over the seeds are those at this
+rate, and the model that is saved is the best run's at it. Scores of further sets (MNLI mismatched, CoNLL's test
+set) are those of the same states; they choose nothing.
+"""
+
+from pathlib import Path
+from statistics import mean, stdev
+
+from transformers import AutoTokenizer
+from transformers.utils import logging
+
+from minimoe.errors import UserError
+from minimoe.files import whole_folder
+from minimoe.finetune.data import Batches, Examples, encode, read_examples
+from minimoe.finetune.loop import Run, load_model, predict, train
+from minimoe.finetune.metrics import majority, scores
+from minimoe.tasks.table import Task
+
+logging.set_verbosity_error()  # a new head is what we ask for
+
+
+def finetune(
+    name: str,
+    folder: str | Path,
+    task: Task,
+    data: str | Path,
+    out: str | Path,
+    *,
+    learning_rates: list[float],
+    seeds: list[int],
+    max_length: int,
+    max_train: int,
+    tracker,
+    **settings,
+) -> dict:
+    """Finetune the model in `folder`, save it into `out`, and return the cell's metrics.
+
+    Args:
+        name: the model's name in the table.
+        data: the folder of the task's files in the normal form.
+        learning_rates: each is tried with each of `seeds`.
+        max_length: tokens of an example. max_train: only so many training examples; 0 means all.
+        settings: what `loop.train` takes besides.
+    """
+    tokenizer = load_tokenizer(folder, task, max_length)
+    batches = Batches(task, tokenizer)
+    sets = _encode_all(data, task, tokenizer, max_length, max_train)
+    grid = [(rate, seed) for rate in learning_rates for seed in seeds]
+    runs: list[Run] = []
+    for rate, seed in grid:
+        which = f"lr{rate:g}-seed{seed}" if len(grid) > 1 else ""
+        model = load_model(folder, task, seed)
+        watched = {"label": f"{name} {task.name} {which}".strip(), "prefix": f"{which}/" if which else ""}
+        run = train(model, task, sets, batches, learning_rate=rate, seed=seed, tracker=tracker, **watched, **settings)
+        model.load_state_dict(run.state)
+        for column, split in task.results.items():
+            run.scores[column] = scores(task.metrics, sets[split].gold, predict(model, sets[split], task, batches))
+        runs.append(run)
+        _forget_all_but_best(runs, rate)
+    cell = summary(name, task, runs, sets)
+    model.load_state_dict(next(run.state for run in runs if run.learning_rate == cell["learning_rate"] and run.state))
+    with whole_folder(out) as temporary:
+        model.save_pretrained(temporary)
+        tokenizer.save_pretrained(temporary)
+    tracker.metrics({column: result["mean"] for column, result in cell["results"].items()})
+    return cell
+
+
+def summary(name: str, task: Task, runs: list[Run], sets: dict[str, Examples]) -> dict:
+    """The cell's metrics: the chosen rate, mean and sample deviation over its seeds, and every run."""
+    rates = dict.fromkeys(run.learning_rate for run in runs)
+    chosen = max(rates, key=lambda rate: mean(run.score for run in runs if run.learning_rate == rate))
+    metric = task.metrics[0]
+    results = {}
+    for column, split in task.results.items():
+        values = [run.scores[column][metric] for run in runs if run.learning_rate == chosen]
+        results[column] = {
+            "metric": metric,
+            "mean": round(mean(values), 4),
+            "std": round(stdev(values), 4) if len(values) > 1 else 0.0,
+            "runs": len(values),
+            "majority": majority(metric, sets[split].gold),
+        }
+    told = ("seed", "learning_rate", "epoch", "scores")
+    return {
+        "model": name,
+        "task": task.name,
+        "learning_rate": chosen,
+        "results": results,
+        "runs": [{key: getattr(run, key) for key in told} for run in runs],
+    }
+
+
+def load_tokenizer(folder: str | Path, task: Task, max_length: int):
+    """The model's tokenizer; for tagging, byte-level ones must put a space before every word."""
+    spaced = {"add_prefix_space": True} if task.kind == "tagging" else {}
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, **spaced)
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{folder}: its tokenizer cannot be loaded: {reason}; put one there") from None
+    if tokenizer.model_max_length < max_length:
+        longest = tokenizer.model_max_length
+        raise UserError(f"finetune.max_length: expected at most {longest}, as {folder} has; got {max_length}")
+    return tokenizer
+
+
+def _encode_all(data, task: Task, tokenizer, max_length: int, max_train: int) -> dict[str, Examples]:
+    """The task's sets by name, the scored ones sorted by length."""
+    sets = {}
+    for split in task.splits:
+        scored = split.suffix is not None
+        examples = read_examples(Path(data, f"{split.name}.jsonl"), 0 if scored else max_train)
+        sets[split.name] = encode(examples, task, tokenizer, max_length, by_length=scored)
+    return sets
+
+
+def _forget_all_but_best(runs: list[Run], rate: float) -> None:
+    """Free the states that cannot become the saved model."""
+    ranked = sorted((run for run in runs if run.learning_rate == rate), key=lambda run: -run.score)
+    for run in ranked[1:]:
+        run.state = {}

@@ -1,0 +1,121 @@
+"""Examples of a task → what a model reads, and a model's outputs → answers in the task's own terms.
+
+A plain list of tokenised examples is the dataset. A batch is as long as its longest example. In tagging, a word's
+label stands on its first piece; a word without a piece, cut off by the maximum length, is answered with O.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from minimoe.errors import UserError
+from minimoe.tasks.table import Task
+
+IGNORED = -100  # label of a piece that is not predicted
+
+
+@dataclass
+class Examples:
+    """Tokenised examples: a dataset for the Trainer, with the answers that are right."""
+
+    features: list[dict]  # input_ids and their like, lists of one length T; labels: one, or T of them
+    gold: list  # a label each, or for tagging the tags of all words
+    words: list[list[int]]  # for tagging: the words that have a label, in the order of their pieces
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def __getitem__(self, index: int) -> dict:
+        return self.features[index]
+
+
+def read_examples(path: str | Path, limit: int = 0) -> list[dict]:
+    """The first `limit` examples (0: all) of a file in the normal form."""
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; run the stage tasks with this task in table.tasks")
+    with path.open(encoding="utf-8") as file:
+        return [json.loads(line) for _, line in zip(range(limit) if limit else iter(int, 1), file, strict=False)]
+
+
+def encode(examples: list[dict], task: Task, tokenizer, max_length: int, by_length: bool = False) -> Examples:
+    """Tokenise, cut to `max_length`, and label; `by_length` sorts, which saves padding where order is free."""
+    encoded = _encode_words if task.kind == "tagging" else _encode_texts
+    made = encoded(examples, task, tokenizer, max_length)
+    if not by_length:
+        return made
+    order = sorted(range(len(made)), key=lambda i: len(made.features[i]["input_ids"]))
+    return Examples(
+        *([values[i] for i in order] if values else [] for values in (made.features, made.gold, made.words))
+    )
+
+
+def _encode_texts(examples: list[dict], task: Task, tokenizer, max_length: int) -> Examples:
+    texts = [example["text"] for example in examples]
+    pairs = [example["pair"] for example in examples] if len(task.columns) == 3 else None
+    encoded = tokenizer(texts, pairs, truncation=True, max_length=max_length)
+    gold = [example["label"] for example in examples]
+    features = [{**{key: encoded[key][i] for key in encoded}, "labels": label} for i, label in enumerate(gold)]
+    return Examples(features, gold, [])
+
+
+def _encode_words(examples: list[dict], task: Task, tokenizer, max_length: int) -> Examples:
+    sentences = [example["words"] for example in examples]
+    encoded = tokenizer(sentences, is_split_into_words=True, truncation=True, max_length=max_length)
+    numbers = {name: number for number, name in enumerate(task.labels)}
+    features, words = [], []
+    for i, example in enumerate(examples):
+        places = encoded.word_ids(i)
+        first = [word is not None and word != before for word, before in zip(places, [None, *places], strict=False)]
+        labels = [numbers[example["tags"][word]] if new else IGNORED for word, new in zip(places, first, strict=True)]
+        features.append({**{key: encoded[key][i] for key in encoded}, "labels": labels})
+        words.append([word for word, new in zip(places, first, strict=True) if new])
+    return Examples(features, [example["tags"] for example in examples], words)
+
+
+class Batches:
+    """Features → tensors [B, T] padded to the longest; labels [B], or [B, T] for tagging."""
+
+    def __init__(self, task: Task, tokenizer):
+        self.fill = {
+            "input_ids": tokenizer.pad_token_id,
+            "token_type_ids": tokenizer.pad_token_type_id,
+            "attention_mask": 0,
+            "labels": IGNORED,
+        }
+        self.label_type = torch.float32 if task.kind == "regression" else torch.int64
+
+    def __call__(self, features: list[dict]) -> dict[str, Tensor]:
+        """One batch."""
+        width = max(len(feature["input_ids"]) for feature in features)
+        batch = {}
+        for key, fill in self.fill.items():
+            if key not in features[0]:
+                continue
+            rows = [feature[key] for feature in features]
+            if isinstance(rows[0], list):
+                rows = [row + [fill] * (width - len(row)) for row in rows]
+            batch[key] = torch.tensor(rows, dtype=self.label_type if key == "labels" else torch.int64)
+        return batch
+
+
+def answers(logits: Tensor, labels: Tensor, task: Task, words: list[list[int]], gold: list) -> list:
+    """A batch's answers: numbers of labels, values, or tags of all words of each sentence.
+
+    logits [B, labels] or [B, T, labels]; labels [B] or [B, T]; `words` and `gold` as in `Examples`.
+    """
+    if task.kind == "regression":
+        return logits.squeeze(-1).tolist()
+    best = logits.argmax(-1)
+    if task.kind == "classification":
+        return best.tolist()
+    made = []
+    for row, labelled, places, tags in zip(best, labels != IGNORED, words, gold, strict=True):
+        sentence = ["O"] * len(tags)
+        for word, number in zip(places, row[labelled].tolist(), strict=True):
+            sentence[word] = task.labels[number]
+        made.append(sentence)
+    return made

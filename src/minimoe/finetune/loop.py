@@ -1,0 +1,154 @@
+"""One run: a model, a task, a learning rate and a seed → the model at its best epoch on the dev set.
+
+The Trainer trains; what is kept is the best state on the dev set, in memory, because for a small model writing
+checkpoints would take longer than its training. Heads are the model's own for sequence and token classification
+(BERT: Linear, tanh, dropout, Linear on [CLS]; dropout, Linear on every piece). Head, order and dropout are drawn
+from the run's seed alone.
+"""
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
+    TrainerCallback,
+    set_seed,
+)
+
+import minimoe.models  # noqa: F401  registers the students
+from minimoe.errors import UserError
+from minimoe.finetune.data import Batches, Examples, answers
+from minimoe.finetune.metrics import scores
+from minimoe.tasks.table import Task
+from minimoe.trainer import QuietTrainer, Watch, arguments
+
+EVALUATION_BATCH = 64
+EXAMPLES_BETWEEN = 5000  # a larger training set is evaluated several times an epoch,
+MOST_A_EPOCH = 10  # but not more often than this
+
+
+@dataclass
+class Run:
+    """What came of a run."""
+
+    seed: int
+    learning_rate: float
+    epoch: float  # the best one; a fraction where it was measured within an epoch
+    score: float  # the paper's metric on the dev set
+    state: dict[str, Tensor] = field(repr=False)  # on the CPU
+    scores: dict[str, dict[str, float]] = field(default_factory=dict)  # results column → metric → value
+
+
+def load_model(folder: str | Path, task: Task, seed: int):
+    """The encoder in `folder` under a new head for `task`, drawn from `seed`."""
+    auto = AutoModelForTokenClassification if task.kind == "tagging" else AutoModelForSequenceClassification
+    set_seed(seed)
+    try:
+        model, info = auto.from_pretrained(
+            folder, output_loading_info=True, dtype=torch.float32, trust_remote_code=False, **_head(task)
+        )
+    except (OSError, ValueError) as error:
+        raise UserError(f"{folder}: cannot be loaded: {' '.join(str(error).split())}") from None
+    encoder = f"{model.base_model_prefix}."
+    missing = sorted(key for key in info["missing_keys"] if key.startswith(encoder) and ".pooler." not in key)
+    if missing:
+        raise UserError(f"{folder}: {len(missing)} weights of the encoder are missing, {missing[0]} among them")
+    return model
+
+
+def _head(task: Task) -> dict:
+    """What the config says about the head."""
+    if task.kind == "regression":
+        return {"num_labels": 1, "problem_type": "regression"}
+    labels = {"id2label": dict(enumerate(task.labels)), "label2id": {n: i for i, n in enumerate(task.labels)}}
+    return labels if task.kind == "tagging" else {**labels, "problem_type": "single_label_classification"}
+
+
+@torch.inference_mode()
+def predict(model, examples: Examples, task: Task, batches: Batches) -> list:
+    """The model's answer to each example."""
+    model.eval()
+    made = []
+    for start in range(0, len(examples), EVALUATION_BATCH):
+        part = slice(start, start + EVALUATION_BATCH)
+        batch = batches(examples.features[part])
+        labels = batch.pop("labels")
+        logits = model(**{key: value.to(model.device) for key, value in batch.items()}).logits
+        made += answers(logits.float().cpu(), labels, task, examples.words[part], examples.gold[part])
+    return made
+
+
+class BestOnDev(TrainerCallback):
+    """Scores the dev set at intervals, keeps the best state, and stops after `patience` epochs without gain."""
+
+    def __init__(self, task: Task, dev: Examples, batches: Batches, patience: int, tracker, prefix: str):
+        self.task, self.dev, self.batches, self.patience = task, dev, batches, patience
+        self.tracker, self.prefix = tracker, prefix
+        self.score, self.epoch, self.state = -math.inf, 0.0, {}
+
+    def on_step_end(self, args, state, control, model, **kwargs):
+        """Score at the marks of an epoch, which the last step of an epoch always is."""
+        steps = state.max_steps // int(args.num_train_epochs)
+        times = min(MOST_A_EPOCH, max(1, steps * args.per_device_train_batch_size // EXAMPLES_BETWEEN), steps)
+        if state.global_step % steps not in {steps * i // times for i in range(times)}:
+            return
+        values = scores(self.task.metrics, self.dev.gold, predict(model, self.dev, self.task, self.batches))
+        self.tracker.metrics({f"{self.prefix}dev_{key}": v for key, v in values.items()}, step=state.global_step)
+        score = values[self.task.metrics[0]]
+        if score > self.score:
+            self.score, self.epoch = score, state.epoch
+            self.state = {key: value.detach().to("cpu", copy=True) for key, value in model.state_dict().items()}
+        elif state.epoch - self.epoch >= self.patience:
+            control.should_training_stop = True
+
+
+def train(
+    model,
+    task: Task,
+    sets: dict[str, Examples],
+    batches: Batches,
+    *,
+    epochs: int,
+    patience: int,
+    batch: int,
+    learning_rate: float,
+    warmup: float,
+    weight_decay: float,
+    seed: int,
+    device: str,
+    log_every: int,
+    label: str,
+    tracker,
+    prefix: str = "",
+) -> Run:
+    """Finetune `model` on sets["train"] and return its best state on sets["dev"].
+
+    Args:
+        epochs: at most. patience: epochs without gain before it stops.
+        batch: sequences a step. warmup: share of the steps.
+        device: cpu or cuda.
+        label: shown with the progress. prefix: of the names under which `tracker` gets the curves.
+    """
+    best = BestOnDev(task, sets["dev"], batches, patience, tracker, prefix)
+    trainer = QuietTrainer(
+        model,
+        arguments(
+            device=device,
+            seed=seed,
+            epochs=epochs,
+            batch=batch,
+            learning_rate=learning_rate,
+            warmup=warmup,
+            weight_decay=weight_decay,
+            log_every=log_every,
+        ),
+        train_dataset=sets["train"],
+        data_collator=batches,
+        callbacks=[Watch(label, tracker, prefix), best],
+    )
+    trainer.train()
+    return Run(seed, learning_rate, round(best.epoch, 2), best.score, best.state)

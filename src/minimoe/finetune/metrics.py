@@ -1,0 +1,82 @@
+"""The metrics of the task table, from 0 to 100, and what always giving the commonest answer would score.
+
+Their libraries are imported when a task needs them, because importing them takes longer than a small cell's epoch.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from minimoe.errors import UserError
+
+
+def accuracy(gold: Sequence[int], predicted: Sequence[int]) -> float:
+    """Share of equal labels."""
+    return float(np.mean(np.asarray(gold) == np.asarray(predicted)))
+
+
+def f1(gold: Sequence[int], predicted: Sequence[int]) -> float:
+    """F1 of label 1."""
+    from sklearn.metrics import f1_score
+
+    return float(f1_score(gold, predicted, zero_division=0.0))
+
+
+def matthews(gold: Sequence[int], predicted: Sequence[int]) -> float:
+    """Matthews correlation; 0 where all predictions are the same."""
+    from sklearn.metrics import matthews_corrcoef
+
+    return float(matthews_corrcoef(gold, predicted))
+
+
+def spearman(gold: Sequence[float], predicted: Sequence[float]) -> float:
+    """Rank correlation; 0 where all predictions are the same."""
+    from scipy.stats import spearmanr
+
+    return _correlation(spearmanr, gold, predicted)
+
+
+def pearson(gold: Sequence[float], predicted: Sequence[float]) -> float:
+    """Linear correlation; 0 where all predictions are the same."""
+    from scipy.stats import pearsonr
+
+    return _correlation(pearsonr, gold, predicted)
+
+
+def chunk_f1(gold: Sequence[list[str]], predicted: Sequence[list[str]]) -> float:
+    """F1 of whole entities, as conlleval counts them."""
+    from seqeval.metrics import f1_score
+
+    return float(f1_score(list(gold), list(predicted), zero_division=0))
+
+
+METRICS = {metric.__name__: metric for metric in (accuracy, f1, matthews, spearman, pearson, chunk_f1)}
+
+
+def scores(names: Sequence[str], gold: Sequence, predicted: Sequence) -> dict[str, float]:
+    """The metrics `names` of predictions, each from 0 to 100 (correlations from -100)."""
+    values = {name: round(100 * METRICS[name](gold, predicted), 4) for name in names}
+    bad = [name for name, value in values.items() if not math.isfinite(value)]
+    if bad:
+        raise UserError(f"{bad[0]} is {values[bad[0]]}: the model answers no numbers; lower its learning rate")
+    return values
+
+
+def majority(name: str, gold: Sequence) -> float:
+    """What metric `name` gives to the commonest answer of `gold` given every time; 0 for correlations.
+
+    Of answers equally common, the one that scores best. For tags the answer is O, which finds no entity.
+    """
+    if name in {"spearman", "pearson", "chunk_f1"}:
+        return 0.0
+    counts = Counter(gold)
+    commonest = [label for label, count in counts.items() if count == max(counts.values())]
+    return max(scores([name], gold, [label] * len(gold))[name] for label in commonest)
+
+
+def _correlation(function, gold: Sequence[float], predicted: Sequence[float]) -> float:
+    if len(set(predicted)) == 1:
+        return 0.0
+    return float(function(gold, predicted).statistic)

@@ -1,0 +1,165 @@
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForTokenClassification, BertConfig, BertForMaskedLM, pipeline
+
+from minimoe.errors import UserError
+from minimoe.finetune.cell import finetune, summary
+from minimoe.finetune.data import Batches, Examples, encode, read_examples
+from minimoe.finetune.loop import Run, load_model, predict
+from minimoe.finetune.metrics import scores
+from minimoe.tasks.table import TASKS
+
+
+class Tracker:
+    def __init__(self):
+        self.seen = {}
+
+    def metrics(self, values, step=0):
+        for key, value in values.items():
+            self.seen.setdefault(key, {})[step] = value
+
+
+SETTINGS = {
+    "learning_rates": [1e-2],
+    "seeds": [1],
+    "max_length": 16,
+    "max_train": 0,
+    "epochs": 4,
+    "patience": 4,
+    "batch": 8,
+    "warmup": 0.1,
+    "weight_decay": 0.01,
+    "device": "cpu",
+    "log_every": 2,
+}
+
+
+def run(model, data, tmp_path, task, out="out", tracker=None, **changes):
+    settings = SETTINGS | changes
+    return finetune(
+        "base/tiny", model, TASKS[task], data / task, tmp_path / out, tracker=tracker or Tracker(), **settings
+    )
+
+
+@pytest.mark.parametrize("task", ["sst2", "stsb", "mnli", "conll2003"])
+def test_every_kind_of_task_is_learned(model, data, tmp_path, task):
+    tracker = Tracker()
+    cell = run(model, data, tmp_path, task, tracker=tracker, epochs=16, patience=16, learning_rates=[5e-3])
+    assert json.loads(json.dumps(cell)) == cell
+    assert (cell["model"], cell["task"], cell["learning_rate"]) == ("base/tiny", task, 5e-3)
+    assert list(cell["results"]) == list(TASKS[task].results)
+    result = cell["results"][task]
+    assert result["metric"] == TASKS[task].metrics[0]
+    assert result["mean"] > 90 > result["majority"]
+    assert (result["std"], result["runs"]) == (0.0, 1)
+    (only,) = cell["runs"]
+    assert only["scores"][task][result["metric"]] == result["mean"]
+    assert tracker.seen[task] == {0: result["mean"]}
+    assert tracker.seen[f"dev_{result['metric']}"]
+    assert tracker.seen["train_loss"]
+
+
+def test_mnli_scores_both_sets(model, data, tmp_path):
+    cell = run(model, data, tmp_path, "mnli", epochs=16, patience=16, learning_rates=[5e-3])
+    assert cell["results"]["mnli"]["mean"] == 100
+    assert cell["results"]["mnli-mm"]["mean"] < 50  # its labels are others
+
+
+def test_the_saved_model_works_on_its_own(model, data, tmp_path):
+    run(model, data, tmp_path, "sst2")
+    classify = pipeline("text-classification", model=str(tmp_path / "out"))
+    assert [answer["label"] for answer in classify(["the good film", "the bad play"])] == ["positive", "negative"]
+    run(model, data, tmp_path, "conll2003")
+    tag = pipeline("token-classification", model=str(tmp_path / "out"), aggregation_strategy="simple")
+    found = [tag(sentence) for sentence in ("ann sees a", "rome sees a")]
+    assert [(e["word"], e["entity_group"]) for es in found for e in es] == [("ann", "PER"), ("rome", "LOC")]
+
+
+def test_the_saved_model_has_the_reported_score(model, data, tmp_path, tokenizer):
+    cell = run(model, data, tmp_path, "conll2003", epochs=2, learning_rates=[2e-3, 4e-3], seeds=[1, 2])
+    task = TASKS["conll2003"]
+    saved = AutoModelForTokenClassification.from_pretrained(tmp_path / "out")
+    dev = encode(read_examples(data / "conll2003" / "dev.jsonl"), task, tokenizer, 16)
+    score = scores(task.metrics, dev.gold, predict(saved, dev, task, Batches(task, tokenizer)))["chunk_f1"]
+    chosen = [r for r in cell["runs"] if r["learning_rate"] == cell["learning_rate"]]
+    assert score == max(r["scores"]["conll2003"]["chunk_f1"] for r in chosen)
+
+
+def test_the_seed_decides_and_nothing_else(model, data, tmp_path):
+    torch.manual_seed(5)
+    first = run(model, data, tmp_path, "mnli", "a", epochs=1)
+    torch.manual_seed(6)
+    second = run(model, data, tmp_path, "mnli", "b", epochs=1)
+    grid = run(model, data, tmp_path, "mnli", "c", epochs=1, seeds=[2, 1])
+    assert first == second
+    assert grid["runs"][1] == first["runs"][0]
+    a, b = (load_file(tmp_path / name / "model.safetensors") for name in "ab")
+    assert all(torch.equal(a[key], b[key]) for key in a)
+    other = load_model(model, TASKS["mnli"], 2).classifier.weight
+    assert not torch.equal(load_model(model, TASKS["mnli"], 1).classifier.weight, other)
+
+
+def test_patience_and_the_best_epoch(model, data, tmp_path):
+    tracker = Tracker()
+    cell = run(model, data, tmp_path, "sst2", epochs=30, patience=2, tracker=tracker)
+    measured = list(tracker.seen["dev_accuracy"].items())  # 8 steps an epoch
+    best = max(measured, key=lambda item: item[1])  # the first of them
+    assert best[1] == 100
+    assert cell["runs"][0]["epoch"] == best[0] / 8
+    assert measured[-1][0] == best[0] + 2 * 8
+
+
+def test_only_the_first_training_examples(model, data, tmp_path):
+    tracker = Tracker()
+    run(model, data, tmp_path, "sst2", max_train=20, epochs=2, tracker=tracker)
+    assert list(tracker.seen["dev_accuracy"]) == [3, 6]
+
+
+def test_a_teacher_with_another_head(model, data, tmp_path):
+    BertForMaskedLM(BertConfig.from_pretrained(model)).save_pretrained(model)
+    assert run(model, data, tmp_path, "sst2")["results"]["sst2"]["mean"] > 90
+
+
+def test_bert_heads_are_those_of_the_method(model):
+    classifier = load_model(model, TASKS["sst2"], 1)
+    assert classifier.bert.pooler.dense.weight.shape == (32, 32)
+    assert (classifier.dropout.p, classifier.classifier.weight.shape) == (0.1, (2, 32))
+    tagger = load_model(model, TASKS["conll2003"], 1)
+    assert (tagger.dropout.p, tagger.classifier.weight.shape) == (0.1, (9, 32))
+    assert load_model(model, TASKS["stsb"], 1).classifier.weight.shape == (1, 32)
+
+
+def test_missing_weights_are_not_drawn_at_random(model):
+    path = model / "model.safetensors"
+    weights = {key: value for key, value in load_file(path).items() if "word_embeddings" not in key}
+    save_file(weights, path, metadata={"format": "pt"})
+    with pytest.raises(UserError, match="1 weights of the encoder are missing"):
+        load_model(model, TASKS["sst2"], 1)
+
+
+def test_a_length_beyond_the_models(model, data, tmp_path):
+    with pytest.raises(UserError, match=r"finetune\.max_length: expected at most 32"):
+        run(model, data, tmp_path, "sst2", max_length=64)
+
+
+def test_a_diverging_run_is_one_line_and_leaves_nothing(model, data, tmp_path):
+    with pytest.raises(UserError, match="lower its learning rate"):
+        run(model, data, tmp_path, "stsb", learning_rates=[1e30])
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_rate_with_the_best_mean_is_chosen():
+    sets = {"dev": Examples([], [0, 0, 1, 1], [])}
+    values = {1e-3: [50.0, 80.0], 1e-4: [70.0, 72.0]}
+    runs = [
+        Run(seed, rate, 1.0, score, {}, {"rte": {"accuracy": score}})
+        for rate, row in values.items()
+        for seed, score in enumerate(row)
+    ]
+    cell = summary("m", TASKS["rte"], runs, sets)
+    assert cell["learning_rate"] == 1e-4
+    assert cell["results"]["rte"] == {"metric": "accuracy", "mean": 71.0, "std": 1.4142, "runs": 2, "majority": 50.0}
+    assert len(cell["runs"]) == 4
