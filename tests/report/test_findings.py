@@ -31,8 +31,8 @@ def test_the_interval_is_students():
     [
         ({"a": 1.0, "b": 1.1, "c": 0.9}, "higher"),
         ({"a": -1.0, "b": -1.1, "c": -0.9}, "lower"),
-        ({"a": 3.0, "b": -1.0, "c": 0.5}, "within the noise"),
-        ({"a": 0.0, "b": 0.0, "c": 0.0}, "within the noise"),
+        ({"a": 3.0, "b": -1.0, "c": 0.5}, "not told apart from noise"),
+        ({"a": 0.0, "b": 0.0, "c": 0.0}, "not told apart from noise"),
         ({"a": 9.0, "b": 9.0}, "too few tasks to tell"),
     ],
 )
@@ -65,6 +65,15 @@ def test_heldout_losses_are_compared_within_a_round_only(tree):
     assert assisted.heldout is None
 
 
+def test_experts_are_told_with_their_price(tree):
+    macs, latency = lambda v: v.update(macs_128=28_280_000), lambda v: v.update(latency_ms_b32=35.0)
+    for change in (macs, latency, lambda v: v.update(params_total=1_400_000)):
+        tree.edit("metrics/cost/base/minimoe.json", change)
+    text = "\n".join(find(tree.collect()).sentences)
+    assert "(1.01 × the multiply-adds, 2.0 × the parameters, 2.5 × the measured latency)" in text
+    assert text.count("× the multiply-adds") == 1  # the assistant's student costs what its counterpart does
+
+
 def test_sentences_say_what_is_not_so(tree):
     tree.edit("metrics/finetune/teacher/wnli.json", lambda v: v["results"]["wnli"].update(mean=49.0))
     for task in tree.tasks:  # a control as good as the rest
@@ -74,7 +83,7 @@ def test_sentences_say_what_is_not_so(tree):
             ])  # fmt: skip
     text = "\n".join(find(tree.collect()).sentences)
     assert "above the majority label in 11 of 12 columns" in text and "not above it: WNLI" in text
-    assert "base/minimoe against base/minilm" in text and "within the noise" in text
+    assert "base/minimoe against base/minilm" in text and "not told apart from noise" in text
     assert "base/minimoe scores" not in text
 
 

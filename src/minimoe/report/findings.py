@@ -3,7 +3,8 @@
 The unit of a comparison is a task (two columns of one task are averaged first, because they rise and fall
 together). The interval is Student's 95 % interval of the mean difference over tasks. It holds the noise of
 finetuning, because each task is finetuned independently; it does not hold the luck of a single distillation,
-and the last sentence says so. A difference whose interval holds 0 is reported as within the noise.
+and the last sentence says so. A difference whose interval holds 0 is reported as not told apart from
+noise.
 """
 
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ class Comparison:
     heldout: tuple[float, float] | None = None  # held-out losses, where they are of one round
     macs: float = 1.0  # first's multiply-adds over second's
     parameters: float = 1.0  # likewise
+    latency: float = 1.0  # likewise, at the last of the batch sizes
 
     @property
     def verdict(self) -> str:
@@ -40,7 +42,7 @@ class Comparison:
         if self.low is None:
             return "too few tasks to tell"
         if self.low <= 0 <= self.high:
-            return "within the noise"
+            return "not told apart from noise"
         return "higher" if self.mean > 0 else "lower"
 
     @property
@@ -153,9 +155,16 @@ def _pair(results: Results, question: str, first: Model, second: Model) -> Compa
     costs = results.costs.loc[first.name] / results.costs.loc[second.name]
     losses = (first.heldout_loss, second.heldout_loss) if first.round == second.round else None
     return compare(
-        _scores(results, first.name), _scores(results, second.name), question=question, first=first.name,
-        second=second.name, heldout=losses, macs=costs.iloc[0], parameters=costs["params_total"],
-    )  # fmt: skip
+        _scores(results, first.name),
+        _scores(results, second.name),
+        question=question,
+        first=first.name,
+        second=second.name,
+        heldout=losses,
+        macs=costs.iloc[0],
+        parameters=costs["params_total"],
+        latency=costs.iloc[-1],
+    )
 
 
 def _told(comparisons: list[Comparison], subject: str) -> list[str]:
@@ -168,7 +177,10 @@ def _told(comparisons: list[Comparison], subject: str) -> list[str]:
 def _sentence(comparison: Comparison) -> str:
     price = ""
     if max(abs(comparison.macs - 1), abs(comparison.parameters - 1)) > 1e-9:
-        price = f" ({comparison.macs:.2f} × the multiply-adds, {comparison.parameters:.1f} × the parameters)"
+        price = (
+            f" ({comparison.macs:.2f} × the multiply-adds, {comparison.parameters:.1f} × the parameters, "
+            f"{comparison.latency:.1f} × the measured latency)"
+        )
     sure = comparison.verdict in ("higher", "lower")
     verdict = f"scores {comparison.verdict} than" if sure else "against"
     doubt = "" if sure else f"; {comparison.verdict}"

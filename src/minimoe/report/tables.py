@@ -85,7 +85,8 @@ def markdown(results: Results, findings: Findings) -> str:
         "## What it shows",
         "\n".join(f"- {sentence}" for sentence in findings.sentences),
         "## Scores",
-        "Dev sets, 0-100; GLUE is the mean of its eight scores and empty unless all eight are there; "
+        "0-100, on dev sets, for CoNLL-2003 on its test set too. GLUE is the mean of its eight scores and empty "
+        "unless all eight are there; "
         "± is the standard deviation over seeds.",
         _table(score_rows(results), headers, "github"),
         "## Cost",
