@@ -134,6 +134,18 @@ def test_a_folder_without_text_or_tokenizer(build, tmp_path):
         module.build_records(tmp_path / "formatted", tmp_path, tmp_path / "out", 32, 0.1, 9, 0, 1)
 
 
+@pytest.mark.parametrize(
+    "pair,message",
+    [
+        ("$A:0 [SEP]:0 $B:1 [SEP]:1", "expected special tokens before A"),
+        ("[CLS]:0 $A:0 [SEP]:0 $B:0 [SEP]:1", "expected token types 0 up to B"),
+    ],
+)
+def test_other_ways_to_join_a_pair(build, tmp_path, pair, message):
+    with pytest.raises(UserError, match=message):
+        build(tokenizer=make_tokenizer(tmp_path / "other", BERT, pair))
+
+
 def test_a_tokenizer_without_mask(build, tmp_path):
     special = {key: value for key, value in BERT.items() if key != "mask_token"}
     other = make_tokenizer(tmp_path / "other", special, "[CLS]:0 $A:0 [SEP]:0 $B:1 [SEP]:1")

@@ -100,6 +100,14 @@ def test_no_documents(run):
         run({"AA/wiki_00": "plain text\n"})
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_other_encodings(run, tmp_path, workers):
+    (tmp_path / "extracted").mkdir()
+    (tmp_path / "extracted/b").write_bytes(b"<doc \xe9>\n</doc>\n")
+    with pytest.raises(UserError, match="b: not UTF-8 at byte 5"):
+        run({"a": document("A", "Here is some text.")}, workers=workers)
+
+
 def test_chunks_cover_the_files_and_end_at_boundaries(tmp_path):
     path, empty = tmp_path / "a", tmp_path / "b"
     path.write_bytes(b"".join(b"x" * (n % 13) + b"--" for n in range(500)) + b"tail")

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from minimoe.errors import UserError
+
 
 class Chunk(NamedTuple):
     """The bytes `start` to `end` of a UTF-8 text file."""
@@ -18,10 +20,14 @@ class Chunk(NamedTuple):
     end: int
 
     def read(self) -> str:
-        """The text of the piece."""
+        """The text of the piece; `UserError` when it is not UTF-8."""
         with Path(self.path).open("rb") as file:
             file.seek(self.start)
-            return file.read(self.end - self.start).decode("utf-8")
+            text = file.read(self.end - self.start)
+        try:
+            return text.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise UserError(f"{self.path}: not UTF-8 at byte {self.start + error.start}") from None
 
 
 def chunks(paths: Iterable[Path], boundary: bytes, size: int = 1 << 19) -> Iterator[Chunk]:

@@ -75,6 +75,8 @@ def pair_template(backend: Tokenizer, name: str | Path) -> Template:
     a, b = sides.index("a"), sides.index("b")
     a_end, b_end = a + sides.count("a"), b + sides.count("b")
     segments = any(pair.type_ids)
+    if not (a and b > a_end and len(sides) > b_end):
+        raise UserError(f"{name}: expected special tokens before A, between A and B, and after B; got {pair.tokens}")
     if pair.type_ids != [int(segments and at >= b) for at in range(len(sides))]:
         raise UserError(f"{name}: expected token types 0 up to B and 1 from it on, got {pair.type_ids}")
     return Template(pair.ids[:a], pair.ids[a_end:b], pair.ids[b_end:], segments)
