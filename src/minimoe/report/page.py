@@ -15,7 +15,7 @@ from minimoe.report.findings import Findings
 from minimoe.report.published import CLAIM, PUBLISHED
 from minimoe.report.tables import MAJORITY, big, glue_scores, majority_glue, models_table, score
 
-METRICS = {"f1": "F1", "matthews": "Matthews", "spearman": "Spearman"}
+METRICS = {"f1": "F1", "chunk_f1": "F1", "matthews": "Matthews", "spearman": "Spearman"}
 
 
 @dataclass(frozen=True)
