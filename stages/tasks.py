@@ -11,9 +11,7 @@ def main() -> None:
     families = {"glue": params.task_data.glue, "conll2003": params.task_data.conll2003}
     prepare_tasks(
         params.table.tasks,
-        folders={
-            name: family.path if family.source == "local" else None for name, family in families.items()
-        },
+        folders={name: family.path if family.source == "local" else None for name, family in families.items()},
         hubs={name: family.hub for name, family in families.items()},
         out="data/tasks",
     )

@@ -25,9 +25,7 @@ def _pretrain(params) -> None:
     from minimoe.teacher.pretrain import pretrain
 
     settings = {**params.teacher.pretrain.model_dump(), "seed": params.seed}
-    with tracking.run(
-        params.runtime.tracking, name="teacher", tags={"stage": "teacher"}, params=settings
-    ) as tracker:
+    with tracking.run(params.runtime.tracking, name="teacher", tags={"stage": "teacher"}, params=settings) as tracker:
         loss = pretrain(
             Records("data/records"),
             TOKENIZER,

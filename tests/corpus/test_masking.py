@@ -23,9 +23,7 @@ def mask(ids, seed=1):
     return mask_tokens(ids, vocabulary=VOCABULARY, mask_id=MASK, special_ids=SPECIAL, generator=generator)
 
 
-@pytest.mark.parametrize(
-    ("length", "count"), [(3, 1), (4, 1), (22, 3), (102, 15), (128, 19), (200, 20), (512, 20)]
-)
+@pytest.mark.parametrize(("length", "count"), [(3, 1), (4, 1), (22, 3), (102, 15), (128, 19), (200, 20), (512, 20)])
 def test_fifteen_percent_at_most_twenty(length, count):
     _, labels = mask(sequences([length] * 8))
     assert (labels != IGNORED).sum(1).tolist() == [count] * 8

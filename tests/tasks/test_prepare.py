@@ -82,9 +82,7 @@ def hub(tmp_path, monkeypatch):
     card = ["---", "configs:"]
     for config, splits in (("sst2", sst2), ("stsb", stsb), ("mnli", mnli)):
         card += [f"- config_name: {config}", "  data_files:"]
-        card += [
-            line for split in splits for line in (f"  - split: {split}", f"    path: {config}/{split}-*")
-        ]
+        card += [line for split in splits for line in (f"  - split: {split}", f"    path: {config}/{split}-*")]
     (tmp_path / "glue" / "README.md").write_text("\n".join([*card, "---", ""]))
     return {"glue": str(tmp_path / "glue"), "conll2003": str(tmp_path / "conll")}
 

@@ -13,9 +13,7 @@ from minimoe.tasks.readers import read_official
 from minimoe.tasks.table import TASKS, Split, Task
 
 
-def prepare_tasks(
-    names: list[str], folders: dict[str, str | None], hubs: dict[str, str], out: str | Path
-) -> None:
+def prepare_tasks(names: list[str], folders: dict[str, str | None], hubs: dict[str, str], out: str | Path) -> None:
     """Write the tasks `names` in the normal form into the folder `out`, all of them or nothing.
 
     `folders` says where the official files of a family are; for a family not in it, `hubs` has the hub id.
