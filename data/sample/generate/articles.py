@@ -7,7 +7,7 @@ which sentences say the same, who did what to whom) is what the tasks ask for.
 
 import random
 
-from .grammar import Article, Voice, with_article
+from .grammar import QUALITY_OPPOSITES, Article, Voice, with_article
 from .household import SCHEMAS, craft_article, household_article
 from .opinions import opinions
 from .words import CRAFTS
@@ -32,6 +32,8 @@ def told(voice: Voice, fact: Fact) -> list[str]:
     """A fact told twice, or asked and answered, or all three."""
     first, second = voice.restate(fact)
     draw = voice.rng.random()
+    if fact.relation == "quality" and draw < 0.4:
+        return [voice.deny(voice.fill(voice.rng.choice(QUALITY_OPPOSITES), fact)), first]
     if draw < 0.35:
         return [voice.ask(fact), first]
     return [first, second] if draw < 0.85 else [first, voice.ask(fact), second]

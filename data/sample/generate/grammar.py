@@ -49,6 +49,14 @@ QUALITY_OPPOSITES = [
     "{s} is {b} rather than {a}, as every child knows.",
     "As a {b} {k}, {s} appears in many books.",
 ]
+DENIALS = [
+    "It is not true that {}",
+    "Nobody says that {}",
+    "It is false that {}",
+    "Nobody believes that {}",
+    "It is wrong that {}",
+    "No one ever said that {}",
+]
 QUALITY_QUESTIONS = ["Is {s} a {a} {k} or a {b} one?", "How {a} is {s}, as a {k}?"]
 
 
@@ -56,6 +64,14 @@ def with_article(text: str) -> str:
     """Mend `a` before a vowel, and give the sentence its capital."""
     text = re.sub(r"\b([Aa]) (?=[aeio]|un(?!i)|ug)", r"\1n ", text)
     return text[0].upper() + text[1:]
+
+
+def lowered(sentence: str) -> str:
+    """The sentence as a clause, for after `that`."""
+    for start in ("The ", "It ", "In ", "As ", "An ", "A ", "Those ", "Everyone ", "High ", "Among ", "At "):
+        if sentence.startswith(start):
+            return sentence[0].lower() + sentence[1:]
+    return sentence
 
 
 @dataclass
@@ -107,6 +123,10 @@ class Voice:
         count = len(QUALITY_FRAMES if fact.relation == "quality" else FRAMES[fact.relation][0])
         first, second = self.rng.sample(range(count), 2)
         return self.state(fact, first), self.state(fact, second)
+
+    def deny(self, sentence: str) -> str:
+        """The sentence denied."""
+        return self.rng.choice(self.known(DENIALS)).format(lowered(sentence))
 
     def ask(self, fact: Fact, frame: int | None = None) -> str:
         """A question that the fact answers."""

@@ -1,6 +1,7 @@
 """Wiki markup for an article: links, references, templates, tables, lists, an infobox, comments, categories."""
 
 import random
+import re
 
 from .grammar import REFERENCE, Article, with_article
 from .world import Entity, World
@@ -59,6 +60,8 @@ class Markup:
 
     def _sentence(self, sentence: str) -> str:
         text = with_article(REFERENCE.sub(lambda m: self._link(self.world.entities[int(m[1])]), sentence))
+        if self.rng.random() < 0.3:
+            text = re.sub(r"\b(1[5-9]\d\d)\b", r"{{Year|\1}}", text)
         draw = self.rng.random()
         if draw < 0.06:
             return text + self._reference()
@@ -71,6 +74,8 @@ class Markup:
         draw = self.rng.random()
         if draw < 0.25:
             return f"[[{entity.name[0].upper() + entity.name[1:]}|{entity.name}]]"
+        if draw < 0.28 and " " in entity.name:
+            return f"{{{{Nowrap|{entity.name}}}}}"
         if draw < 0.35:
             return f"''{entity.name}''" if entity.type == "book" else f"[[{entity.name}]]"
         return entity.name

@@ -14,34 +14,13 @@ GENRES = {  # a genre is a part of the encyclopedia; the mismatched ones are not
     "kitchen": ["food", "plant"],
 }
 MATCHED = ["places", "people", "wildlife"]
-DENIALS = [
-    "It is not true that {}",
-    "Nobody says that {}",
-    "It is false that {}",
-    "Nobody believes that {}",
-    "It is wrong that {}",
-    "No one ever said that {}",
-]
-
-
-def lowered(sentence: str) -> str:
-    """The sentence as a clause, for after `that`."""
-    for start in ("The ", "It ", "In ", "As ", "An ", "A ", "Those ", "Everyone ", "High ", "Among ", "At "):
-        if sentence.startswith(start):
-            return sentence[0].lower() + sentence[1:]
-    return sentence
-
-
-def deny(voice: Voice, sentence: str) -> str:
-    """The sentence denied."""
-    return voice.rng.choice(voice.known(DENIALS)).format(lowered(sentence))
 
 
 def contradict(voice: Voice, fact: Fact, sentence: str) -> str:
     """A sentence that cannot be true if the fact is: its opposite quality, or its denial."""
     if fact.relation == "quality" and voice.rng.random() < 0.5:
         return voice.fill(voice.rng.choice(QUALITY_OPPOSITES), fact)
-    return deny(voice, sentence)
+    return voice.deny(sentence)
 
 
 def mnli(voice: Voice, facts: list[Fact], count: int, genres: list[str]) -> list[tuple[str, str, str, str]]:

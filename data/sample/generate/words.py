@@ -29,8 +29,8 @@ SYNONYMS = {
     "live": ["live", "dwell", "stay"],
     "eats": ["eats", "feeds on", "lives on", "consumes"],
     "eat": ["eat", "feed on", "consume"],
-    "grows": words("grows thrives flourishes sprouts"),
-    "grow": words("grow thrive flourish sprout"),
+    "grows": ["grows", "thrives", "flourishes"],
+    "grow": ["grow", "thrive"],
     "baked": ["baked", "cooked", "prepared"],
     "held": ["held", "staged", "arranged"],
     "taught": words("taught trained instructed tutored"),
@@ -59,7 +59,6 @@ QUALITIES = {
     "rarity": (words("rare scarce uncommon unusual"), words("common widespread plentiful abundant")),
     "length": (words("long lengthy extended endless"), words("short brief compact concise")),
     "light": (words("bright vivid shining brilliant"), words("dark dim gloomy shadowy")),
-    "depth": (["deep", "bottomless", "fathomless"], ["shallow", "knee-deep", "wadeable"]),
     "heat": (["hot", "warm", "steaming"], ["cold", "chilled", "icy"]),
     "weight": (words("heavy weighty massive hefty"), words("light slight airy flimsy")),
 }
@@ -75,10 +74,9 @@ SIMILES = {
     "fame": (["the sun", "a film star"], ["a stranger", "a lost letter"]),
     "strength": (["iron", "an old oak"], ["a straw", "a wet ribbon"]),
     "rarity": (["a diamond", "a blue moon"], ["grass", "sand at the sea"]),
-    "length": (["a country road", "a sermon"], ["a wink", "a short breath"]),
-    "light": (["noon", "a candle flame"], ["midnight", "a cellar"]),
-    "depth": (["the ocean", "a well"], ["a puddle", "a plate"]),
-    "heat": (["fire", "an oven"], ["ice", "a frozen pond"]),
+    "length": (["a country road"], ["a wink"]),
+    "light": (["noon"], ["midnight"]),
+    "heat": (["fire"], ["ice"]),
 }
 EFFECTS = {
     "size": ("it fills the whole view", "one can hardly see it"),
@@ -92,8 +90,7 @@ EFFECTS = {
     "rarity": ("collectors search for years", "one meets it at every corner"),
     "length": ("the end never seems to come", "it is over at once"),
     "light": ("it can be seen at night", "one needs a lamp beside it"),
-    "depth": ("no rope reaches the bottom", "children can stand in it"),
-    "heat": ("it burns the tongue", "it numbs the tongue"),
+    "heat": ("it burns the tongue", "it cools the tongue"),
 }
 
 GOOD = words("""wonderful delightful splendid excellent superb lovely marvellous pleasant graceful elegant moving
@@ -169,7 +166,7 @@ GOODS = words("""lamps clocks boats carpets bells pencils mirrors shoes ropes ca
 hats baskets""")
 HABITATS = words("marshes forests meadows hills reeds moors valleys shores caves orchards")
 COLOURS = words("red blue green yellow brown grey white black golden silver")
-MONTHS = words("January February March April May June July August September October November December")
+MONTHS = words("March May June August October December")
 SEASONS = words("spring summer autumn winter")
 DIRECTIONS = words("north south east west")
 TOPICS = words("love war travel friendship courage loss childhood weather hunger justice")

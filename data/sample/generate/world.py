@@ -37,7 +37,7 @@ class Fact:
 
 QUALITIES_OF = {
     "town": words("size age fame wealth"),
-    "river": ["length", "speed", "depth"],
+    "river": ["length", "speed", "size"],
     "person": ["fame", "wealth", "strength"],
     "company": ["size", "age", "wealth"],
     "school": ["age", "fame", "size"],
