@@ -1,7 +1,7 @@
 """finetune: one model on one task; `python -m stages.finetune <model> <task>`."""
 
+import argparse
 import os
-import sys
 
 from minimoe import runtime, tracking
 from minimoe.errors import exit_cleanly
@@ -12,7 +12,10 @@ from minimoe.tasks.table import TASKS
 
 def main() -> None:
     """Run the stage."""
-    model, task = sys.argv[1:]
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", help="as in table.models")
+    parser.add_argument("task", choices=TASKS)
+    model, task = vars(parser.parse_args()).values()
     params = load()
     threads = max(1, runtime.cores() // runtime.workers(params.runtime.workers))
     os.environ |= {"OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false"}

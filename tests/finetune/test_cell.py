@@ -140,6 +140,12 @@ def test_missing_weights_are_not_drawn_at_random(model):
         load_model(model, TASKS["sst2"], 1)
 
 
+def test_a_model_without_a_tokenizer(model, data, tmp_path):
+    (model / "tokenizer.json").unlink()
+    with pytest.raises(UserError, match=r"model: holds no tokenizer\.json"):
+        run(model, data, tmp_path, "sst2")
+
+
 def test_a_length_beyond_the_models(model, data, tmp_path):
     with pytest.raises(UserError, match=r"finetune\.max_length: expected at most 32"):
         run(model, data, tmp_path, "sst2", max_length=64)

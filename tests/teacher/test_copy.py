@@ -64,6 +64,23 @@ def test_any_encoder(tmp_path, tokenizer):
     assert AutoModel.from_pretrained(tmp_path / "out").config.model_type == "roberta"
 
 
+def test_from_the_hub_with_pickled_weights_only_where_there_are_no_others(tmp_path, model, tokenizer, monkeypatch):
+    asked = []
+
+    def snapshot(name, revision, allow_patterns):
+        asked.append(allow_patterns)
+        return str(tmp_path / "model")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot)
+    copy_teacher("some/model", tokenizer, tmp_path / "out", revision="v1")
+    assert not any("bin" in pattern for pattern in asked[0])
+    assert len(asked) == 1
+    torch.save(model.state_dict(), tmp_path / "model" / "pytorch_model.bin")
+    (tmp_path / "model" / "model.safetensors").unlink()
+    copy_teacher("some/model", tokenizer, tmp_path / "out", revision="v1")
+    assert asked[2] == ["config.json", "pytorch_model*.bin"]
+
+
 def test_code_of_the_folder_is_not_run(tmp_path, model, tokenizer):
     path = tmp_path / "model" / "config.json"
     config = json.loads(path.read_text())

@@ -94,6 +94,40 @@ def test_a_folder_without_a_tokenizer_is_one_line(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """A hub whose one model is the folder `model`."""
+
+    def snapshot(name, revision, allow_patterns):
+        assert (name, revision) == ("some/model", "v1")
+        assert "vocab.txt" in allow_patterns
+        return str(tmp_path / "model")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot)
+
+
+def test_from_the_hub(tmp_path, corpus, hub):
+    train_tokenizer(corpus, tmp_path / "model", vocabulary=150, lowercase=True)
+    copy_tokenizer("some/model", tmp_path / "out", revision="v1")
+    assert len(AutoTokenizer.from_pretrained(tmp_path / "out")) > 60
+
+
+def test_a_hub_model_without_a_tokenizer(tmp_path, hub):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text('{"model_type": "bert"}')
+    with pytest.raises(UserError, match="some/model holds no tokenizer"):
+        copy_tokenizer("some/model", tmp_path / "out", revision="v1")
+
+
+def test_no_network_is_one_line(tmp_path, monkeypatch):
+    def fail(*args, **kwargs):
+        raise OSError("no\nroute")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", fail)
+    with pytest.raises(UserError, match="'some/model' at 'v1' cannot be downloaded: no route"):
+        copy_tokenizer("some/model", tmp_path / "out", revision="v1")
+
+
 def test_a_decoders_tokenizer_is_refused(tmp_path, corpus):
     train_tokenizer(corpus, tmp_path / "model", vocabulary=150, lowercase=True)
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "model")

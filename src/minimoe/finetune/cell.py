@@ -95,12 +95,15 @@ def summary(name: str, task: Task, runs: list[Run], sets: dict[str, Examples]) -
 
 def load_tokenizer(folder: str | Path, task: Task, max_length: int):
     """The model's tokenizer; for tagging, byte-level ones must put a space before every word."""
+    # without this check transformers makes up a tokenizer that knows the special tokens and nothing else
+    if not Path(folder, "tokenizer.json").is_file():
+        raise UserError(f"{folder}: holds no tokenizer.json; a model is saved with its tokenizer")
     spaced = {"add_prefix_space": True} if task.kind == "tagging" else {}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, **spaced)
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True, **spaced)
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0]
-        raise UserError(f"{folder}: its tokenizer cannot be loaded: {reason}; put one there") from None
+        raise UserError(f"{folder}: its tokenizer cannot be loaded: {reason}") from None
     if tokenizer.model_max_length < max_length:
         longest = tokenizer.model_max_length
         raise UserError(f"finetune.max_length: expected at most {longest}, as {folder} has; got {max_length}")

@@ -49,7 +49,7 @@ def load_model(folder: str | Path, task: Task, seed: int):
     set_seed(seed)
     try:
         model, info = auto.from_pretrained(
-            folder, output_loading_info=True, dtype=torch.float32, trust_remote_code=False, **_head(task)
+            folder, output_loading_info=True, dtype=torch.float32, local_files_only=True, **_head(task)
         )
     except (OSError, ValueError) as error:
         raise UserError(f"{folder}: cannot be loaded: {' '.join(str(error).split())}") from None

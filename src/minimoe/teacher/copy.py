@@ -11,6 +11,7 @@ from pathlib import Path
 
 from minimoe.errors import UserError
 from minimoe.files import whole_folder
+from minimoe.teacher.hub import download
 
 SAFE = ("model*.safetensors", "model*.safetensors.index.json")
 PICKLED = "pytorch_model*.bin"
@@ -23,7 +24,7 @@ def copy_teacher(name: str, tokenizer: str | Path, out: str | Path, revision: st
     """
     folder = _download(name, revision) if revision is not None else Path(name)
     if not (folder / "config.json").is_file():
-        raise UserError(f"teacher.path: {name} holds no config.json; expected a Hugging Face model folder")
+        raise UserError(f"teacher: {name} holds no config.json; expected a Hugging Face model folder")
     with whole_folder(out) as temporary:
         shutil.copy(folder / "config.json", temporary)
         _copy_weights(folder, temporary, name)
@@ -33,17 +34,9 @@ def copy_teacher(name: str, tokenizer: str | Path, out: str | Path, revision: st
 
 
 def _download(name: str, revision: str) -> Path:
-    """The hub's model as a folder of the local cache; pickled weights only where there are no others."""
-    from huggingface_hub import snapshot_download
-
-    try:
-        folder = Path(snapshot_download(name, revision=revision, allow_patterns=["config.json", *SAFE]))
-        if not _weights(folder, SAFE[0]):
-            folder = Path(snapshot_download(name, revision=revision, allow_patterns=["config.json", PICKLED]))
-    except (OSError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"teacher.hub: {name!r} at {revision!r} cannot be downloaded: {reason}") from None
-    return folder
+    """The hub's model; pickled weights only where there are no others."""
+    folder = download(name, revision, ["config.json", *SAFE])
+    return folder if _weights(folder, SAFE[0]) else download(name, revision, ["config.json", PICKLED])
 
 
 def _weights(folder: Path, pattern: str) -> list[Path]:
@@ -80,7 +73,9 @@ def _check(folder: Path, name: str) -> None:
 
     logging.disable_progress_bar()
     try:
-        model, info = AutoModel.from_pretrained(folder, output_loading_info=True, trust_remote_code=False)
+        model, info = AutoModel.from_pretrained(
+            folder, output_loading_info=True, trust_remote_code=False, local_files_only=True
+        )
     except (OSError, ValueError, KeyError, RuntimeError, json.JSONDecodeError) as error:
         raise UserError(f"{name}: cannot be loaded as a model: {' '.join(str(error).split())}") from None
     config = model.config

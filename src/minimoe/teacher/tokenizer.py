@@ -13,11 +13,13 @@ from tqdm import tqdm
 
 from minimoe.errors import UserError
 from minimoe.files import whole_folder
+from minimoe.teacher.hub import download
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 POSITIONS = 512
 COVERAGE = 0.9995  # of the text's characters; SentencePiece's default. The rest, thousands of them, is [UNK]
 FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model")
+MORE = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "merges.txt")
 
 
 def copy_tokenizer(name: str, out: str | Path, revision: str | None = None) -> None:
@@ -27,10 +29,12 @@ def copy_tokenizer(name: str, out: str | Path, revision: str | None = None) -> N
     """
     from transformers import AutoTokenizer
 
-    if revision is None and not any(Path(name, file).is_file() for file in FILES):
-        raise UserError(f"teacher.path: {name} holds no tokenizer (one of {', '.join(FILES)}); put the teacher's there")
+    folder = download(name, revision, ["config.json", *FILES, *MORE]) if revision is not None else Path(name)
+    # without this check transformers makes up a tokenizer that knows the special tokens and nothing else
+    if not any((folder / file).is_file() for file in FILES):
+        raise UserError(f"teacher: {name} holds no tokenizer (one of {', '.join(FILES)}); put the teacher's there")
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name, revision=revision or "main", trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"{name}: its tokenizer cannot be loaded: {str(error).splitlines()[0]}") from None
     if not tokenizer.is_fast:
