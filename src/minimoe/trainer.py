@@ -1,8 +1,10 @@
 """Hugging Face's Trainer without what is not used here: its checkpoints, reports and printed logs."""
 
 import math
+import os
 import tempfile
 
+import torch
 from tqdm import tqdm
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.utils import logging
@@ -41,6 +43,8 @@ def arguments(
         log_every: steps between two logged losses; changes no result.
         more: any further field of `TrainingArguments`.
     """
+    if device == "cuda":
+        _deterministic()
     steps = {"warmup_steps": warmup} if warmup < 1 else {}  # a share below 1, else a number of steps
     made = TrainingArguments(
         output_dir=tempfile.gettempdir(),  # asked for, and not written to
@@ -64,6 +68,13 @@ def arguments(
     )
     made._n_gpu = min(made.n_gpu, 1)  # with several, the Trainer would multiply the batch by their number
     return made
+
+
+def _deterministic() -> None:
+    """Choose GPU kernels that give the same result every time, where there are any; those of a CPU do anyway."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.backends.cuda.enable_mem_efficient_sdp(False)
 
 
 class Watch(TrainerCallback):
