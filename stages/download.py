@@ -16,7 +16,7 @@ def main() -> None:
         folder="data/dump",
         work="work/download",
     )
-    print(f"download: {dump}, {dump.stat().st_size} bytes")
+    print(f"download: {dump}")
 
 
 if __name__ == "__main__":

@@ -127,3 +127,19 @@ def test_old_versions_of_wikiextractor_are_refused(run, monkeypatch, found):
     monkeypatch.setattr(module, "version", lambda name: found)
     with pytest.raises(UserError, match=f"expected wikiextractor 3.1 or later, got {found}"):
         run(dump(1))
+
+
+def test_a_folder_of_documents_is_taken_as_it_is(tmp_path):
+    documents = tmp_path / "dump" / "extracted" / "AA"
+    documents.mkdir(parents=True)
+    (documents / "wiki_00").write_text('<doc id="1" url="" title="A">\nA\n\nText.\n</doc>\n' * 3)
+    assert extract(tmp_path / "dump", tmp_path / "out", templates=True, workers=1) == 3
+    assert (tmp_path / "out/AA/wiki_00").read_bytes() == (documents / "wiki_00").read_bytes()
+
+
+def test_a_folder_without_documents_is_refused(tmp_path):
+    (tmp_path / "dump" / "extracted").mkdir(parents=True)
+    (tmp_path / "dump" / "extracted" / "notes.txt").write_text("nothing\n")
+    with pytest.raises(UserError, match="no document in it"):
+        extract(tmp_path / "dump", tmp_path / "out", templates=True, workers=1)
+    assert not (tmp_path / "out").exists()

@@ -37,8 +37,8 @@ def download(
 ) -> Path:
     """Bring the dump to `folder`; returns its path there.
 
-    `source` is "local" (the file `path`), "wikipedia" (the dump of `wiki` at `date`, yyyymmdd or "latest", from the
-    server `base`) or an address. What is under way lies in `work`; `pause` is the seconds before a second attempt.
+    `source` is "local" (the file `path`, or a folder of documents extracted already), "wikipedia" (the dump of `wiki`
+    at `date`, yyyymmdd or "latest", from the server `base`) or an address. What is under way lies in `work`; `pause` is the seconds before a second attempt.
     Raises `UserError` when there is no such dump, it cannot be had, or its sha1 is not the published one.
     """
     if source == "local":
@@ -58,6 +58,10 @@ def download(
 
 def _copy(path: Path, folder: str | Path) -> Path:
     """A copy of a local dump: a link would let DVC make the user's own file read-only."""
+    if path.is_dir():
+        with whole_folder(folder) as temporary:
+            shutil.copytree(path, temporary / path.name)
+        return Path(folder, path.name)
     if not path.is_file():
         raise UserError(f"{path}: no such file; expected a dump at corpus.download.path or source")
     with (

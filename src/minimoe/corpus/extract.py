@@ -10,6 +10,7 @@ Pages that print the current date (`{{CURRENTYEAR}}`) print that of the run: the
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sysconfig
@@ -35,12 +36,15 @@ _CRASH = "Traceback (most recent call last)"
 def extract(dump_folder: str | Path, extracted: str | Path, templates: bool, workers: int) -> int:
     """Write the articles of the one dump in `dump_folder` to `extracted`; returns how many.
 
+    A folder in place of the dump holds documents extracted already, by any wikiextractor, and is taken as it is.
     `templates`: expand them, which takes a pass over the dump of its own. Raises `UserError` when the dump is no
     MediaWiki export, damaged, cut off or without an article, and when wikiextractor fails.
     """
-    files = sorted(path for path in Path(dump_folder).iterdir() if path.is_file())
+    files = sorted(Path(dump_folder).iterdir())
     if len(files) != 1:
         raise UserError(f"{dump_folder}: expected one dump, got {len(files)} files; run the download stage again")
+    if files[0].is_dir():
+        return _adopt(files[0], extracted)
     command = _command()
     with whole_folder(extracted) as folder:
         log = _run(command, files[0], folder, templates, workers)
@@ -50,6 +54,17 @@ def extract(dump_folder: str | Path, extracted: str | Path, templates: bool, wor
         if int(written[1]) == 0:
             raise UserError(f"{files[0]}: no article in it; expected pages of namespace 0 that are no redirects")
     return int(written[1])
+
+
+def _adopt(documents: Path, extracted: str | Path) -> int:
+    """Take over a folder of `<doc>` files; returns how many documents it holds."""
+    with whole_folder(extracted) as folder:
+        shutil.copytree(documents, folder, dirs_exist_ok=True)
+        texts = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+        count = sum(line.startswith(b"<doc ") for text in texts for line in text.open("rb"))
+        if not count:
+            raise UserError(f"{documents}: no document in it; expected files of <doc …> … </doc>, as wikiextractor's")
+    return count
 
 
 def _command() -> str:
