@@ -1,0 +1,41 @@
+"""What a finished run of the sample must show: `python -m tests.sample.results`, after `make repro`.
+
+On every task the teacher is clearly above always answering the commonest label, and the distilled students of the
+control's size are on average above the control, which was not distilled.
+"""
+
+import json
+import sys
+from pathlib import Path
+from statistics import mean
+
+from minimoe.params import load
+
+MARGIN = 5.0  # points by which the teacher must be above the majority's answer
+CONTROL = "control/scratch-2L-96H"
+DISTILLED = ["base/minilm-2L-96H", "base/minimoe-2L-96H", "assisted/minilm-ta-2L-96H"]
+
+
+def columns(model: str, tasks: list[str]) -> dict[str, dict]:
+    """The scores of one row of the table, by column."""
+    files = [Path(f"metrics/finetune/{model}/{task}.json") for task in tasks]
+    return {key: value for file in files for key, value in json.loads(file.read_text())["results"].items()}
+
+
+def problems(tasks: list[str]) -> list[str]:
+    """What the numbers fail to show."""
+    teacher, control = columns("teacher", tasks), columns(CONTROL, tasks)
+    weak = [
+        f"{column}: teacher {score['mean']:.1f}, majority {score['majority']:.1f}"
+        for column, score in teacher.items()
+        if score["mean"] < score["majority"] + MARGIN
+    ]
+    distilled = mean(score["mean"] for model in DISTILLED for score in columns(model, tasks).values())
+    scratch = mean(score["mean"] for score in control.values())
+    return weak + ([f"distilled mean {distilled:.1f}, control {scratch:.1f}"] if distilled <= scratch else [])
+
+
+if __name__ == "__main__":
+    found = problems(load().table.tasks)
+    print("\n".join(found) or "the sample shows what it must")
+    sys.exit(bool(found))
