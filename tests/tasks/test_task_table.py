@@ -1,6 +1,6 @@
 from typing import get_args
 
-from minimoe.params.schema import TaskName
+from minimoe.params.sections import TaskName
 from minimoe.tasks.table import GLUE_SCORE, TASKS
 
 

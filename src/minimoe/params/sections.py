@@ -1,0 +1,155 @@
+"""The plain sections of params.yaml: one class each, its fields in the order a reader meets them.
+
+Meanings and units stand beside the values in params.yaml; here stand types and limits.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from minimoe.params.base import Count, Entries, Positive, Rate, Section, Share, overrides_of
+
+ModelPath = Annotated[str, Field(pattern=r"^(teacher|[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)$")]
+TaskName = Literal["cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli", "conll2003"]
+
+
+class Download(Section):
+    """Where the dump comes from."""
+
+    source: Annotated[str, Field(pattern=r"^(local|wikipedia|(https?|file)://.+)$")]
+    path: str
+    wiki: Annotated[str, Field(pattern=r"^[a-z_]+wiki$")]
+    date: Annotated[str, Field(pattern=r"^(latest|\d{8})$")]
+
+
+class Extract(Section):
+    """What wikiextractor does with the dump."""
+
+    templates: bool
+
+
+class Format(Section):
+    """How documents become sentences."""
+
+    splitter: Literal["sentencex", "published"]
+    min_length: Count
+
+
+class RecordsParams(Section):
+    """How sentences become training examples."""
+
+    max_length: Annotated[int, Field(ge=8, le=65535)]
+    short_probability: Share
+    shard_records: Positive
+
+
+class Corpus(Section):
+    """From the dump to the records."""
+
+    language: Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
+    download: Download
+    extract: Extract
+    format: Format
+    records: RecordsParams
+
+
+class Tokenizer(Section):
+    """The tokenizer trained here when the teacher is pretrained here."""
+
+    vocabulary: Annotated[int, Field(ge=64, le=65536)]
+    lowercase: bool
+
+
+class Pretrain(Section):
+    """The teacher pretrained here by masked language modeling."""
+
+    layers: Positive
+    hidden: Positive
+    heads: Positive
+    neurons: Positive
+    epochs: Positive
+    batch: Positive
+    learning_rate: Rate
+
+    @model_validator(mode="after")
+    def _heads_divide_hidden(self):
+        if self.hidden % self.heads:
+            raise ValueError(f"hidden: expected a multiple of heads {self.heads}, got {self.hidden}")
+        return self
+
+
+class Teacher(Section):
+    """Where the teacher and its tokenizer come from."""
+
+    source: Literal["pretrain", "local", "hub"]
+    path: str
+    hub: str
+    revision: str
+    tokenizer: Tokenizer
+    pretrain: Pretrain
+
+
+class TaskSource(Section):
+    """Where the files of a task family come from."""
+
+    source: Literal["local", "hub"]
+    path: str
+    hub: str
+
+
+class TaskData(Section):
+    """Where the tasks' files come from."""
+
+    glue: TaskSource
+    conll2003: TaskSource
+
+
+class Finetune(Section):
+    """Finetuning, for every task that does not say otherwise."""
+
+    max_length: Annotated[int, Field(ge=8, le=512)]
+    epochs: Positive
+    patience: Positive
+    batch: Positive
+    learning_rates: Entries[Rate]
+    seeds: Entries[Count]
+    warmup: Share
+    weight_decay: Share
+    max_train: Count
+
+
+Task = overrides_of("Task", Finetune)
+
+
+class Table(Section):
+    """The results table: one row a model, one column a task."""
+
+    models: Entries[ModelPath]
+    tasks: Entries[TaskName]
+
+
+class Cost(Section):
+    """How a model's cost is measured."""
+
+    length: Positive
+    batches: Entries[Positive]
+    repeats: Positive
+
+
+class Tracking(Section):
+    """Where runs are tracked."""
+
+    enabled: bool
+    uri: str
+    experiment: str
+
+
+class Runtime(Section):
+    """How the work is done. Nothing here changes a result or invalidates one."""
+
+    workers: Count
+    device: Literal["auto", "cpu", "cuda"]
+    micro_batch: Count
+    log_every: Positive
+    launcher: str
+    tracking: Tracking
