@@ -45,7 +45,6 @@ def arguments(
     """
     if device == "cuda":
         _deterministic()
-    steps = {"warmup_steps": warmup} if warmup < 1 else {}  # a share below 1, else a number of steps
     made = TrainingArguments(
         output_dir=tempfile.gettempdir(),  # asked for, and not written to
         save_strategy="no",
@@ -59,11 +58,11 @@ def arguments(
         learning_rate=learning_rate,
         weight_decay=weight_decay,
         lr_scheduler_type="linear",
+        warmup_steps=min(warmup, 1 - 1e-9),  # below 1 it is a share, from 1 on a number of steps
         logging_steps=log_every,
         logging_nan_inf_filter=False,
         remove_unused_columns=False,
         dataloader_pin_memory=device == "cuda",
-        **steps,
         **more,
     )
     made._n_gpu = min(made.n_gpu, 1)  # with several, the Trainer would multiply the batch by their number

@@ -95,6 +95,8 @@ def summary(name: str, task: Task, runs: list[Run], sets: dict[str, Examples]) -
 
 def load_tokenizer(folder: str | Path, task: Task, max_length: int):
     """The model's tokenizer; for tagging, byte-level ones must put a space before every word."""
+    if not Path(folder).is_dir():
+        raise UserError(f"{folder}: no such folder; run the stage that makes this model")
     # without this check transformers makes up a tokenizer that knows the special tokens and nothing else
     if not Path(folder, "tokenizer.json").is_file():
         raise UserError(f"{folder}: holds no tokenizer.json; a model is saved with its tokenizer")

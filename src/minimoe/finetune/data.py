@@ -6,6 +6,7 @@ label stands on its first piece; a word without a piece, cut off by the maximum 
 
 import json
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -38,7 +39,7 @@ def read_examples(path: str | Path, limit: int = 0) -> list[dict]:
     if not path.is_file():
         raise UserError(f"{path}: no such file; run the stage tasks with this task in table.tasks")
     with path.open(encoding="utf-8") as file:
-        return [json.loads(line) for _, line in zip(range(limit) if limit else iter(int, 1), file, strict=False)]
+        return [json.loads(line) for line in islice(file, limit or None)]
 
 
 def encode(examples: list[dict], task: Task, tokenizer, max_length: int, by_length: bool = False) -> Examples:
