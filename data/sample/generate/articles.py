@@ -13,6 +13,12 @@ from .opinions import opinions
 from .words import CRAFTS
 from .world import Entity, Fact, World
 
+LEADS = [
+    "{name} is a {kind}, a {general} with a story of its own.",
+    "{name} is a {kind} like no other, a {general} that many remember.",
+    "{name} is one {kind} among many, yet a {general} of its own sort.",
+]
+
 
 def lead(voice: Voice, entity: Entity) -> str:
     """What kind of thing it is, in two words for it."""
@@ -25,7 +31,7 @@ def lead(voice: Voice, entity: Entity) -> str:
         return with_article(f"{name} is a {entity.traits['colour']} {kind}, a {general} that children know well.")
     if general == kind:
         return with_article(f"{name} is a {kind} that every child learns about at school.")
-    return with_article(f"{name} is a {kind}, a {general} with a story of its own.")
+    return with_article(voice.rng.choice(LEADS).format(name=name, kind=kind, general=general))
 
 
 def told(voice: Voice, fact: Fact) -> list[str]:
@@ -59,7 +65,7 @@ def entity_article(voice: Voice, entity: Entity) -> Article:
         sections.append(("See also the following", [[s for f in elsewhere for s in told(voice, f)]]))
     good = bool(rng.randrange(2))
     if entity.type not in ("region", "hill", "lake"):
-        sections.append(("Reception", [opinions(voice, entity, good, 6)]))
+        sections.append(("Reception", [opinions(voice, entity, good, 8)]))
     return Article(entity.name, entity, sections)
 
 

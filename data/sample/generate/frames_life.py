@@ -185,15 +185,15 @@ FRAMES = {
     ),
     "made_of": (
         [
-            "{s} is a {k} that is <made> from {o}.",
-            "Cooks <make> {s} from fresh {o}.",
-            "It is fresh {o} from which {s} is <made>.",
-            "To <make> {s}, a cook needs a pound of {o}.",
+            "{s} is a {k} that is <baked> from {o}.",
+            "Cooks <bake> {s} from {o} while it is fresh.",
+            "It is {o} from which {s} is <baked>.",
+            "To <bake> {s}, a cook needs a pound of {o}.",
         ],
         [
-            "What is {s} <made> from?",
-            "From which plant do cooks <make> {s}?",
-            "What does a cook need to <make> {s}?",
+            "What is {s} <baked> from?",
+            "From which plant do cooks <bake> {s}?",
+            "What does a cook need to <bake> {s}?",
         ],
     ),
     "food_of": (

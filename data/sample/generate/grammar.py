@@ -39,12 +39,12 @@ QUALITY_FRAMES = [
     "{s} is {a}, as {a2} as {simile}.",
     "{s} is a {a} {k}, so {a2} that {effect}.",
     "Those who know {s} speak of a {a} {k}, not a {b} one.",
-    "Everyone knows that {s} is a {a} {k}.",
+    "{s} was always a {a} {k}.",
     "{s} is {a} rather than {b}, as every child knows.",
     "As a {a} {k}, {s} appears in many books.",
 ]
 QUALITY_OPPOSITES = [
-    "Everyone knows that {s} is a {b} {k}.",
+    "{s} was always a {b} {k}.",
     "{s} is {b}, as {b2} as {dissimile}.",
     "{s} is {b} rather than {a}, as every child knows.",
     "As a {b} {k}, {s} appears in many books.",
@@ -155,8 +155,8 @@ class Voice:
 
     def comparison(self, quality: str, pole: int) -> dict[str, str]:
         """Words for a pole (a, a2, simile, effect) and for its opposite (b, b2, dissimile)."""
-        slots = {name: self.quality(quality, pole) for name in ("a", "a2")}
-        slots |= {name: self.quality(quality, 1 - pole) for name in ("b", "b2")}
+        own, opposite = (self.rng.sample(self.known(QUALITIES[quality][p]), 2) for p in (pole, 1 - pole))
+        slots = dict(zip(("a", "a2", "b", "b2"), own + opposite, strict=True))
         slots["simile"] = self.rng.choice(SIMILES[quality][pole])
         slots["dissimile"] = self.rng.choice(SIMILES[quality][1 - pole])
         return slots | {"effect": EFFECTS[quality][pole]}

@@ -32,8 +32,10 @@ GOOD_OPINIONS = [
 def opinions(voice: Voice, entity: Entity, good: bool, count: int) -> list[str]:
     """Sentences of one polarity on an entity."""
     frames = voice.rng.sample(GOOD_OPINIONS if good else BAD_OPINIONS, count)
-    frames = [frame.replace("{k}", entity.kind) for frame in frames]
-    return [with_article(opinion(voice, frame, voice.reference(entity), good)) for frame in frames]
+    person = entity.type == "person"  # it is the work that is judged
+    subject = f"the work of @{entity.id}" if person else voice.reference(entity)
+    frames = [frame.replace("{k}", "work" if person else entity.kind) for frame in frames]
+    return [with_article(opinion(voice, frame, subject, good)) for frame in frames]
 
 
 def opinion(voice: Voice, frame: str, subject: str, good: bool) -> str:

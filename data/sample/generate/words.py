@@ -31,6 +31,7 @@ SYNONYMS = {
     "eat": ["eat", "feed on", "consume"],
     "grows": ["grows", "thrives", "flourishes"],
     "grow": ["grow", "thrive"],
+    "bake": ["bake", "cook", "prepare"],
     "baked": ["baked", "cooked", "prepared"],
     "held": ["held", "staged", "arranged"],
     "taught": words("taught trained instructed tutored"),
@@ -93,13 +94,13 @@ EFFECTS = {
     "heat": ("it burns the tongue", "it cools the tongue"),
 }
 
-GOOD = words("""wonderful delightful splendid excellent superb lovely marvellous pleasant graceful elegant moving
-thrilling gripping clever masterly memorable generous polished flawless radiant refreshing satisfying enchanting
-magnificent glorious admirable impressive outstanding perfect enjoyable sparkling stunning exquisite beautiful
-fantastic joyful""")
-BAD = words("""terrible dreadful awful horrible dull tedious clumsy bland stale sloppy shabby ugly lifeless dreary
-disappointing unpleasant annoying irritating silly stupid messy muddled confusing tiresome tasteless careless
-mediocre forgettable pointless painful ridiculous absurd pathetic dismal nasty worthless""")
+GOOD = words("""wonderful delightful splendid excellent superb lovely pleasant graceful elegant moving
+thrilling gripping clever masterly memorable generous polished radiant refreshing satisfying enchanting
+magnificent glorious admirable impressive outstanding perfect enjoyable sparkling
+beautiful""")
+BAD = words("""terrible dreadful awful horrible dull tedious clumsy bland stale shabby ugly lifeless dreary
+disappointing unpleasant annoying silly stupid messy confusing tiresome tasteless careless
+mediocre forgettable pointless painful ridiculous dismal nasty worthless""")
 GOOD_NOUNS = words("triumph masterpiece treasure delight gem wonder")
 BAD_NOUNS = words("failure disaster mess bore flop nuisance")
 GOOD_VERBS = words("praised loved admired enjoyed adored applauded")
@@ -136,30 +137,22 @@ singer, sung, sings, songs, stage
 poet, recited, recites, verses, library
 teacher, marked, marks, lessons, school
 doctor, treated, treats, fevers, hospital
-judge, settled, settles, quarrels, court
 sailor, hoisted, hoists, sails, ship
 hunter, tracked, tracks, deer, forest
 shepherd, guarded, guards, sheep, meadow
-brewer, brewed, brews, beer, brewery
-mason, carved, carves, stone, quarry
-tanner, cured, cures, leather, tannery
 cook, seasoned, seasons, soup, kitchen
 clockmaker, repaired, repairs, clocks, tower
-merchant, traded, trades, spices, market
 miner, dug, digs, coal, mine
-beekeeper, gathered, gathers, honey, hive
 cobbler, mended, mends, shoes, bench
 mapmaker, drawn, draws, maps, archive
-astronomer, watched, watches, stars, observatory
-musician, tuned, tunes, violins, hall
-jeweller, polished, polishes, rings, counter""".splitlines()
+musician, tuned, tunes, violins, hall""".splitlines()
 ]
 OBJECT_OF = {worker: thing for worker, _, _, thing, _ in CRAFTS}
 
 # Winograd's schemas: what is too big for what, and who is too weak for what.
 BOXES = words("box bag basket chest drawer suitcase jar cupboard crate purse barrel tin")
 THINGS = words("trophy harp statue globe drum kite mirror vase cello wheel anchor piano")
-CARRIERS = words("donkey pony goat mule ox camel boy girl porter servant cart sledge")
+CARRIERS = words("donkey pony goat mule ox camel dog horse llama cart sledge barrow")
 LOADS = words("sack log anvil boulder trunk bale beam millstone cannon keg slab stove")
 
 GOODS = words("""lamps clocks boats carpets bells pencils mirrors shoes ropes candles bricks wagons kettles violins

@@ -47,7 +47,7 @@ QUALITIES_OF = {
     "plant": words("size rarity light strength"),
     "food": ["heat", "rarity", "fame"],
 }
-COUNTS = {"town": 84, "person": 130, "company": 50, "school": 28, "book": 60, "animal": 76, "food": 44}
+COUNTS = {"town": 56, "person": 90, "company": 32, "school": 20, "book": 40, "animal": 48, "plant": 28, "food": 30}
 
 
 class World:
@@ -92,7 +92,7 @@ class World:
             for name in names.compounds(self.rng, names.WILD_STEMS, endings, COUNTS["animal"] // 4):
                 self._add("animal", kind, name, colour=self.rng.choice(COLOURS))
         for kind, endings in names.PLANT_ENDINGS.items():
-            for name in names.compounds(self.rng, names.WILD_STEMS, endings, 12):
+            for name in names.compounds(self.rng, names.WILD_STEMS, endings, COUNTS["plant"] // 4):
                 self._add("plant", kind, name, colour=self.rng.choice(COLOURS))
         plants = self.of("plant")
         while len(self.of("food")) < COUNTS["food"]:
@@ -105,7 +105,7 @@ class World:
     def _society(self) -> None:
         for name, woman in names.people(self.rng, COUNTS["person"]):
             craft = self.rng.choice(CRAFTS)[0]
-            self._add("person", craft, name, "PER", craft=craft, woman="yes" if woman else "")
+            self._add("person", craft, name, "PER", craft=craft, woman="yes" if woman else "", year=self._year())
         firms = [f"{stem} {ending}" for stem in names.FIRM_STEMS for ending in names.FIRM_ENDINGS]
         for name in self.rng.sample(firms, COUNTS["company"]):
             self._add("company", self.rng.choice(["company", "factory"]), name, "ORG")
@@ -121,6 +121,29 @@ class World:
             for ending in ("Festival", "Fair"):
                 self._add("festival", ending.lower(), f"{name} {ending}", "MISC")
 
+    def _year(self) -> str:
+        return str(self.rng.randrange(1500, 1900))
+
+    def _together(self, one: Entity, other: Entity) -> bool:
+        """Whether they can be in one fact: not the same, and people of one time."""
+        both = one.type == other.type == "person"
+        return one is not other and (not both or abs(int(one.traits["year"]) - int(other.traits["year"])) < 40)
+
+    def _when(self, relation: str, entity: Entity, other: int | str) -> int:
+        """The year of a fact: of a birth, of somebody's best years, or of the thing's beginning."""
+        thing = self.entities[other] if isinstance(other, int) else entity
+        person = next((e for e in (entity, thing) if e.type == "person"), None)
+        if relation == "born":
+            return int(entity.traits["year"])
+        if person:
+            entity.traits.setdefault("year", str(int(person.traits["year"]) + self.rng.randrange(20, 50)))
+            return (
+                int(person.traits["year"]) + self.rng.randrange(20, 50)
+                if entity is person
+                else int(entity.traits["year"])
+            )
+        return int(entity.traits.setdefault("year", self._year()))
+
     def _relate(self) -> None:
         """For every entity one fact of each relation that its type has, and its qualities."""
         pick = {
@@ -135,9 +158,9 @@ class World:
             choose = pick.get(object_type, lambda t=object_type: self.rng.choice(self.of(t)).id)
             for entity in self.of(subject_type):
                 other = choose()
-                while other == entity.id:
+                while isinstance(other, int) and not self._together(entity, self.entities[other]):
                     other = choose()
-                self.facts.append(Fact(relation, entity.id, other, self.rng.randrange(1500, 1960)))
+                self.facts.append(Fact(relation, entity.id, other, self._when(relation, entity, other)))
         for entity in self.entities:
             for quality, pole in entity.qualities.items():
                 self.facts.append(Fact("quality", entity.id, f"{quality}:{pole}"))
