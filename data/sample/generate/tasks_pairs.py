@@ -37,8 +37,11 @@ def mrpc(voice: Voice, facts: list[Fact], count: int) -> list[tuple[str, str, in
         same = voice.rng.random() < 0.55
         first, second = voice.restate(fact)
         if not same:
-            choose = voice.rng.random()
-            other = other_fact(voice, fact) if choose < 0.75 else other_subject(voice, fact, facts)
+            other = [
+                unrelated(voice, fact, facts),
+                other_subject(voice, fact, facts),
+                other_fact(voice, fact),
+            ][voice.rng.choice([0, 0, 0, 1, 2, 2])]
             second = voice.state(other)
         rows.append((voice.plain(first), voice.plain(second), int(same)))
     return rows
@@ -75,6 +78,6 @@ def qqp(voice: Voice, facts: list[Fact], count: int) -> list[tuple[str, str, int
         first, second = voice.rng.sample(range(3), 2)
         other = fact
         while not same and (other.relation == fact.relation or other.relation == "quality"):
-            other = other_fact(voice, fact) if voice.rng.random() < 0.7 else unrelated(voice, fact, facts)
+            other = other_fact(voice, fact) if voice.rng.random() < 0.5 else unrelated(voice, fact, facts)
         rows.append((voice.plain(voice.ask(fact, first)), voice.plain(voice.ask(other, second)), int(same)))
     return rows

@@ -90,7 +90,7 @@ EFFECTS = {
     "strength": ("nothing could ever break it", "a touch might break it"),
     "rarity": ("collectors search for years", "one meets it at every corner"),
     "length": ("the end never seems to come", "it is over at once"),
-    "light": ("it can be seen at night", "one needs a lamp beside it"),
+    "light": ("it can be seen from afar", "one needs a lamp to find it"),
     "heat": ("it burns the tongue", "it cools the tongue"),
 }
 
