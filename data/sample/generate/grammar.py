@@ -86,8 +86,9 @@ class Article:
 class Voice:
     """Makes sentences of facts, in words of its own choice."""
 
-    def __init__(self, world: World, rng: random.Random, familiar: bool = False) -> None:
-        self.world, self.rng, self.familiar = world, rng, familiar
+    def __init__(self, world: World, rng: random.Random, familiar: bool = False, new: float = 0.0) -> None:
+        """`new`: share of opinion words that are taken from those a familiar voice lacks."""
+        self.world, self.rng, self.familiar, self.new = world, rng, familiar, new
 
     def known(self, words: list[str], share: float = 0.5) -> list[str]:
         """The words this voice uses of a list."""
@@ -103,7 +104,10 @@ class Voice:
 
     def opinion(self, part: str, good: bool) -> str:
         """A good or bad adjective, noun or verb."""
-        return self.rng.choice(self.known(OPINIONS[part][good], 0.3))
+        words = OPINIONS[part][good]
+        if self.new and self.rng.random() < self.new:
+            return self.rng.choice(words[round(len(words) * 0.3) :])
+        return self.rng.choice(self.known(words, 0.3))
 
     def general(self, entity: Entity) -> str:
         """A more general word for the entity's kind, or the kind where there is none."""

@@ -32,7 +32,7 @@ class Tasks:
     def split(self, task: str, part: str) -> tuple[Voice, list[Fact]]:
         """The voice and the facts for one file; each has its own random stream."""
         familiar = part == "train"
-        voice = Voice(self.world, random.Random(f"{self.seed} {task} {part}"), familiar)
+        voice = Voice(self.world, random.Random(f"{self.seed} {task} {part}"), familiar, 0.0 if familiar else 0.9)
         return voice, [f for f in self.world.facts if self.world.entities[f.subject].familiar == familiar]
 
     def write(self) -> None:
