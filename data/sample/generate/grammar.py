@@ -9,7 +9,7 @@ import random
 import re
 from dataclasses import dataclass
 
-from . import frames_life, frames_places
+from . import frames_nature, frames_people, frames_places
 from .words import (
     BAD,
     BAD_NOUNS,
@@ -25,7 +25,7 @@ from .words import (
 )
 from .world import Entity, Fact, World
 
-FRAMES = frames_places.FRAMES | frames_life.FRAMES
+FRAMES = frames_places.FRAMES | frames_people.FRAMES | frames_nature.FRAMES
 OPINIONS = {
     "adjective": (BAD, GOOD),
     "noun": (BAD_NOUNS, GOOD_NOUNS),
