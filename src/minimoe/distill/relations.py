@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+PADDED = -1e9  # added to scores of padded keys; finite, so that 0 · log 0 is 0
 CHUNK = 8  # relation heads at once: large enough for the matrix products, small enough for the cache
 
 
@@ -62,23 +63,16 @@ class _Divergence(torch.autograd.Function):
     @staticmethod
     def forward(ctx, student, teacher, mask, heads):
         student, teacher = split_heads(student, heads), split_heads(teacher, heads)
-        padded_keys, padded_rows = ~mask[:, None, None, :], ~mask[:, None, :, None]
-        total, gradient = (
-            student.new_zeros(()),
-            torch.empty_like(student, memory_format=torch.contiguous_format),
-        )
+        real = mask[:, None, :, None].to(student.dtype)  # [B, 1, T, 1]: what is masked here is small, never T × T
+        total, gradient = student.new_zeros(()), torch.empty_like(student, memory_format=torch.contiguous_format)
         for chunk in (slice(start, start + CHUNK) for start in range(0, heads, CHUNK)):
-            target, relation = (
-                _log_relation(teacher[:, chunk], padded_keys),
-                _log_relation(student[:, chunk], padded_keys),
-            )
+            target, relation = _log_relation(teacher[:, chunk], mask), _log_relation(student[:, chunk], mask)
             probability = target.exp()
-            # at padded keys both logarithms are −inf and both probabilities 0
-            difference = (target - relation).masked_fill_(padded_keys, 0).mul_(probability)
-            total += difference.masked_fill_(padded_rows, 0).sum()
-            delta = relation.exp_().sub_(probability).masked_fill_(padded_rows, 0)
+            rows = target.sub_(relation).mul_(probability).sum(-1, keepdim=True)
+            total += (rows * real).sum()
+            delta = relation.exp_().sub_(probability)
             scaled = student[:, chunk] / math.sqrt(student.shape[-1])
-            gradient[:, chunk] = delta @ scaled + delta.transpose(-1, -2) @ scaled
+            gradient[:, chunk] = (delta @ scaled) * real + delta.transpose(-1, -2) @ (scaled * real)
         ctx.save_for_backward(gradient)
         return total
 
@@ -88,7 +82,8 @@ class _Divergence(torch.autograd.Function):
         return (grad * gradient).transpose(1, 2).flatten(2), None, None, None
 
 
-def _log_relation(x: Tensor, padded_keys: Tensor) -> Tensor:
-    """Heads [B, R, T, d] → log rel(X) [B, R, T, T]."""
+def _log_relation(x: Tensor, mask: Tensor) -> Tensor:
+    """Heads [B, R, T, d] → log rel(X) [B, R, T, T]; at padded keys finite, and its exponential 0."""
+    keys = torch.zeros_like(mask, dtype=x.dtype).masked_fill_(~mask, PADDED)[:, None, None, :]
     scores = x @ (x / math.sqrt(x.shape[-1])).transpose(-1, -2)
-    return scores.masked_fill_(padded_keys, -torch.inf).log_softmax(-1)
+    return scores.add_(keys).log_softmax(-1)
