@@ -4,6 +4,7 @@ MLflow owns curves and comparison; final numbers live in the files that stages w
 because a request each would cost more than a small model's step.
 """
 
+import logging
 import os
 import signal
 import time
@@ -102,6 +103,8 @@ def address(uri: str) -> str:
 def _open(tracking) -> tuple:
     """The client and the experiment's id; a new database is set up by one process while others wait."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    for noisy in ("mlflow", "alembic"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
     from filelock import FileLock
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException

@@ -16,7 +16,9 @@ INFRASTRUCTURE = {"errors.py", "files.py", "runtime.py", "tracking.py", "__init_
 
 
 def outputs(stage: dict) -> list[str]:
-    return [next(iter(out)) if isinstance(out, dict) else out for out in stage.get("outs", []) + stage.get("metrics", [])]
+    return [
+        next(iter(out)) if isinstance(out, dict) else out for out in stage.get("outs", []) + stage.get("metrics", [])
+    ]
 
 
 def source(module: str) -> Path | None:
@@ -65,7 +67,9 @@ def test_dependencies_exist_or_are_made_by_another_stage(name):
     for dependency in STAGES[name]["deps"]:
         if dependency.startswith("${"):
             continue  # a path from params.yaml; the profiles' tests follow those
-        assert (ROOT / dependency).exists() or any(dependency.startswith(out.split("/${")[0]) for out in made), dependency
+        assert (ROOT / dependency).exists() or any(dependency.startswith(out.split("/${")[0]) for out in made), (
+            dependency
+        )
 
 
 @pytest.mark.parametrize("name", STAGES)

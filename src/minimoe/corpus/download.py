@@ -38,7 +38,8 @@ def download(
     """Bring the dump to `folder`; returns its path there.
 
     `source` is "local" (the file `path`, or a folder of documents extracted already), "wikipedia" (the dump of `wiki`
-    at `date`, yyyymmdd or "latest", from the server `base`) or an address. What is under way lies in `work`; `pause` is the seconds before a second attempt.
+    at `date`, yyyymmdd or "latest", from the server `base`) or an address. What is under way lies in `work`; `pause`
+    is the seconds before a second attempt.
     Raises `UserError` when there is no such dump, it cannot be had, or its sha1 is not the published one.
     """
     if source == "local":

@@ -10,10 +10,13 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 from transformers import AutoModel
+from transformers.utils import logging
 
 import minimoe.models  # noqa: F401 (registers the students, which may teach)
 from minimoe.errors import UserError
 
+logging.disable_progress_bar()  # of loading and saving weights
+logging.set_verbosity_error()  # a teacher's head is not needed, and need not be reported
 QKV = ("query", "key", "value")
 
 
@@ -78,7 +81,7 @@ class Teacher:
     """A frozen encoder and the tap on one of its layers."""
 
     def __init__(self, folder: str | Path, layer: int | str):
-        self.model = AutoModel.from_pretrained(folder).eval().requires_grad_(False)
+        self.model = AutoModel.from_pretrained(folder, dtype=torch.float32).eval().requires_grad_(False)
         self.config = self.model.config
         self.tap = Tap(self.model, layer)
 
