@@ -46,6 +46,11 @@ def dvc(folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
+def git(folder: Path, *arguments: str) -> None:
+    identity = ["-c", "user.name=tests", "-c", "user.email=tests@example.org"]
+    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory) -> Path:
     """A repository whose pipeline has run."""
@@ -59,8 +64,13 @@ def finished(tmp_path_factory) -> Path:
     for stage in STAGES:
         (folder / "stages" / f"{stage}.py").write_text(f"from stages.stub import main\n\nmain({stage!r})\n")
     (folder / "params.yaml").write_text(yaml.safe_dump(params()))
-    dvc(folder, "init", "--no-scm", "-q")
+    shutil.copy(ROOT / ".gitignore", folder)
+    git(folder, "init", "-q")
+    dvc(folder, "init", "-q")
+    shutil.copytree(ROOT / ".dvc" / "plots", folder / ".dvc" / "plots")
     dvc(folder, "repro")
+    git(folder, "add", "--all")
+    git(folder, "commit", "-qm", "Baseline")
     return folder
 
 
@@ -133,6 +143,19 @@ CASES = {
 @pytest.mark.parametrize("edit", CASES, ids=lambda edit: edit.__name__)
 def test_an_edit_reruns_what_depends_on_it(repository, edit):
     assert rerun_after(repository, edit) == CASES[edit]
+
+
+def test_experiments_metrics_and_plots(repository):
+    """The README's commands: an experiment from the command line, its metrics and its curves against the baseline."""
+    before = (repository / "metrics/distill/base.json").read_bytes()
+    dvc(repository, "exp", "run", "-S", "rounds.base.students.minimoe.experts.ffn=8")
+    assert (repository / "metrics/distill/base.json").read_bytes() != before
+    assert "experts.ffn" in dvc(repository, "params", "diff")
+    changed = dvc(repository, "metrics", "diff")
+    assert "metrics/finetune/base/minimoe/rte.json" in changed
+    assert "metrics/finetune/base/minilm/rte.json" not in changed
+    dvc(repository, "plots", "diff", "HEAD")
+    assert "Held-out loss" in (repository / "dvc_plots/index.html").read_text()
 
 
 def test_nothing_changed_runs_nothing(repository):
