@@ -12,8 +12,8 @@ from statistics import mean
 from minimoe.params import load
 
 MARGIN = 5.0  # points by which the teacher must be above the majority's answer
-CONTROL = "control/scratch-2L-96H"
-DISTILLED = ["base/minilm-2L-96H", "base/minimoe-2L-96H", "assisted/minilm-ta-2L-96H"]
+CONTROL = "control/scratch-2L-72H"
+DISTILLED = ["base/minilm-2L-72H", "base/minimoe-2L-72H", "assisted/minilm-ta-2L-72H"]
 
 
 def columns(model: str, tasks: list[str]) -> dict[str, dict]:
