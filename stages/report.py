@@ -4,7 +4,6 @@ from minimoe import tracking
 from minimoe.errors import exit_cleanly
 from minimoe.params import load
 from minimoe.report.collect import collect
-from minimoe.report.tables import terminal
 from minimoe.report.write import write_report
 
 FOLDER = "reports"
@@ -24,7 +23,7 @@ def main() -> None:
     write_report(results, FOLDER)
     with tracking.run(params.runtime.tracking, "report", tags={"stage": "report"}, params={}) as tracker:
         tracker.artifact(FOLDER)
-    print(f"\n{terminal(results)}\n")
+    print("report: reports/index.html")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from minimoe import tracking
 from minimoe.errors import UserError
-from minimoe.params import Params, load
+from minimoe.params import load
 from minimoe.runtime import workers
 
 
@@ -30,7 +30,7 @@ def repro() -> None:
         count = min(len(stale), workers(params.runtime.workers))
         _together([["--single-item", *stale[n::count]] for n in range(count)])
     _dvc([])
-    _show(params)
+    _show()
 
 
 def ui(port: int) -> None:
@@ -75,18 +75,8 @@ def _together(commands: list[list[str]]) -> None:
         raise UserError("a stage failed; its own message stands above; mend it and run again: what is done stays done")
 
 
-def _show(params: Params) -> None:
-    from minimoe.report.collect import collect
-    from minimoe.report.tables import terminal
-
-    results = collect(
-        ".",
-        models=params.table.models,
-        tasks=params.table.tasks,
-        rounds=params.rounds,
-        length=params.cost.length,
-        batches=params.cost.batches,
-    )
-    print(f"\n{terminal(results)}\n")
-    print(f"Report page: {Path('reports/index.html').resolve().as_uri()}")
+def _show() -> None:
+    reports = Path("reports").resolve()
+    print(f"\n{(reports / 'results.txt').read_text(encoding='utf-8')}")
+    print(f"Report page: {(reports / 'index.html').as_uri()}")
     print("MLflow:      make ui, then http://127.0.0.1:5000")

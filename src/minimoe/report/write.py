@@ -6,14 +6,15 @@ from minimoe.files import whole_folder
 from minimoe.report.collect import Results
 from minimoe.report.findings import find
 from minimoe.report.page import page
-from minimoe.report.tables import markdown, models_table
+from minimoe.report.tables import markdown, models_table, terminal
 
 
 def write_report(results: Results, folder: str | Path) -> None:
-    """Write results.csv, models.csv, results.md and index.html into `folder`."""
+    """Write results.csv, models.csv, results.md, results.txt (for a terminal) and index.html into `folder`."""
     findings = find(results)
     with whole_folder(folder) as temporary:
         results.scores.to_csv(temporary / "results.csv", index=False)
         models_table(results).to_csv(temporary / "models.csv", index=False)
         (temporary / "results.md").write_text(markdown(results, findings), encoding="utf-8")
+        (temporary / "results.txt").write_text(terminal(results) + "\n", encoding="utf-8")
         (temporary / "index.html").write_text(page(results, findings), encoding="utf-8")
