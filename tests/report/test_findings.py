@@ -3,7 +3,8 @@
 import pandas as pd
 import pytest
 
-from minimoe.report.findings import compare, find
+from minimoe.report.comparisons import compare
+from minimoe.report.findings import find
 
 ABOUT = {"question": "?", "first": "a", "second": "b"}
 
