@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from minimoe.report.collect import Results
-from minimoe.report.drawing import ROLES, STYLE, Spot, place_labels, to_svg
 from minimoe.report.comparisons import Comparison
+from minimoe.report.drawing import ROLES, STYLE, Spot, place_labels, to_svg
 from minimoe.report.tables import big
 
 LABELLED = 12  # points or lines that all get a label; of more, those that matter
