@@ -66,4 +66,5 @@ def main(stage: str) -> None:
         case "cost":
             write(f"metrics/cost/{ARGUMENTS[0]}.json", PARAMS["cost"], Path(f"models/{ARGUMENTS[0]}"))
         case "report":
-            write("reports/index.html", Path("metrics"), Path("curves"), PARAMS["table"])
+            for name in ("index.html", "results.txt"):
+                write(f"reports/{name}", Path("metrics"), Path("curves"), PARAMS["table"])

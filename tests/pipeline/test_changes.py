@@ -37,13 +37,17 @@ def params() -> dict:
     return values
 
 
-def dvc(folder: Path, *arguments: str) -> str:
+def python(folder: Path, module: str, *arguments: str) -> str:
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     done = subprocess.run(
-        [sys.executable, "-m", "dvc", *arguments], cwd=folder, env=environment, capture_output=True, text=True
+        [sys.executable, "-m", module, *arguments], cwd=folder, env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def dvc(folder: Path, *arguments: str) -> str:
+    return python(folder, "dvc", *arguments)
 
 
 def git(folder: Path, *arguments: str) -> None:
@@ -156,6 +160,19 @@ def test_experiments_metrics_and_plots(repository):
     assert "metrics/finetune/base/minilm/rte.json" not in changed
     dvc(repository, "plots", "diff", "HEAD")
     assert "Held-out loss" in (repository / "dvc_plots/index.html").read_text()
+
+
+def test_repro_side_by_side_is_repro(repository):
+    """`python -m minimoe repro` runs what `dvc repro` would, and shows the table."""
+    values = params()
+    distill_rate(values)
+    (repository / "params.yaml").write_text(yaml.safe_dump(values))
+    lines = python(repository, "minimoe", "repro").splitlines()
+    ran = [line.split("'")[1] for line in lines if line.startswith("Running stage")]
+    assert sorted(ran) == sorted(CASES[distill_rate])
+    assert (repository / "reports/results.txt").read_text() in "\n".join(lines)
+    assert "index.html" in lines[-2]
+    assert "up to date" in dvc(repository, "status")
 
 
 def test_nothing_changed_runs_nothing(repository):
