@@ -34,10 +34,14 @@ def repro() -> None:
 
 def ui(port: int) -> None:
     """Serve MLflow's pages for this machine's browser until interrupted."""
-    uri = tracking.address(load().runtime.tracking.uri)
+    settings = load().runtime.tracking
+    uri = tracking.address(settings.uri)
     if uri.startswith("http"):
         raise UserError(f"runtime.tracking.uri: {uri} is a server already; open it in a browser")
-    print(f"MLflow: http://127.0.0.1:{port}  (Ctrl-C ends it)", flush=True)
+    _, experiment = tracking.connect(settings)
+    # without the address's end, MLflow opens on pages for language models
+    page = f"http://127.0.0.1:{port}/#/experiments/{experiment}/runs?workflowType=machine_learning"
+    print(f"MLflow: {page}  (Ctrl-C ends it)", flush=True)
     served = ["--backend-store-uri", uri, "--host", "127.0.0.1", "--port", str(port)]
     os.execv(sys.executable, [sys.executable, "-m", "mlflow", "ui", *served])
 
@@ -67,4 +71,4 @@ def _show() -> None:
     reports = Path("reports").resolve()
     print(f"\n{(reports / 'results.txt').read_text(encoding='utf-8')}")
     print(f"Report page: {(reports / 'index.html').as_uri()}")
-    print("MLflow:      make ui, then http://127.0.0.1:5000")
+    print("MLflow:      make ui, then open the address that it prints")

@@ -70,7 +70,7 @@ def run(tracking, name: str, tags: dict, params: dict) -> Iterator[NoTracker | M
     if not tracking.enabled or int(os.environ.get("RANK", "0")) > 0:
         yield NoTracker()
         return
-    client, experiment = _open(tracking)
+    client, experiment = connect(tracking)
     started = client.create_run(experiment, run_name=name, tags={k: str(v) for k, v in tags.items()})
     tracker = MlflowTracker(client, started.info.run_id)
     client.log_batch(tracker.run_id, params=_params(params))
@@ -100,8 +100,8 @@ def address(uri: str) -> str:
     return f"sqlite:///{root / uri}"
 
 
-def _open(tracking) -> tuple:
-    """The client and the experiment's id; a new database is set up by one process while others wait."""
+def connect(tracking) -> tuple:
+    """MLflow's client and the experiment's id; a new database is set up by one process while others wait."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     for noisy in ("mlflow", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
