@@ -170,6 +170,24 @@ def test_a_loss_that_is_no_number_stops_the_round(teacher, monkeypatch):
         run(teacher, {"dense": DENSE})
 
 
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_half_precision_trains_to_about_the_same_loss(teacher, precision):
+    whole, half = (run(teacher, {"experts": EXPERTS}, precision=p)["experts"].metrics() for p in ("fp32", precision))
+    assert half["heldout_loss"] == pytest.approx(whole["heldout_loss"], rel=0.05)
+    assert half["heldout_loss"] != whole["heldout_loss"]
+
+
+def test_an_overflowing_step_is_left_out(teacher, monkeypatch):
+    """fp16 begins with a scale that can overflow: such a step changes nothing and does not stop the round."""
+    monkeypatch.setattr(Learner, "_balance", lambda self, *_: 0.0)
+    starts = run(teacher, {"dense": DENSE}, epochs=0)["dense"]
+    scaler = torch.amp.GradScaler
+    monkeypatch.setattr(torch.amp, "GradScaler", lambda *a, **k: scaler(*a, init_scale=1e38, backoff_factor=0.999, **k))
+    unmoved = run(teacher, {"dense": DENSE}, precision="fp16")["dense"]
+    assert torch.equal(weights(unmoved), weights(starts))
+    assert not any("gradient_norm" in values for _, values in unmoved.points)
+
+
 def test_schedule_warms_up_and_decays_to_zero():
     assert [linear_schedule(step, 6, 2) for step in range(7)] == [0, 0.5, 1, 0.75, 0.5, 0.25, 0]
 

@@ -71,21 +71,21 @@ class Learner:
             group["eps"] = self.settings.adam_epsilon / math.sqrt(1 - group["betas"][1] ** (self.step + 1))
         self.scaler.unscale_(self.optimizer)
         norm = torch.nn.utils.clip_grad_norm_(self.student.parameters(), self.settings.gradient_norm)
+        scale_before = self.scaler.get_scale()
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        # and it decays the weights after the step, torch's before
-        with torch.no_grad():
-            torch._foreach_mul_(self._decayed, 1 - rate * self.settings.weight_decay)
+        stepped = self.scaler.get_scale() >= scale_before  # fp16 leaves out a step whose gradients overflow
+        if stepped:
+            # and it decays the weights after the step, torch's before
+            with torch.no_grad():
+                torch._foreach_mul_(self._decayed, 1 - rate * self.settings.weight_decay)
         self.optimizer.zero_grad(set_to_none=True)
         self.step += 1
         loss = self.accelerator.reduce(self._step_loss.clone(), "sum")
         self._step_loss.zero_()
         self._losses.append(loss)
-        return {
-            "train_loss": loss,
-            "learning_rate": rate,
-            "gradient_norm": norm,
-        }
+        logged = {"train_loss": loss, "learning_rate": rate}
+        return logged | ({"gradient_norm": norm} if stepped else {})
 
     def mean_loss(self) -> float:
         """Mean training loss over the steps since the last call, over all processes."""

@@ -13,7 +13,6 @@ def new_student(config: MiniMoEConfig, seed: int) -> MiniMoEModel:
         torch.manual_seed(seed)
         model = MiniMoEModel(config)
         wide = MiniMoEModel(_widened(config))
-        torch.manual_seed(seed)  # routers are drawn last, so that a dense student's weights do not depend on them
         weights = experts_from_dense(wide.state_dict(), config) | _router_weights(model)
     model.load_state_dict(weights)
     return model
