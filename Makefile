@@ -14,8 +14,8 @@ test: env lint
 	python -m pytest
 
 lint: env
-	ruff check .
-	ruff format --check .
+	ruff check --no-cache .
+	ruff format --no-cache --check .
 
 ui: env
 	python -m minimoe ui --port $(PORT)

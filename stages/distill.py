@@ -4,9 +4,9 @@ import sys
 from contextlib import ExitStack
 
 import pandas as pd
-from minimoe.corpus.records import Records
 
 from minimoe import tracking
+from minimoe.corpus.records import Records
 from minimoe.distill.round import distil
 from minimoe.distill.write import write_students
 from minimoe.errors import exit_cleanly
