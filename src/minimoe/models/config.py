@@ -1,10 +1,13 @@
 """The shape of a student encoder.
 
-BERT's config, and per layer what BERT has only once: heads, neurons and experts. Dense, sparse and
-mixture-of-experts students differ in these lists alone.
+BERT's config, and per layer what BERT has only once: heads, neurons and experts. Dense, sparse, once-for-all and
+mixture-of-experts students differ in these lists alone, and in whether the layers are narrower than the output.
 """
 
-from transformers import BertConfig
+import copy
+from typing import Literal
+
+from transformers import BertConfig, PreTrainedConfig, RobertaConfig
 
 
 class MiniMoEConfig(BertConfig):
@@ -12,11 +15,14 @@ class MiniMoEConfig(BertConfig):
 
     Args (beyond `BertConfig`; a list has one entry per layer, an empty one means "as BERT"):
         attention_head_size: width of a head; 0 means hidden_size / num_attention_heads.
-        layer_heads: attention heads [L].
-        layer_neurons: feed-forward neurons [L].
+        layer_heads: attention heads [L]; where 0, the sub-layer is its LayerNorm of the residual.
+        layer_neurons: feed-forward neurons [L]; 0 likewise.
         attention_experts: experts of the self-attention [L].
         ffn_experts: experts of the feed-forward [L].
         router_noise: half the width of the uniform noise on router logits while training (paper §3.2).
+        inner_size: width of the layers, where it is not the output's: a sparse student keeps these of its teacher's
+            hidden dimensions and puts its output back in their places, with zeros between (MiniDisc, arXiv 2205.14570).
+        embedding_type: bert, or roberta, whose positions begin behind the padding id and skip padding.
     """
 
     model_type = "minimoe"
@@ -27,6 +33,8 @@ class MiniMoEConfig(BertConfig):
     attention_experts: list[int] | tuple[int, ...] = ()
     ffn_experts: list[int] | tuple[int, ...] = ()
     router_noise: float = 0.1
+    inner_size: int | None = None
+    embedding_type: Literal["bert", "roberta"] = "bert"
 
     def __post_init__(self, **kwargs):
         layers = self.num_hidden_layers
@@ -42,17 +50,29 @@ class MiniMoEConfig(BertConfig):
         super().__post_init__(**kwargs)
 
     @property
-    def is_plain_bert(self) -> bool:
-        """Whether `BertModel` has exactly these weights, so that no code of ours is needed to load them."""
+    def width(self) -> int:
+        """Width of every layer."""
+        return self.inner_size or self.hidden_size
+
+    def inner(self) -> "MiniMoEConfig":
+        """This config as blocks of BERT's read it that stand before the output: `hidden_size` is the width there."""
+        config = copy.copy(self)
+        config.hidden_size = self.width
+        return config
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether BERT or RoBERTa has exactly these weights, so that no code of ours is needed to load them."""
         return (
             set(self.attention_experts) == set(self.ffn_experts) == {1}
+            and self.inner_size is None
             and self.attention_head_size * self.num_attention_heads == self.hidden_size
             and set(self.layer_heads) == {self.num_attention_heads}
             and set(self.layer_neurons) == {self.intermediate_size}
         )
 
-    def plain_bert(self) -> BertConfig:
-        """The equal `BertConfig`, for a config that is plain BERT."""
-        own = {"attention_head_size", "layer_heads", "layer_neurons", "attention_experts", "ffn_experts"}
-        skip = own | {"router_noise", "model_type", "auto_map", "architectures"}
-        return BertConfig(**{key: value for key, value in self.to_dict().items() if key not in skip})
+    def plain(self) -> PreTrainedConfig:
+        """The equal config of BERT or RoBERTa, for a config that `is_plain`."""
+        kind = RobertaConfig if self.embedding_type == "roberta" else BertConfig
+        own = set(MiniMoEConfig.__annotations__) | {"model_type", "auto_map", "architectures"}
+        return kind(**{key: value for key, value in self.to_dict().items() if key not in own})

@@ -1,25 +1,32 @@
-"""How a student is stored: as plain BERT where it is plain BERT in shape, else with the code to load it."""
+"""How a student is stored: as plain BERT or RoBERTa where it has that shape, else with the code to load it."""
 
 from pathlib import Path
 
-from transformers import BertModel, PreTrainedModel
+from transformers import BertModel, PreTrainedModel, RobertaModel
 
 from minimoe.models.config import MiniMoEConfig
 from minimoe.models.student import MiniMoEModel
 
 
 def standard_form(model: MiniMoEModel) -> PreTrainedModel:
-    """The model itself, or the equal `BertModel` when the shape is BERT's."""
-    if not model.config.is_plain_bert:
+    """The model itself, or the equal `BertModel` or `RobertaModel` when the shape is theirs."""
+    if not model.config.is_plain:
         return model
-    bert = BertModel(model.config.plain_bert(), add_pooling_layer=model.pooler is not None)
-    bert.load_state_dict(model.state_dict())
-    return bert.to(model.dtype)
+    kind = RobertaModel if model.config.embedding_type == "roberta" else BertModel
+    plain = kind(model.config.plain(), add_pooling_layer=model.pooler is not None)
+    plain.load_state_dict(model.state_dict())
+    return plain.to(model.dtype)
 
 
 def save(model: MiniMoEModel, folder: str | Path) -> None:
     """Write the model as a Hugging Face folder (config, safetensors, and code where BERT's does not do)."""
     standard_form(model).save_pretrained(folder)
+
+
+def embedding_type(teacher) -> str:
+    """How positions are counted by an encoder with this config, and by its students."""
+    own = getattr(teacher, "embedding_type", None)
+    return own or ("roberta" if teacher.model_type in {"roberta", "xlm-roberta"} else "bert")
 
 
 def student_config(teacher, *, layers: int, hidden: int, heads: int, neurons: int | None, experts, dropout: float):
@@ -36,7 +43,10 @@ def student_config(teacher, *, layers: int, hidden: int, heads: int, neurons: in
         max_position_embeddings=teacher.max_position_embeddings,
         type_vocab_size=max(1, getattr(teacher, "type_vocab_size", 1)),
         pad_token_id=teacher.pad_token_id,
+        bos_token_id=teacher.bos_token_id,
+        eos_token_id=teacher.eos_token_id,
         layer_norm_eps=teacher.layer_norm_eps,
+        embedding_type=embedding_type(teacher),
         num_hidden_layers=layers,
         hidden_size=hidden,
         num_attention_heads=heads,

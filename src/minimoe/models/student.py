@@ -1,12 +1,16 @@
 """The one student encoder: BERT's blocks, and in each sub-layer as many experts as the config says.
 
 Only the difference to BERT is written here. Weight names are BERT's; a router is `attn_gate` or `ffn_gate` of
-its layer, as in the published checkpoints, and expert weights have a leading expert dimension.
+its layer, as in the published checkpoints, and expert weights have a leading expert dimension. A sub-layer without
+heads or neurons has only its LayerNorm.
 """
 
+import torch
 from torch import Tensor, nn
+from transformers import initialization as init
 from transformers.activations import ACT2FN
 from transformers.modeling_layers import GradientCheckpointingLayer
+from transformers.modeling_outputs import BaseModelOutputWithPastAndCrossAttentions
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from transformers.models.bert.modeling_bert import (
     BertEmbeddings,
@@ -18,6 +22,7 @@ from transformers.models.bert.modeling_bert import (
     BertPreTrainedModel,
     eager_attention_forward,
 )
+from transformers.models.roberta.modeling_roberta import RobertaEmbeddings
 
 from .config import MiniMoEConfig
 from .experts import ExpertLinear, Router, Routing
@@ -34,7 +39,7 @@ class SelfAttention(nn.Module):
         self.dropout = config.attention_probs_dropout_prob
         width = config.layer_heads[layer] * self.head_size
         for name in ("query", "key", "value"):
-            self.add_module(name, ExpertLinear(config.attention_experts[layer], config.hidden_size, width))
+            self.add_module(name, ExpertLinear(config.attention_experts[layer], config.width, width))
 
     def forward(self, hidden: Tensor, mask: Tensor | None, routing: Routing | None, **kwargs) -> Tensor:
         """[B, T, D] → context [B, T, H·head]."""
@@ -61,12 +66,14 @@ class Projection(nn.Module):
         self.dense = ExpertLinear(experts, in_features, out_features)
 
 
-class Output(Projection):
+class Output(nn.Module):
     """The end of a sub-layer: LayerNorm( x + g · dropout(expert) ); the LayerNorm is shared by the experts."""
 
     def __init__(self, config: MiniMoEConfig, experts: int, in_features: int):
-        super().__init__(experts, in_features, config.hidden_size)
-        self.LayerNorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        super().__init__()
+        if in_features:
+            self.dense = ExpertLinear(experts, in_features, config.width)
+        self.LayerNorm = nn.LayerNorm(config.width, eps=config.layer_norm_eps)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
 
     def forward(self, tokens: Tensor, residual: Tensor, routing: Routing | None) -> Tensor:
@@ -85,12 +92,15 @@ class Attention(nn.Module):
 
     def __init__(self, config: MiniMoEConfig, layer: int):
         super().__init__()
-        self.self = SelfAttention(config, layer)
-        width = config.layer_heads[layer] * config.attention_head_size
-        self.output = Output(config, config.attention_experts[layer], width)
+        heads = config.layer_heads[layer]
+        self.self = SelfAttention(config, layer) if heads else None
+        self.output = Output(config, config.attention_experts[layer], heads * config.attention_head_size)
 
-    def forward(self, hidden: Tensor, mask: Tensor | None, routing: Routing | None, **kwargs) -> Tensor:
+    def forward(self, hidden: Tensor, mask: Tensor | None, router: Router | None, **kwargs) -> Tensor:
         """[B, T, D] → [B, T, D]."""
+        if self.self is None:
+            return self.output.LayerNorm(hidden)
+        routing = router.route(hidden) if router else None
         context = self.self(hidden, mask, routing, **kwargs)
         return self.output(routing.sort(context) if routing else context, hidden, routing)
 
@@ -101,32 +111,47 @@ class Layer(GradientCheckpointingLayer):
     def __init__(self, config: MiniMoEConfig, layer: int):
         super().__init__()
         attention_experts, ffn_experts = config.attention_experts[layer], config.ffn_experts[layer]
+        neurons = config.layer_neurons[layer]
         self.attention = Attention(config, layer)
-        self.intermediate = Projection(ffn_experts, config.hidden_size, config.layer_neurons[layer])
+        self.intermediate = Projection(ffn_experts, config.width, neurons) if neurons else None
         self.activation = ACT2FN[config.hidden_act]
-        self.output = Output(config, ffn_experts, config.layer_neurons[layer])
+        self.output = Output(config, ffn_experts, neurons)
         self.attn_gate = _router(config, attention_experts)
         self.ffn_gate = _router(config, ffn_experts)
 
     def forward(self, hidden: Tensor, mask: Tensor | None = None, *unused, **kwargs) -> Tensor:
         """[B, T, D] → [B, T, D]; BERT's encoder passes more arguments, which an encoder has no use for."""
-        hidden = self.attention(hidden, mask, self.attn_gate.route(hidden) if self.attn_gate else None)
+        hidden = self.attention(hidden, mask, self.attn_gate, **kwargs)
+        if self.intermediate is None:
+            return self.output.LayerNorm(hidden)
         routing = self.ffn_gate.route(hidden) if self.ffn_gate else None
         tokens = routing.sort(hidden) if routing else hidden
         return self.output(self.activation(self.intermediate.dense(tokens, routing)), hidden, routing)
 
 
 def _router(config: MiniMoEConfig, experts: int) -> Router | None:
-    return Router(config.hidden_size, experts, config.router_noise) if experts > 1 else None
+    return Router(config.width, experts, config.router_noise) if experts > 1 else None
 
 
 class Encoder(BertEncoder):
-    """BERT's encoder over our layers."""
+    """BERT's encoder over our layers; its output has the teacher's width and order where the layers are narrower."""
 
     def __init__(self, config: MiniMoEConfig):
         nn.Module.__init__(self)
         self.config = config
         self.layer = nn.ModuleList([Layer(config, layer) for layer in range(config.num_hidden_layers)])
+        if config.inner_size is not None:
+            # places of the layers' dimensions in the output; integers, because a float breaks in bf16
+            self.recover_indices = nn.Buffer(torch.arange(config.inner_size))
+
+    def forward(self, *args, **kwargs) -> BaseModelOutputWithPastAndCrossAttentions:
+        """As `BertEncoder`: embeddings [B, T, width] → last hidden states [B, T, D]."""
+        output = super().forward(*args, **kwargs)
+        if self.config.inner_size is not None:
+            inner = output.last_hidden_state
+            wide = inner.new_zeros(*inner.shape[:-1], self.config.hidden_size)
+            output.last_hidden_state = wide.index_copy(-1, self.recover_indices, inner)
+        return output
 
 
 class MiniMoEPreTrainedModel(BertPreTrainedModel):
@@ -137,6 +162,14 @@ class MiniMoEPreTrainedModel(BertPreTrainedModel):
     _supports_flex_attn = False
     _can_record_outputs = {"hidden_states": Layer}  # noqa: RUF012 (transformers' own form)
 
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        super()._init_weights(module)
+        if isinstance(module, RobertaEmbeddings):  # its buffers are not stored
+            places = torch.arange(module.position_ids.shape[-1]).expand((1, -1))
+            init.copy_(module.position_ids, places)
+            init.zeros_(module.token_type_ids)
+
 
 class MiniMoEModel(MiniMoEPreTrainedModel, BertModel):
     """The student encoder, called as `BertModel`."""
@@ -145,7 +178,8 @@ class MiniMoEModel(MiniMoEPreTrainedModel, BertModel):
 
     def __init__(self, config: MiniMoEConfig, add_pooling_layer: bool = True):
         BertPreTrainedModel.__init__(self, config)
-        self.embeddings = BertEmbeddings(config)
+        embeddings = RobertaEmbeddings if config.embedding_type == "roberta" else BertEmbeddings
+        self.embeddings = embeddings(config.inner())
         self.encoder = Encoder(config)
         self.pooler = BertPooler(config) if add_pooling_layer else None
         self.post_init()
