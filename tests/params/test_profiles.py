@@ -90,6 +90,7 @@ def test_graph_is_what_the_table_needs(name, tmp_path):
     cells = {f"finetune@{model}-{task}" for model in params.table.models for task in params.table.tasks}
     rounds = {f"distill@{name}" for name in params.rounds}
     once = {"download", "extract", "format", "tokenizer", "records", "teacher", "tasks", "report"}
+    once |= {f"sparsify@{name}" for name in params.sparsify.teachers}
     assert set(edges) == once | rounds | cells | {f"cost@{model}" for model in params.table.models}
     for model in params.table.models:
         maker = "teacher" if model == "teacher" else f"distill@{model.partition('/')[0]}"

@@ -13,7 +13,8 @@ Rate = Annotated[float, Field(gt=0, le=1)]
 Item = TypeVar("Item")
 
 
-def _distinct(values: list) -> list:
+def distinct(values: list) -> list:
+    """The values, which must differ."""
     repeated = [value for place, value in enumerate(values) if value in values[:place]]
     if repeated:
         raise ValueError(f"expected each entry once, got {repeated[0]!r} again")
@@ -21,7 +22,7 @@ def _distinct(values: list) -> list:
 
 
 # Entries become stages, columns or runs: one given twice would count twice.
-Entries = Annotated[list[Item], Field(min_length=1), AfterValidator(_distinct)]
+Entries = Annotated[list[Item], Field(min_length=1), AfterValidator(distinct)]
 
 
 class Section(BaseModel):

@@ -2,9 +2,19 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from minimoe.params.base import Count, Name, Positive, Rate, Section, Share, overrides_of
+from minimoe.params.base import Count, Entries, Name, Positive, Rate, Section, Share, overrides_of
+
+SPARSIFIED = "models/sparsified/teacher"  # the teacher with its importances
+ASSISTANT = "assistant"  # the model that `assistant: auto` makes
+Weight = Annotated[float, Field(ge=0)]
+
+
+def _some_weight(values: list[float]) -> list[float]:
+    if not any(values):
+        raise ValueError("expected at least one weight above 0")
+    return values
 
 
 class Experts(Section):
@@ -15,19 +25,52 @@ class Experts(Section):
 
 
 class Student(Section):
-    """The shape of a student encoder."""
+    """A student: an encoder of this shape, or the sparsified teacher cut to a sparsity."""
 
-    layers: Positive
-    hidden: Positive
+    layers: Positive | None = None
+    hidden: Positive | None = None
     heads: Positive = 12
     neurons: Positive | None = None
     experts: Experts = Experts()
+    sparsity: Annotated[int, Field(ge=1, le=99)] | None = None
 
     @model_validator(mode="after")
-    def _heads_divide_hidden(self):
+    def _one_kind_of_shape(self):
+        if self.sparsity is not None:
+            if extra := sorted(self.model_fields_set - {"sparsity"}):
+                raise ValueError(f"{extra[0]}: not beside sparsity, which cuts the teacher's own shape; remove one")
+            return self
+        for key in ("layers", "hidden"):
+            if getattr(self, key) is None:
+                raise ValueError(f"{key}: missing; a student has layers and hidden, or sparsity")
         if self.hidden % self.heads:
             raise ValueError(f"hidden: expected a multiple of heads {self.heads}, got {self.hidden}")
         return self
+
+
+class OnceForAll(Section):
+    """One set of weights that holds a student for each of `layers` and each width of `hidden`, as leading slices."""
+
+    layers: Entries[Positive]
+    hidden: Entries[Positive]
+    heads: Positive = 12
+    idle_norms: bool = False
+
+    @model_validator(mode="after")
+    def _whole_heads(self):
+        size, rest = divmod(max(self.hidden), self.heads)
+        if rest:
+            raise ValueError(f"hidden: expected the widest to be a multiple of heads {self.heads}, got {self.hidden}")
+        for width in self.hidden:
+            if width % size:
+                raise ValueError(f"hidden: expected multiples of {size}, the size of a head, got {width}")
+        return self
+
+    @property
+    def students(self) -> dict[str, tuple[int, int]]:
+        """Layers and width of every student, by its name; the largest is the last."""
+        shapes = [(layers, hidden) for layers in sorted(self.layers) for hidden in sorted(self.hidden)]
+        return {f"{layers}L-{hidden}H": (layers, hidden) for layers, hidden in shapes}
 
 
 class Distill(Section):
@@ -42,12 +85,16 @@ class Distill(Section):
     adam_epsilon: Annotated[float, Field(gt=0)]
     dropout: Annotated[float, Field(ge=0, lt=1)]
     precision: Literal["fp32", "bf16", "fp16"]
+    objective: Literal["minilm", "tinybert"]
     teacher_layer: Positive | Literal["last"]
     relation_heads: Positive
     relation_dropout: Annotated[float, Field(ge=0, lt=1)]
     log_epsilon: Annotated[float, Field(ge=0, le=1e-3)]
+    relation_weights: Annotated[list[Weight], Field(min_length=3, max_length=3), AfterValidator(_some_weight)]
+    tinybert_weights: Annotated[list[Weight], Field(min_length=2, max_length=2), AfterValidator(_some_weight)]
     load_balance: Annotated[float, Field(ge=0)]
     balance_padding: bool
+    assistant_tradeoff: Share
     heldout: Positive
     evaluate_every: Positive
 
@@ -56,4 +103,31 @@ class Round(overrides_of("DistillOverrides", Distill)):
     """One teacher, one pass over the corpus, one or more students."""
 
     teacher: Annotated[str, Field(pattern=r"^models/(teacher|[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)$")]
-    students: Annotated[dict[Name, Student], Field(min_length=1)]
+    students: dict[Name, Student] = Field(default_factory=dict)
+    once_for_all: OnceForAll | None = None
+    assistant: Literal["auto"] | None = None
+
+    @model_validator(mode="after")
+    def _students_make_sense(self):
+        shapes = self.students
+        if not self.models:
+            raise ValueError("students: expected at least one entry, or once_for_all")
+        for name in shapes:
+            if self.models.count(name) > 1:
+                raise ValueError(f"students.{name}: the round makes a model of this name itself; choose another")
+        if self.teacher != SPARSIFIED:
+            for name, student in shapes.items():
+                if student.sparsity is not None:
+                    raise ValueError(
+                        f"students.{name}.sparsity: expected teacher {SPARSIFIED}, whose importances are known; "
+                        f"got {self.teacher}"
+                    )
+        if self.assistant and (not shapes or any(student.sparsity is None for student in shapes.values())):
+            raise ValueError("assistant: expected students with a sparsity and no others, as it is cut like them")
+        return self
+
+    @property
+    def models(self) -> list[str]:
+        """Names of all that the round makes."""
+        once_for_all = list(self.once_for_all.students) if self.once_for_all else []
+        return [*self.students, *once_for_all, *([ASSISTANT] if self.assistant else [])]

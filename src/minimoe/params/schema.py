@@ -5,8 +5,10 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from minimoe.params.base import Name, Section
-from minimoe.params.rounds import Distill, Round
-from minimoe.params.sections import Corpus, Cost, Finetune, Runtime, Table, Task, TaskData, TaskName, Teacher
+from minimoe.params.rounds import SPARSIFIED, Distill, Round
+from minimoe.params.sections import Corpus, Cost, Finetune, Runtime, Sparsify, Table, Task, TaskData, TaskName, Teacher
+
+RESERVED = {"teacher", "sparsified"}
 
 
 class Params(Section):
@@ -15,6 +17,7 @@ class Params(Section):
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     corpus: Corpus
     teacher: Teacher
+    sparsify: Sparsify
     distill: Distill
     rounds: Annotated[dict[Name, Round], Field(min_length=1)]
     task_data: TaskData
@@ -34,11 +37,15 @@ class Params(Section):
         return self
 
     def _unknown_models(self):
-        known = {"teacher"} | {f"{name}/{s}" for name, round_ in self.rounds.items() for s in round_.students}
+        known = {"teacher"} | {f"{name}/{model}" for name, round_ in self.rounds.items() for model in round_.models}
+        sparsified = {SPARSIFIED.removeprefix("models/")} if self.sparsify.teachers else set()
         for name, round_ in self.rounds.items():
-            if round_.teacher.removeprefix("models/") not in known:
-                models = ", ".join(sorted(f"models/{k}" for k in known))
-                yield f"rounds.{name}.teacher: expected one of {models}; got {round_.teacher!r}"
+            if name in RESERVED:
+                yield f"rounds.{name}: expected another name; models/{name} is not a round's"
+            if round_.teacher.removeprefix("models/") not in known | sparsified:
+                hint = "; add teacher to sparsify.teachers" if round_.teacher == SPARSIFIED else ""
+                models = ", ".join(sorted(f"models/{k}" for k in known | sparsified))
+                yield f"rounds.{name}.teacher: expected one of {models}; got {round_.teacher!r}{hint}"
         for model in self.table.models:
             if model not in known:
                 yield f"table.models: expected one of {', '.join(sorted(known))}; got {model!r}"
@@ -52,7 +59,7 @@ class Params(Section):
         """Rounds that need, through their teachers, a student of their own."""
         for name in self.rounds:
             seen, teacher = [name], self.rounds[name].teacher
-            while (before := teacher.split("/")[1]) != "teacher" and before not in seen:
+            while (before := teacher.split("/")[1]) in self.rounds and before not in seen:
                 seen.append(before)
                 teacher = self.rounds[before].teacher
             if before == name:
@@ -63,12 +70,20 @@ class Params(Section):
         """A teacher's width, where params tell it."""
         _, name, *student = teacher.split("/")
         if student:
-            return self.rounds[name].students[student[0]].hidden
+            shape = self.rounds[name].students.get(student[0])
+            once_for_all = self.rounds[name].once_for_all
+            if shape and shape.hidden:
+                return shape.hidden
+            if once_for_all and student[0] in once_for_all.students:
+                return once_for_all.students[student[0]][1]
         return self.teacher.pretrain.hidden if self.teacher.source == "pretrain" else None
 
     def _uneven_relations(self):
         for name, round_ in self.rounds.items():
-            heads = round_.over(self.distill).relation_heads
+            settings = round_.over(self.distill)
+            if settings.objective != "minilm":
+                continue
+            heads = settings.relation_heads
             width = self._width(round_.teacher)
             if width and width % heads:
                 yield (
@@ -76,7 +91,7 @@ class Params(Section):
                     f"got {round_.teacher!r}, {width} wide"
                 )
             for student, shape in round_.students.items():
-                if shape.hidden % heads:
+                if (shape.hidden or 0) % heads:
                     yield (
                         f"rounds.{name}.students.{student}.hidden: expected a multiple of "
                         f"relation_heads {heads}, got {shape.hidden}"

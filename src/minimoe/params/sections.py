@@ -5,9 +5,9 @@ Meanings and units stand beside the values in params.yaml; here stand types and 
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from minimoe.params.base import Count, Entries, Positive, Rate, Section, Share, overrides_of
+from minimoe.params.base import Count, Entries, Positive, Rate, Section, Share, distinct, overrides_of
 
 ModelPath = Annotated[str, Field(pattern=r"^(teacher|[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)$")]
 TaskName = Literal["cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli", "conll2003"]
@@ -25,6 +25,7 @@ class Download(Section):
 class Extract(Section):
     """What wikiextractor does with the dump."""
 
+    form: Literal["wikipedia", "cluecorpus", "wudao"]
     templates: bool
 
 
@@ -87,6 +88,15 @@ class Teacher(Section):
     revision: str
     tokenizer: Tokenizer
     pretrain: Pretrain
+
+
+class Sparsify(Section):
+    """How the importance of the teacher's heads, neurons and hidden dimensions is measured."""
+
+    teachers: Annotated[list[Literal["teacher"]], AfterValidator(distinct)]
+    share: Annotated[float, Field(gt=0, le=1)]
+    batch: Positive
+    sparsities: Entries[Annotated[int, Field(ge=0, le=99)]]
 
 
 class TaskSource(Section):
