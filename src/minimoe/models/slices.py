@@ -1,0 +1,31 @@
+"""Smaller encoders inside a larger one: every weight a leading slice of the larger one's.
+
+Sparse students are cut so from a teacher whose heads, neurons and hidden dimensions stand in the order of their
+importance; once-for-all students are cut so from the one set of weights they share.
+"""
+
+from torch import Tensor
+
+from minimoe.models.config import MiniMoEConfig
+from minimoe.models.student import MiniMoEModel
+
+
+def leading_slices(weights: dict[str, Tensor], like: dict[str, Tensor]) -> dict[str, Tensor]:
+    """For every name in `like` the leading part of that weight in `like`'s shape: views, through which gradients flow.
+
+    Raises `KeyError` for a weight that is not there, `ValueError` for one that is too small.
+    """
+    slices = {}
+    for name, smaller in like.items():
+        whole = weights[name]
+        if whole.dim() != smaller.dim() or any(a < b for a, b in zip(whole.shape, smaller.shape, strict=True)):
+            raise ValueError(f"{name}: expected at least {tuple(smaller.shape)}, got {tuple(whole.shape)}")
+        slices[name] = whole[tuple(slice(0, size) for size in smaller.shape)]
+    return slices
+
+
+def cut(model: MiniMoEModel, config: MiniMoEConfig) -> MiniMoEModel:
+    """The encoder of the shape `config` inside `model`, as a model of its own."""
+    smaller = MiniMoEModel(config, add_pooling_layer=model.pooler is not None)
+    smaller.load_state_dict(leading_slices(model.state_dict(), smaller.state_dict()))
+    return smaller.to(model.dtype).train(model.training)
