@@ -44,6 +44,8 @@ def main(stage: str) -> None:
             write("data/records/00", PARAMS["seed"], corpus["records"], Path("data/formatted"), Path("data/tokenizer"))
         case "teacher":
             write("models/teacher/model", PARAMS["seed"], teacher, Path("data/records"))
+        case "teachers":
+            write(f"models/teachers/{ARGUMENTS[0]}/model", PARAMS["teachers"][ARGUMENTS[0]], Path("data/tokenizer"))
         case "tasks":
             for task in PARAMS["table"]["tasks"]:
                 write(f"data/tasks/{task}/train.jsonl", task)

@@ -6,9 +6,21 @@ from pydantic import Field, model_validator
 
 from minimoe.params.base import Name, Section
 from minimoe.params.rounds import SPARSIFIED, Distill, Round
-from minimoe.params.sections import Corpus, Cost, Finetune, Runtime, Sparsify, Table, Task, TaskData, TaskName, Teacher
+from minimoe.params.sections import (
+    Corpus,
+    Cost,
+    Finetune,
+    FurtherTeacher,
+    Runtime,
+    Sparsify,
+    Table,
+    Task,
+    TaskData,
+    TaskName,
+    Teacher,
+)
 
-RESERVED = {"teacher", "sparsified"}
+RESERVED = {"teacher", "teachers", "sparsified"}
 
 
 class Params(Section):
@@ -17,6 +29,7 @@ class Params(Section):
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     corpus: Corpus
     teacher: Teacher
+    teachers: dict[Name, FurtherTeacher]
     sparsify: Sparsify
     distill: Distill
     rounds: Annotated[dict[Name, Round], Field(min_length=1)]
@@ -38,6 +51,7 @@ class Params(Section):
 
     def _unknown_models(self):
         known = {"teacher"} | {f"{name}/{model}" for name, round_ in self.rounds.items() for model in round_.models}
+        known |= {f"teachers/{name}" for name in self.teachers}
         sparsified = {SPARSIFIED.removeprefix("models/")} if self.sparsify.teachers else set()
         for name, round_ in self.rounds.items():
             if name in RESERVED:
@@ -46,6 +60,10 @@ class Params(Section):
                 hint = "; add teacher to sparsify.teachers" if round_.teacher == SPARSIFIED else ""
                 models = ", ".join(sorted(f"models/{k}" for k in known | sparsified))
                 yield f"rounds.{name}.teacher: expected one of {models}; got {round_.teacher!r}{hint}"
+        taught = {round_.teacher for round_ in self.rounds.values()}
+        for name in self.teachers:
+            if f"models/teachers/{name}" not in taught:
+                yield f"teachers.{name}: expected a round with teacher models/teachers/{name}; add one, or remove it"
         for model in self.table.models:
             if model not in known:
                 yield f"table.models: expected one of {', '.join(sorted(known))}; got {model!r}"
@@ -69,6 +87,8 @@ class Params(Section):
     def _width(self, teacher: str) -> int | None:
         """A teacher's width, where params tell it."""
         _, name, *student = teacher.split("/")
+        if name == "teachers":
+            return None
         if student:
             shape = self.rounds[name].students.get(student[0])
             once_for_all = self.rounds[name].once_for_all

@@ -90,6 +90,15 @@ class Teacher(Section):
     pretrain: Pretrain
 
 
+class FurtherTeacher(Section):
+    """Where another teacher comes from; it shares the first one's tokenizer and so its records."""
+
+    source: Literal["local", "hub"]
+    path: str
+    hub: str
+    revision: str
+
+
 class Sparsify(Section):
     """How the importance of the teacher's heads, neurons and hidden dimensions is measured."""
 

@@ -1,0 +1,26 @@
+"""teachers: one further teacher, from the hub or a folder."""
+
+import sys
+
+from minimoe.errors import exit_cleanly
+from minimoe.params import load
+from minimoe.teacher.further import copy_further
+
+TOKENIZER = "data/tokenizer"
+
+
+def main() -> None:
+    """Run the stage for the teacher named on the command line."""
+    name = sys.argv[1]
+    params = load()
+    teacher = params.teachers[name]
+    out = f"models/teachers/{name}"
+    match teacher.source:
+        case "local":
+            copy_further(teacher.path, TOKENIZER, out)
+        case "hub":
+            copy_further(teacher.hub, TOKENIZER, out, revision=teacher.revision)
+
+
+if __name__ == "__main__":
+    exit_cleanly(main)
