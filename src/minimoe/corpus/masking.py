@@ -40,3 +40,22 @@ def mask_tokens(
     masked = torch.where(chosen & (kind < 0.8), mask_id, input_ids)
     masked = torch.where(chosen & (kind >= 0.9), random, masked)
     return masked, input_ids.masked_fill(~chosen, IGNORED)
+
+
+class MaskedBatches:
+    """Record numbers → a batch of masked sequences; masks come from a generator of its own."""
+
+    def __init__(self, records, tokens, seed: int):
+        self.records = records
+        self.generator = torch.Generator().manual_seed(seed)
+        self.masking = {
+            "vocabulary": len(tokens),
+            "mask_id": tokens.mask_token_id,
+            "special_ids": tokens.all_special_ids,
+        }
+
+    def __call__(self, numbers: list[int]) -> dict[str, Tensor]:
+        """The tensors of `Records.batch` with `input_ids` masked, and `labels` [B, T]."""
+        batch = self.records.batch(numbers)
+        ids, labels = mask_tokens(batch["input_ids"], generator=self.generator, **self.masking)
+        return {**batch, "input_ids": ids, "labels": labels}

@@ -7,11 +7,10 @@ because the vocabulary's matrix is the largest of a small model.
 
 from pathlib import Path
 
-import torch
 from torch import nn
 from transformers import AutoTokenizer, BertConfig, BertForMaskedLM, set_seed
 
-from minimoe.corpus.masking import IGNORED, mask_tokens
+from minimoe.corpus.masking import IGNORED, MaskedBatches
 from minimoe.files import whole_folder
 from minimoe.trainer import QuietTrainer, Watch, arguments
 
@@ -74,25 +73,6 @@ def pretrain(
         model.save_pretrained(temporary)
         tokens.save_pretrained(temporary)
     return loss
-
-
-class MaskedBatches:
-    """Record numbers → a batch of masked sequences; masks come from a generator of its own."""
-
-    def __init__(self, records, tokens, seed: int):
-        self.records = records
-        self.generator = torch.Generator().manual_seed(seed)
-        self.masking = {
-            "vocabulary": len(tokens),
-            "mask_id": tokens.mask_token_id,
-            "special_ids": tokens.all_special_ids,
-        }
-
-    def __call__(self, numbers: list[int]) -> dict[str, torch.Tensor]:
-        """The tensors of `Records.batch` with `input_ids` masked, and `labels` [B, T]."""
-        batch = self.records.batch(numbers)
-        ids, labels = mask_tokens(batch["input_ids"], generator=self.generator, **self.masking)
-        return {**batch, "input_ids": ids, "labels": labels}
 
 
 class MaskedTrainer(QuietTrainer):
