@@ -9,6 +9,13 @@ from typing import Literal
 
 from transformers import BertConfig, PreTrainedConfig, RobertaConfig
 
+AUTO_CLASSES = {  # what a saved folder offers where only transformers is installed, whatever was saved: file and class
+    "AutoConfig": "config.MiniMoEConfig",
+    "AutoModel": "student.MiniMoEModel",
+    "AutoModelForSequenceClassification": "student.MiniMoEForSequenceClassification",
+    "AutoModelForTokenClassification": "student.MiniMoEForTokenClassification",
+}
+
 
 class MiniMoEConfig(BertConfig):
     """Shape of a student encoder of L layers.
@@ -47,6 +54,7 @@ class MiniMoEConfig(BertConfig):
             values = getattr(self, name)
             if len(values) != layers:
                 raise ValueError(f"{name}: expected one value for each of {layers} layers, got {values}")
+        kwargs.setdefault("auto_map", dict(AUTO_CLASSES))
         super().__post_init__(**kwargs)
 
     @property

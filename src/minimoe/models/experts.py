@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from transformers.integrations import moe  # noqa: F401 (makes its operator)
 
 
 @dataclass
@@ -86,10 +87,11 @@ class ExpertLinear(nn.Linear):
 def grouped_matmul(tokens: Tensor, weights: Tensor, ends: Tensor) -> Tensor:
     """Multiply contiguous groups of tokens [N, I] by weights [E, I, O]; group e ends at ends[e] → [N, O].
 
-    One kernel where torch has it; it wants 16-byte rows and at most 32 bits, so odd sizes and fp64 go group by group.
+    One kernel where torch has it: it wants 16-byte rows and at most 32 bits, and compiled code takes it in bf16 only.
+    Elsewhere group by group, in an operator of transformers', which `torch.compile` does not look into.
     """
     rows = (tokens.shape[-1] * tokens.element_size(), weights.shape[-1] * weights.element_size())
-    if tokens.element_size() <= 4 and not any(row % 16 for row in rows):
+    fits = tokens.element_size() <= 4 and not any(row % 16 for row in rows)
+    if fits and (tokens.dtype == torch.bfloat16 or not torch.compiler.is_compiling()):
         return functional.grouped_mm(tokens, weights, offs=ends.to(torch.int32))
-    sizes = torch.diff(ends, prepend=ends.new_zeros(1)).tolist()
-    return torch.cat([group @ weight for group, weight in zip(tokens.split(sizes), weights, strict=True)])
+    return torch.ops.transformers.grouped_mm_fallback(tokens, weights, ends)

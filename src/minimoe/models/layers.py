@@ -1,0 +1,123 @@
+"""One encoder layer: BERT's, and in each sub-layer as many experts as the config says.
+
+Only the difference to BERT is written here. Weight names are BERT's; a router is `attn_gate` or `ffn_gate` of
+its layer, as in the published checkpoints, and expert weights have a leading expert dimension. A sub-layer without
+heads or neurons has only its LayerNorm.
+"""
+
+from torch import Tensor, nn
+from transformers.activations import ACT2FN
+from transformers.modeling_layers import GradientCheckpointingLayer
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+from transformers.models.bert.modeling_bert import eager_attention_forward
+
+from .config import MiniMoEConfig
+from .experts import ExpertLinear, Router, Routing
+
+
+class SelfAttention(nn.Module):
+    """Multi-head self-attention whose queries, keys and values come from each token's expert."""
+
+    def __init__(self, config: MiniMoEConfig, layer: int):
+        super().__init__()
+        self.config = config
+        self.is_causal = False
+        self.head_size = config.attention_head_size
+        self.dropout = config.attention_probs_dropout_prob
+        width = config.layer_heads[layer] * self.head_size
+        for name in ("query", "key", "value"):
+            self.add_module(name, ExpertLinear(config.attention_experts[layer], config.width, width))
+
+    def forward(
+        self, hidden: Tensor, mask: Tensor | None, routing: Routing | None, **kwargs
+    ) -> tuple[Tensor, Tensor | None]:
+        """[B, T, D] → context [B, T, H·head], and where it is computed as such the attention [B, H, T, T]."""
+        tokens = routing.sort(hidden) if routing else hidden
+        query, key, value = (
+            self._heads(linear(tokens, routing), hidden, routing) for linear in (self.query, self.key, self.value)
+        )
+        attend = ALL_ATTENTION_FUNCTIONS.get_interface(self.config._attn_implementation, eager_attention_forward)
+        dropout = self.dropout if self.training else 0.0
+        scale = self.head_size**-0.5
+        context, attention = attend(self, query, key, value, mask, dropout=dropout, scaling=scale, **kwargs)
+        return context.reshape(*hidden.shape[:-1], -1), attention
+
+    def _heads(self, projected: Tensor, hidden: Tensor, routing: Routing | None) -> Tensor:
+        """Projections in token or in sorted order → [B, H, T, head]."""
+        projected = routing.restore(projected, hidden) if routing else projected
+        return projected.view(*hidden.shape[:-1], -1, self.head_size).transpose(1, 2)
+
+
+class Projection(nn.Module):
+    """BERT's first half of a feed-forward: one linear layer of E experts."""
+
+    def __init__(self, experts: int, in_features: int, out_features: int):
+        super().__init__()
+        self.dense = ExpertLinear(experts, in_features, out_features)
+
+
+class Output(nn.Module):
+    """The end of a sub-layer: LayerNorm( x + g · dropout(expert) ); the LayerNorm is shared by the experts."""
+
+    def __init__(self, config: MiniMoEConfig, experts: int, in_features: int):
+        super().__init__()
+        if in_features:
+            self.dense = ExpertLinear(experts, in_features, config.width)
+        self.LayerNorm = nn.LayerNorm(config.width, eps=config.layer_norm_eps)
+        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+
+    def forward(self, tokens: Tensor, residual: Tensor, routing: Routing | None) -> Tensor:
+        """tokens [B, T, I], or [N, I] in sorted order, and residual [B, T, D] → [B, T, D]."""
+        update = self.dense(tokens, routing)
+        if routing:
+            update = routing.restore(update, residual)
+            update = routing.gate.view(*residual.shape[:-1], 1) * self.dropout(update)
+        else:
+            update = self.dropout(update)
+        return self.LayerNorm(residual + update)
+
+
+class Attention(nn.Module):
+    """The self-attention sub-layer."""
+
+    def __init__(self, config: MiniMoEConfig, layer: int):
+        super().__init__()
+        heads = config.layer_heads[layer]
+        self.self = SelfAttention(config, layer) if heads else None
+        self.output = Output(config, config.attention_experts[layer], heads * config.attention_head_size)
+
+    def forward(self, hidden: Tensor, mask: Tensor | None, router: Router | None, **kwargs) -> Tensor:
+        """[B, T, D] → [B, T, D]."""
+        if self.self is None:
+            return self.output.LayerNorm(hidden)
+        routing = router.route(hidden) if router else None
+        context, _ = self.self(hidden, mask, routing, **kwargs)
+        return self.output(routing.sort(context) if routing else context, hidden, routing)
+
+
+class Layer(GradientCheckpointingLayer):
+    """One encoder layer: self-attention, then feed-forward, each with its router where it has experts."""
+
+    def __init__(self, config: MiniMoEConfig, layer: int):
+        super().__init__()
+        attention_experts, ffn_experts = config.attention_experts[layer], config.ffn_experts[layer]
+        neurons = config.layer_neurons[layer]
+        self.attention = Attention(config, layer)
+        self.intermediate = Projection(ffn_experts, config.width, neurons) if neurons else None
+        self.activation = ACT2FN[config.hidden_act]
+        self.output = Output(config, ffn_experts, neurons)
+        self.attn_gate = _router(config, attention_experts)
+        self.ffn_gate = _router(config, ffn_experts)
+
+    def forward(self, hidden: Tensor, mask: Tensor | None = None, *unused, **kwargs) -> Tensor:
+        """[B, T, D] → [B, T, D]; BERT's encoder passes more arguments, which an encoder has no use for."""
+        hidden = self.attention(hidden, mask, self.attn_gate, **kwargs)
+        if self.intermediate is None:
+            return self.output.LayerNorm(hidden)
+        routing = self.ffn_gate.route(hidden) if self.ffn_gate else None
+        tokens = routing.sort(hidden) if routing else hidden
+        return self.output(self.activation(self.intermediate.dense(tokens, routing)), hidden, routing)
+
+
+def _router(config: MiniMoEConfig, experts: int) -> Router | None:
+    return Router(config.width, experts, config.router_noise) if experts > 1 else None
