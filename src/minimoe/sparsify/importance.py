@@ -1,0 +1,132 @@
+"""How much a masked language model needs each of its heads, neurons and hidden dimensions.
+
+Each element is multiplied by a mask of one, and the gradient of the loss with respect to that mask says what leaving
+the element out would change, to first order (MiniDisc, arXiv 2205.14570; the measure is Michel et al.'s, arXiv
+1905.10650). The masks are hooks on a stock model:
+
+- a head's on its part of the context vector, before the output projection;
+- a neuron's on its activation;
+- a hidden dimension's, one for the whole model, on the output of the embeddings and, in every sub-layer, on its
+  output before the residual and again after the LayerNorm.
+
+Masks are one, never zero, so that no LayerNorm has to leave a dimension out of its statistics.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import AutoConfig, AutoModelForMaskedLM, PreTrainedModel
+from transformers.utils import logging
+
+from minimoe.errors import UserError
+from minimoe.sparsify.schedule import Importance
+
+logging.disable_progress_bar()  # of loading weights
+logging.set_verbosity_error()  # what is missing is an error of ours
+HEADS = {"bert": "cls", "roberta": "lm_head", "xlm-roberta": "lm_head"}  # where a kind keeps its language model head
+
+
+def load_masked_lm(folder: str | Path) -> PreTrainedModel:
+    """The masked language model in `folder`, in fp32.
+
+    Raises `UserError` where it cannot be loaded, is of a kind without a row in `HEADS`, or lacks weights:
+    transformers would make a head that is not there up.
+    """
+    try:
+        kind = AutoConfig.from_pretrained(folder, local_files_only=True).model_type
+        if kind not in HEADS:
+            raise UserError(f"{folder}: expected a teacher of one of the kinds {', '.join(HEADS)}; got {kind!r}")
+        # eager: the kernels for long sequences have gradients that differ from run to run on a GPU
+        model, info = AutoModelForMaskedLM.from_pretrained(
+            folder,
+            dtype=torch.float32,
+            attn_implementation="eager",
+            local_files_only=True,
+            output_loading_info=True,
+        )
+    except (OSError, ValueError) as error:
+        raise UserError(f"{folder}: cannot be loaded as a model: {' '.join(str(error).split())}") from None
+    if missing := sorted(info["missing_keys"]):
+        raise UserError(
+            f"{folder}: expected a teacher with its masked language modeling head, but {len(missing)} weights are "
+            f"missing, {missing[0]} among them; choose a model saved with that head"
+        )
+    return model
+
+
+def measure(model: PreTrainedModel, batches: Iterable[dict[str, Tensor]], tracker) -> Importance:
+    """Mean over batches of |∂loss/∂mask|, divided by its L2 norm: per layer, and for hidden dimensions once.
+
+    Args:
+        model: one of `HEADS`; it runs in eval mode and is left as it was.
+        batches: input_ids, attention_mask, token_type_ids and labels [B, T]; a label below 0 is not predicted.
+        tracker: gets each batch's loss.
+
+    Raises `UserError` where a loss is no number.
+    """
+    masks = _masks(model)
+    totals = [torch.zeros_like(mask) for mask in masks]
+    count = 0
+    with _masked(model, masks):
+        for count, batch in enumerate(batches, 1):
+            loss = _loss(model, **{name: value.to(model.device) for name, value in batch.items()})
+            if not loss.isfinite():
+                raise UserError(
+                    f"sparsify: the masked language modeling loss became {loss.item()} in batch {count}; "
+                    "check the teacher's weights, and that its tokenizer made the records"
+                )
+            tracker.metrics({"masked_lm_loss": loss.item()}, step=count)
+            for total, gradient in zip(totals, torch.autograd.grad(loss, masks), strict=True):
+                total += gradient.abs()
+    return Importance(*(_normalised(total / count).cpu() for total in totals))
+
+
+def _masks(model: PreTrainedModel) -> Importance:
+    config = model.config
+    layers = config.num_hidden_layers
+    shapes = (layers, config.num_attention_heads), (layers, config.intermediate_size), (config.hidden_size,)
+    return Importance(*(torch.ones(s, dtype=model.dtype, device=model.device, requires_grad=True) for s in shapes))
+
+
+@contextmanager
+def _masked(model: PreTrainedModel, masks: Importance) -> Iterator[None]:
+    """Within the block `model` is in eval mode, and its elements are multiplied by `masks`."""
+    training = model.training
+    model.eval()
+    hooks = [_mask_output(model.base_model.embeddings.LayerNorm, masks.hidden)]
+    for number, layer in enumerate(model.base_model.encoder.layer):
+        hooks.append(_mask_input(layer.attention.output.dense, masks.head, number))
+        hooks.append(_mask_input(layer.output.dense, masks.neuron, number))
+        for sublayer in (layer.attention.output, layer.output):
+            hooks += [_mask_output(sublayer.dense, masks.hidden), _mask_output(sublayer.LayerNorm, masks.hidden)]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+        model.train(training)
+
+
+def _mask_output(module: nn.Module, mask: Tensor):
+    return module.register_forward_hook(lambda _, _inputs, output: output * mask)
+
+
+def _mask_input(module: nn.Linear, masks: Tensor, layer: int):
+    """Multiply the input [B, T, n·size] of n elements by the layer's row of `masks` [L, n]."""
+    size = module.in_features // masks.shape[-1]
+    return module.register_forward_pre_hook(lambda _, inputs: (inputs[0] * masks[layer].repeat_interleave(size),))
+
+
+def _loss(model: PreTrainedModel, labels: Tensor, **batch: Tensor) -> Tensor:
+    """Mean cross-entropy in nats; logits are computed at the predicted positions only."""
+    predicted = labels >= 0
+    states = model.base_model(**batch).last_hidden_state[predicted]
+    return functional.cross_entropy(model.get_submodule(HEADS[model.config.model_type])(states), labels[predicted])
+
+
+def _normalised(importance: Tensor) -> Tensor:
+    return importance / (importance.norm(dim=-1, keepdim=True) + 1e-17)

@@ -1,0 +1,83 @@
+"""A teacher whose heads, neurons and hidden dimensions stand in the order of their importance.
+
+Heads and neurons are sorted within each layer, hidden dimensions once for the whole model, so that a sparser teacher
+is a leading slice of every weight. The output is put back into the teacher's own order: whatever reads it, such as
+the pooler or a language model head, stays as it is and sees no difference.
+
+Differs because the published code permutes the output embedding that is tied to the input's, which falsifies logits.
+"""
+
+import torch
+from torch import Tensor
+from transformers import BertModel, RobertaModel
+
+from minimoe.models import MiniMoEConfig, MiniMoEModel
+from minimoe.models.save import embedding_type
+from minimoe.sparsify.schedule import Importance
+
+SHARED = (  # what the reordered model's config has from the teacher's
+    "vocab_size",
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "intermediate_size",
+    "hidden_act",
+    "hidden_dropout_prob",
+    "attention_probs_dropout_prob",
+    "max_position_embeddings",
+    "type_vocab_size",
+    "initializer_range",
+    "layer_norm_eps",
+    "pad_token_id",
+    "bos_token_id",
+    "eos_token_id",
+)
+AXES = {  # what the rows, and the columns, of a layer's weights are
+    "attention.self.query": ("head", "hidden"),
+    "attention.self.key": ("head", "hidden"),
+    "attention.self.value": ("head", "hidden"),
+    "attention.output.dense": ("hidden", "head"),
+    "attention.output.LayerNorm": ("hidden",),
+    "intermediate.dense": ("neuron", "hidden"),
+    "output.dense": ("hidden", "neuron"),
+    "output.LayerNorm": ("hidden",),
+}
+
+
+def falling(importance: Tensor) -> Tensor:
+    """Elements [..., n], the most important first; of equal ones the lower index first."""
+    return importance.argsort(dim=-1, descending=True, stable=True)
+
+
+def reorder(encoder: BertModel | RobertaModel, importance: Importance) -> MiniMoEModel:
+    """The equal encoder with its elements by falling importance, in eval mode."""
+    config = MiniMoEConfig(
+        **{name: getattr(encoder.config, name) for name in SHARED},
+        inner_size=encoder.config.hidden_size,
+        embedding_type=embedding_type(encoder.config),
+    )
+    weights = encoder.state_dict()
+    hidden = falling(importance.hidden)
+    for name in weights:
+        if name.startswith("embeddings."):
+            weights[name] = weights[name].index_select(-1, hidden)
+    for layer in range(config.num_hidden_layers):
+        heads, neurons = falling(importance.head[layer]), falling(importance.neuron[layer])
+        orders = {"head": _rows(heads, config.attention_head_size), "neuron": neurons, "hidden": hidden}
+        _reorder_layer(weights, f"encoder.layer.{layer}.", orders)
+    model = MiniMoEModel(config).to(encoder.dtype).eval()
+    model.load_state_dict(weights | {"encoder.recover_indices": hidden})
+    return model
+
+
+def _reorder_layer(weights: dict[str, Tensor], prefix: str, orders: dict[str, Tensor]) -> None:
+    for name, axes in AXES.items():
+        for part in ("weight", "bias"):
+            key = f"{prefix}{name}.{part}"
+            for axis, kind in enumerate(axes[: weights[key].dim()]):
+                weights[key] = weights[key].index_select(axis, orders[kind])
+
+
+def _rows(elements: Tensor, size: int) -> Tensor:
+    """Where elements of `size` rows each lie [n·size]."""
+    return (elements[:, None] * size + torch.arange(size)).flatten()

@@ -1,0 +1,107 @@
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from ruamel.yaml import YAML
+from sparsify.sparse import teacher
+from transformers import AutoTokenizer
+
+import stages.sparsify
+from minimoe.corpus.records import Records
+from minimoe.errors import UserError
+from minimoe.models.slices import cut
+from minimoe.sparsify import Sparsified
+from minimoe.sparsify.make import evenly, sparsify
+from minimoe.tracking import NoTracker
+
+ROOT = Path(__file__).parents[2]
+
+
+class Losses(NoTracker):
+    def __init__(self):
+        self.values = []
+
+    def metrics(self, values, step=0):
+        self.values.append(values["masked_lm_loss"])
+
+
+def run(made, out, **changes):
+    settings = {"share": 0.5, "batch": 8, "sparsities": [0, 50], "seed": 1, "device": "cpu", "tracker": NoTracker()}
+    return sparsify(made / "models/teacher", Records(made / "data/records"), out, **settings | changes)
+
+
+def files(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.mark.parametrize(("count", "share"), [(1000, 0.05), (7, 1.0), (10, 0.05001), (100, 0.33)])
+def test_records_are_spread_evenly(count, share):
+    chosen = evenly(count, share)
+    assert len(chosen) == len(set(chosen)) == round(share * count)
+    assert chosen[0] >= 0 and chosen[-1] < count
+    assert np.ptp(np.diff(chosen)) <= 1 if len(chosen) > 1 else True
+    assert abs(chosen[0] - (count - 1 - chosen[-1])) <= 1  # as far from the start as from the end
+
+
+def test_a_share_of_no_record_is_an_error(made, tmp_path):
+    count = len(Records(made / "data/records"))
+    with pytest.raises(UserError, match=rf"sparsify\.share: 1e-06 of the {count} records is none"):
+        run(made, tmp_path / "out", share=1e-6)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_seed_decides(made, tmp_path):
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        torch.manual_seed(len(name))
+        run(made, tmp_path / name, seed=seed)
+    first, second, other = (files(tmp_path / name) for name in "abc")
+    assert first == second
+    assert first[Path("importance.safetensors")] != other[Path("importance.safetensors")]
+
+
+def test_a_share_is_read_in_batches(made, tmp_path):
+    tracker = Losses()
+    read = run(made, tmp_path / "out", share=0.5, batch=8, tracker=tracker)
+    assert read == round(0.5 * len(Records(made / "data/records")))
+    assert len(tracker.values) == -(-read // 8) > 1
+
+
+def test_a_tokenizer_without_a_mask_is_an_error(made, tmp_path):
+    shutil.copytree(made / "models", tmp_path / "models")
+    tokens = AutoTokenizer.from_pretrained(tmp_path / "models/teacher")
+    tokens.mask_token = None
+    tokens.save_pretrained(tmp_path / "models/teacher")
+    (tmp_path / "data").symlink_to(made / "data")
+    with pytest.raises(UserError, match="teacher: its tokenizer has no mask token"):
+        run(tmp_path, tmp_path / "out")
+
+
+def test_a_teacher_without_a_head_is_an_error(made, tmp_path):
+    teacher().bert.save_pretrained(tmp_path / "models/teacher")
+    (tmp_path / "data").symlink_to(made / "data")
+    with pytest.raises(UserError, match="models/teacher: expected a teacher with its masked language modeling head"):
+        run(tmp_path, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_stage(made, tmp_path, monkeypatch, capsys):
+    for name in ("models", "data"):
+        shutil.copytree(made / name, tmp_path / name)
+    yaml = YAML()
+    params = yaml.load(ROOT / "params.yaml")
+    params["sparsify"] |= {"share": 0.25, "batch": 8, "sparsities": [0, 50, 80]}
+    params["runtime"] |= {"device": "cpu"}
+    params["runtime"]["tracking"]["enabled"] = False
+    yaml.dump(params, tmp_path / "params.yaml")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["sparsify", "teacher"])
+    stages.sparsify.main()
+    read = round(0.25 * len(Records("data/records")))
+    assert capsys.readouterr().out == f"sparsify: importances of models/teacher from {read} records\n"
+    made_here = Sparsified("models/sparsified/teacher")
+    assert made_here.sparsities == [0, 50, 80]
+    assert cut(made_here.model, made_here.config(80)).config.inner_size == 16
+    assert files(Path("models/teacher")).items() <= files(Path("models/sparsified/teacher")).items()
