@@ -1,4 +1,4 @@
-"""extract: the dump becomes documents, by wikiextractor."""
+"""extract: the dump becomes documents, in the form that wikiextractor writes."""
 
 from minimoe.corpus.extract import extract
 from minimoe.errors import exit_cleanly
@@ -9,13 +9,14 @@ from minimoe.runtime import workers
 def main() -> None:
     """Run the stage."""
     params = load()
-    articles = extract(
+    documents = extract(
         "data/dump",
         "data/extracted",
+        form=params.corpus.extract.form,
         templates=params.corpus.extract.templates,
         workers=workers(params.runtime.workers),
     )
-    print(f"extract: {articles} articles")
+    print(f"extract: {documents} documents")
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ def run(tmp_path):
     def run(data, name="dump.xml", templates=True, workers=1):
         (tmp_path / "dump").mkdir(exist_ok=True)
         (tmp_path / "dump" / name).write_bytes(data)
-        count = extract(tmp_path / "dump", tmp_path / "out", templates, workers)
+        count = extract(tmp_path / "dump", tmp_path / "out", "wikipedia", templates, workers)
         files = sorted(path for path in (tmp_path / "out").rglob("*") if path.is_file())
         return count, {str(path.relative_to(tmp_path / "out")): path.read_text() for path in files}
 
@@ -133,7 +133,7 @@ def test_a_folder_of_documents_is_taken_as_it_is(tmp_path):
     documents = tmp_path / "dump" / "extracted" / "AA"
     documents.mkdir(parents=True)
     (documents / "wiki_00").write_text('<doc id="1" url="" title="A">\nA\n\nText.\n</doc>\n' * 3)
-    assert extract(tmp_path / "dump", tmp_path / "out", templates=True, workers=1) == 3
+    assert extract(tmp_path / "dump", tmp_path / "out", "wikipedia", templates=True, workers=1) == 3
     assert (tmp_path / "out/AA/wiki_00").read_bytes() == (documents / "wiki_00").read_bytes()
 
 
@@ -141,5 +141,5 @@ def test_a_folder_without_documents_is_refused(tmp_path):
     (tmp_path / "dump" / "extracted").mkdir(parents=True)
     (tmp_path / "dump" / "extracted" / "notes.txt").write_text("nothing\n")
     with pytest.raises(UserError, match="no document in it"):
-        extract(tmp_path / "dump", tmp_path / "out", templates=True, workers=1)
+        extract(tmp_path / "dump", tmp_path / "out", "wikipedia", templates=True, workers=1)
     assert not (tmp_path / "out").exists()

@@ -1,4 +1,4 @@
-"""A dump becomes documents, by the command wikiextractor, which gets the dump from this process.
+"""A dump becomes documents: a wiki's by the command wikiextractor, which gets it from this process; others in `plain`.
 
 wikiextractor keeps the order of the pages for any number of workers. But 3.1 ends without an error when it lost a
 page, waits for ever when one of its processes dies, and does not notice that a dump is cut off. So the dump is
@@ -26,6 +26,7 @@ import psutil
 from tqdm import tqdm
 
 from minimoe.corpus import dump
+from minimoe.corpus.plain import write_documents
 from minimoe.errors import UserError
 from minimoe.files import whole_folder
 
@@ -33,16 +34,20 @@ FILE_BYTES = "16M"  # of an extracted file
 _CRASH = "Traceback (most recent call last)"
 
 
-def extract(dump_folder: str | Path, extracted: str | Path, templates: bool, workers: int) -> int:
-    """Write the articles of the one dump in `dump_folder` to `extracted`; returns how many.
+def extract(dump_folder: str | Path, extracted: str | Path, form: str, templates: bool, workers: int) -> int:
+    """Write the documents of the one dump in `dump_folder` to `extracted`; returns how many.
 
-    A folder in place of the dump holds documents extracted already, by any wikiextractor, and is taken as it is.
-    `templates`: expand them, which takes a pass over the dump of its own. Raises `UserError` when the dump is no
-    MediaWiki export, damaged, cut off or without an article, and when wikiextractor fails.
+    `form`: wikipedia, or one of `plain.FORMS`, a folder or file of which stands in place of the dump. A folder of the
+    form wikipedia holds documents extracted already, by any wikiextractor, and is taken as it is.
+    `templates`: expand them, which takes a pass over the dump of its own. Raises `UserError` when the dump is not of
+    its form, damaged, cut off or without a document, and when wikiextractor fails.
     """
     files = sorted(Path(dump_folder).iterdir())
     if len(files) != 1:
         raise UserError(f"{dump_folder}: expected one dump, got {len(files)} files; run the download stage again")
+    if form != "wikipedia":
+        with whole_folder(extracted) as folder:
+            return write_documents(files[0], form, folder, workers)
     if files[0].is_dir():
         return _adopt(files[0], extracted)
     command = _command()
@@ -63,7 +68,10 @@ def _adopt(documents: Path, extracted: str | Path) -> int:
         texts = [path for path in sorted(folder.rglob("*")) if path.is_file()]
         count = sum(line.startswith(b"<doc ") for text in texts for line in text.open("rb"))
         if not count:
-            raise UserError(f"{documents}: no document in it; expected files of <doc …> … </doc>, as wikiextractor's")
+            raise UserError(
+                f"{documents}: no document in it; expected files of <doc …> … </doc>, as wikiextractor's, "
+                "or another corpus.extract.form"
+            )
     return count
 
 

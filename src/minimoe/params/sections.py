@@ -23,7 +23,7 @@ class Download(Section):
 
 
 class Extract(Section):
-    """What wikiextractor does with the dump."""
+    """What the dump is like, and what wikiextractor does with a wiki's."""
 
     form: Literal["wikipedia", "cluecorpus", "wudao"]
     templates: bool

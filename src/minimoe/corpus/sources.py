@@ -1,0 +1,122 @@
+"""The files of a corpus: in a folder at any depth, and in zip archives there, which are read without unpacking them.
+
+Nothing that an archive says decides what is written where: a member is only ever a stream of text. Archives that are
+damaged, locked, or swell to far more than text does are errors, and so is text that is not UTF-8.
+"""
+
+import codecs
+import lzma
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from minimoe.errors import UserError
+
+MOST_SWELLING = 100  # a member's size over its size in the archive; text has 3 to 10, a bomb 1000
+_BLOCK = 1 << 20
+# all that zipfile and what it unpacks with are known to raise; RuntimeError is for ways of packing that they lack
+_UNREADABLE = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, RuntimeError, ValueError, KeyError,
+)  # fmt: skip
+_WHY = "damaged, cut off or packed in an unknown way"
+
+
+class Source(NamedTuple):
+    """A file of text, or a member of a zip archive."""
+
+    path: str
+    size: int  # bytes, unpacked
+    member: str = ""  # its name in the archive; empty for a file
+
+    @property
+    def name(self) -> str:
+        """What an error calls it; an archive may give its members any names."""
+        member = "".join(letter if letter.isprintable() else "?" for letter in self.member)
+        return f"{self.path}, {member}" if member else self.path
+
+    def blocks(self) -> Iterator[str]:
+        """Its text, a block at a time; `UserError` where it is damaged or not UTF-8."""
+        decoder = codecs.getincrementaldecoder("utf-8-sig")()
+        read = 0
+        try:
+            with Path(self.path).open("rb") as file:
+                for block in _read(file, self.member):
+                    yield decoder.decode(block)
+                    read += len(block)
+                yield decoder.decode(b"", final=True)
+        except UnicodeDecodeError as error:
+            raise UserError(f"{self.name}: not UTF-8 near byte {read + error.start}") from None
+        except _UNREADABLE as error:
+            raise UserError(f"{self.name}: {_WHY} ({error}), near byte {read}; get it again or unpack it") from None
+
+
+def _read(file: BinaryIO, member: str) -> Iterator[bytes]:
+    if not member:
+        yield from iter(lambda: file.read(_BLOCK), b"")
+        return
+    with zipfile.ZipFile(file) as archive, archive.open(member) as stream:
+        yield from iter(lambda: stream.read(_BLOCK), b"")
+
+
+def sources(root: Path, suffixes: tuple[str, ...]) -> list[Source]:
+    """The files with one of `suffixes` in the folder (or the file) `root` and its zip archives, in order of name.
+
+    Says how many others are left out. Raises `UserError` when there are none, and for an archive not to be read.
+    """
+    base = root if root.is_dir() else root.parent
+    paths = sorted(path for path in root.rglob("*") if path.is_file()) if root.is_dir() else [root]
+    found: list[Source] = []
+    others: list[str] = []
+    for path in paths:
+        if _made_by_a_system(str(path.relative_to(base))):
+            continue
+        archived = path.suffix.lower() == ".zip"
+        for source in _members(path) if archived else [Source(str(path), path.stat().st_size)]:
+            wanted = Path(source.member or path).suffix.lower() in suffixes
+            found.append(source) if wanted else others.append(source.name)
+    kinds = " or ".join(suffixes)
+    if not found:
+        raise UserError(f"{root}: no {kinds} file in it or in a .zip of it; unpack other archives first")
+    if others:
+        print(f"extract: left out {len(others)} files that are not {kinds}, {others[0]} the first")
+    return found
+
+
+def _members(path: Path) -> list[Source]:
+    """The files in an archive."""
+    if path.with_suffix("").is_dir():
+        raise UserError(f"{path}: beside it is {path.stem}, which seems to be it unpacked; remove one of them")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            infos = sorted(archive.infolist(), key=lambda info: info.filename)
+    except _UNREADABLE as error:
+        raise UserError(f"{path}: {_WHY} ({error}); get it again or unpack it") from None
+    infos = [info for info in infos if not info.is_dir() and not _made_by_a_system(info.filename)]
+    members = [Source(str(path), info.file_size, info.filename) for info in infos]
+    for info, member in zip(infos, members, strict=True):
+        if info.flag_bits & 1:
+            raise UserError(f"{member.name}: locked with a password; unpack it first")
+        if info.file_size > MOST_SWELLING * max(info.compress_size, _BLOCK // MOST_SWELLING):
+            swelling = f"{info.compress_size:,} bytes that unpack to {info.file_size:,}"
+            raise UserError(f"{member.name}: {swelling}, which no text does; remove it")
+    return members
+
+
+def _made_by_a_system(name: str) -> bool:
+    """Whether a desktop put it there: `.DS_Store`, `__MACOSX/._part.txt`."""
+    return any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
+
+
+def in_groups(items: list[Source], size: int) -> Iterator[list[Source]]:
+    """Neighbours together until they have `size` bytes."""
+    group: list[Source] = []
+    for item in items:
+        group.append(item)
+        if sum(source.size for source in group) >= size:
+            yield group
+            group = []
+    if group:
+        yield group
