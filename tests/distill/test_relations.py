@@ -33,7 +33,7 @@ def test_relations_equal_the_published(layer, dtype):
     inputs = goldens.tensors(name, "inputs")
     taps = Tap(goldens.encoder(name, dtype), layer)(**inputs)
     published = goldens.tensors(name, "outputs" if dtype == torch.float32 else "outputs_f64")
-    for kind, tap in zip(("qq", "kk", "vv"), taps, strict=True):
+    for kind, tap in zip(("qq", "kk", "vv"), taps[:3], strict=True):
         ours = relation_logits(tap, inputs["attention_mask"], R).softmax(-1)
         if layer == 2:
             assert goldens.error(ours, published[f"{kind}_relations_layer.1"]) < goldens.tolerance(dtype)

@@ -8,6 +8,7 @@ from transformers import BertConfig, BertModel
 
 from minimoe.corpus.records import Records
 from minimoe.distill.learner import Learner, linear_schedule
+from minimoe.distill.objectives import Totals
 from minimoe.distill.round import distil
 from minimoe.distill.taps import Tap
 from minimoe.errors import UserError
@@ -51,8 +52,9 @@ class Recorder(NoTracker):
 def settings(**changes) -> Distill:
     values = dict(
         epochs=2, batch=8, learning_rate=1e-3, warmup=0.1, weight_decay=0.01, gradient_norm=5.0, adam_epsilon=1e-6,
-        dropout=0.1, precision="fp32", teacher_layer="last", relation_heads=12, relation_dropout=0.0, log_epsilon=0.0,
-        load_balance=0.01, balance_padding=False, heldout=8, evaluate_every=3,
+        dropout=0.1, precision="fp32", objective="minilm", teacher_layer="last", relation_heads=12, relation_dropout=0.0, log_epsilon=0.0,
+        relation_weights=[1, 1, 1], tinybert_weights=[1, 1], load_balance=0.01, balance_padding=False,
+        assistant_tradeoff=0.2, heldout=8, evaluate_every=3,
     )  # fmt: skip
     return Distill(**values | changes)
 
@@ -81,7 +83,7 @@ def run(teacher, students, records=None, micro_batch=0, **changes):
 
 
 def weights(outcome) -> torch.Tensor:
-    return torch.cat([weight.detach().flatten() for weight in outcome.student.parameters()])
+    return torch.cat([weight.detach().flatten() for weight in outcome.learner.student.parameters()])
 
 
 def test_students_learn_and_the_teacher_does_not(teacher):
@@ -210,8 +212,8 @@ def test_six_steps_equal_the_published_trajectory():
         batch = {key: inputs[f"{key}.{step % 3}"] for key in ("input_ids", "attention_mask", "token_type_ids")}
         with torch.no_grad():
             taps = tap(**batch)
-        learner.accumulate(batch, taps, tokens=int(batch["attention_mask"].sum()))
-        logged = learner.update()
+        learner.accumulate(batch, taps, Totals.of([batch["attention_mask"]]))
+        logged = learner.update()[""]
         assert float(logged["train_loss"]) == pytest.approx(published["losses"][step], rel=1e-5)
         assert float(logged["gradient_norm"]) == pytest.approx(published["grad_norms_before_clip"][step], rel=1e-4)
         assert logged["learning_rate"] == pytest.approx(published["lr_used"][step])

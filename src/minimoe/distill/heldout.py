@@ -1,16 +1,17 @@
 """The held-out loss: the objective on records that no student trains on, in eval mode.
 
-Always exact (no ε, no dropout, no load balance), so that numbers of rounds with different settings compare.
+Always exact (no ε, no dropout, no load balance), so that numbers of rounds with different settings compare, as long as
+teacher, objective and relation heads are the same.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from minimoe.distill.learner import Learner, autocast
-from minimoe.distill.objectives import minilm
-from minimoe.distill.taps import Teacher
+from minimoe.distill.learner import Learner
+from minimoe.distill.objectives import Totals
 
 
 @dataclass
@@ -52,30 +53,28 @@ class _Sums:
 
 
 @torch.no_grad()
-def measure(learners: dict[str, Learner], teacher: Teacher, batches: list[dict[str, Tensor]]) -> dict[str, Heldout]:
-    """The held-out loss of every student, and what its routers do.
+def measure(learners: list[Learner], teacher: Callable, batches: list[dict[str, Tensor]]) -> dict[str, Heldout]:
+    """The held-out loss of every student, and what its routers do, by name.
 
     Args:
+        teacher: from a batch to its taps.
         batches: ids, mask, segments [B, T] each, on the device.
     """
-    sums = {name: _Sums() for name in learners}
-    tokens = sum(int(batch["attention_mask"].sum()) for batch in batches)
+    sums = {name: _Sums() for learner in learners for name in learner.names}
+    totals = Totals.of([batch["attention_mask"] for batch in batches])
     for batch in batches:
         mask = batch["attention_mask"].bool()
-        precision = next(iter(learners.values())).settings.precision
-        with autocast(mask.device, precision):
-            taps = teacher(batch)
-        for name, learner in learners.items():
+        taps = teacher(batch)
+        for learner in learners:
             learner.student.eval()
-            with autocast(mask.device, precision):
-                own, routed = learner.student(**batch)
-            loss = minilm(own, taps, mask, learner.settings.relation_heads, tokens=tokens)
-            sums[name].add(loss, routed, mask)
+            for name in learner.names:
+                own, routed = learner.run(name, batch)
+                sums[name].add(learner.loss(own, taps, mask, totals, exact=True), routed, mask)
     return {
         name: Heldout(
             float(total.loss),
-            {kind: (chosen / tokens).tolist() for kind, chosen in total.chosen.items()},
-            {kind: (entropy / tokens).tolist() for kind, entropy in total.entropy.items()},
+            {kind: (chosen / totals.tokens).tolist() for kind, chosen in total.chosen.items()},
+            {kind: (entropy / totals.tokens).tolist() for kind, entropy in total.entropy.items()},
         )
         for name, total in sums.items()
     }

@@ -1,6 +1,7 @@
-"""A learner: one student in training, with its own optimizer, schedule and random state.
+"""A learner: one set of weights in training, with its own optimizer, schedule and random state.
 
-Nothing of it is shared with the other students of a round, so each of them ends bit for bit as it would alone.
+The weights are one student's, or those of a family. Nothing of a learner is shared with the others of a round, so each
+ends bit for bit as it would alone.
 """
 
 import math
@@ -10,8 +11,10 @@ from contextlib import contextmanager, nullcontext
 import torch
 from torch import Tensor
 
-from minimoe.distill.objectives import Taps, mean_load_balance, minilm
-from minimoe.distill.student import TappedStudent
+from minimoe.distill.family import Family
+from minimoe.distill.objectives import Taps, Totals, mean_load_balance, minilm, tinybert
+from minimoe.distill.student import Routed, TappedStudent
+from minimoe.models.student import MiniMoEModel
 from minimoe.params.rounds import Distill
 
 PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -19,50 +22,66 @@ NO_DECAY = ("bias", "LayerNorm.weight")
 
 
 class Learner:
-    """Trains one student; a step is any number of `accumulate`, then one `update`.
+    """Trains one student or one family; a step is any number of `accumulate`, then one `update`.
 
     Args:
-        student: the student, on its device.
+        student: the student or the family, on its device.
         settings: the round's settings.
         steps: optimizer steps in the whole round.
         seed: of dropout and router noise.
         accelerator: wraps the student for several processes.
+        name: of the student; a family's members have names of their own.
     """
 
-    def __init__(self, student: TappedStudent, settings: Distill, steps: int, seed: int, accelerator):
+    def __init__(
+        self, student: TappedStudent | Family, settings: Distill, steps: int, seed: int, accelerator, name: str = ""
+    ):
         self.student = student
         self.settings, self.steps, self.step = settings, steps, 0
         self.accelerator = accelerator
         self.model = accelerator.prepare_model(student)
+        self.names = list(student.configs) if isinstance(student, Family) else [name]
         trained = {name: weight for name, weight in student.named_parameters() if weight.requires_grad}
         self._decayed = [weight for name, weight in trained.items() if not name.endswith(NO_DECAY)]
         self.optimizer = torch.optim.AdamW(trained.values(), weight_decay=0.0, fused=True)
         self.scaler = torch.amp.GradScaler(accelerator.device.type, enabled=settings.precision == "fp16")
         self._random = _seeded_state(seed, accelerator.device)
-        self._step_loss = torch.zeros((), device=accelerator.device)
+        self._step_losses = torch.zeros(len(self.names), device=accelerator.device)
         self._losses: list[Tensor] = []
 
-    def accumulate(self, batch: dict[str, Tensor], teacher: Taps, tokens: int, *, last: bool = True) -> None:
-        """Add the gradient of one part of a step's batch.
+    def accumulate(self, batch: dict[str, Tensor], teacher: Taps, totals: Totals, *, last: bool = True) -> None:
+        """Add the gradient of one part of a step's batch; of a family, the mean of its members' losses.
 
         Args:
             batch: ids, mask, segments [B, T].
             teacher: the teacher's taps for it, [B, T, D] each.
-            tokens: real tokens in the whole step, over all parts and processes: what the loss is averaged over.
+            totals: of the whole step, over all parts and processes: what the loss is averaged over.
             last: whether this is the step's last part on this process.
         """
         mask = batch["attention_mask"].bool()
         self.model.train()
-        with self._own_randomness(), nullcontext() if last else self.accelerator.no_sync(self.model):
-            with autocast(self.accelerator.device, self.settings.precision):
-                taps, routed = self.model(**batch)
-            loss = self._objective(taps, teacher, mask, tokens) + self._balance(routed, mask, tokens)
-            # processes average their gradients; the loss is a share of the whole step's
-            self.scaler.scale(loss * self.accelerator.num_processes).backward()
-        self._step_loss += loss.detach()
+        for number, name in enumerate(self.names):
+            shares = last and number == len(self.names) - 1  # processes share their gradients once a step
+            with self._own_randomness(), nullcontext() if shares else self.accelerator.no_sync(self.model):
+                taps, routed = self.run(name, batch, self.model)
+                loss = self.loss(taps, teacher, mask, totals) + self._balance(routed, mask, totals.tokens)
+                # processes average their gradients; the loss is a share of the whole step's
+                scale = self.accelerator.num_processes / len(self.names)
+                self.scaler.scale(loss * scale).backward()
+            self._step_losses[number] += loss.detach()
 
-    def update(self) -> dict[str, Tensor | float]:
-        """One optimizer step with the gradients gathered; returns what a training curve shows of it."""
+    def run(self, name: str, batch: dict[str, Tensor], model=None) -> tuple[Taps, Routed]:
+        """Taps and router logits of the student of this name, in the round's precision."""
+        member = {"member": name} if isinstance(self.student, Family) else {}
+        with autocast(self.accelerator.device, self.settings.precision):
+            return (self.student if model is None else model)(**member, **batch)
+
+    def encoder(self, name: str) -> MiniMoEModel:
+        """The encoder of the student of this name, as it is now."""
+        return (self.student.member(name) if isinstance(self.student, Family) else self.student).encoder
+
+    def update(self) -> dict[str, dict[str, Tensor | float]]:
+        """One optimizer step with the gradients gathered; returns what training curves show of it, by name."""
         scale = linear_schedule(self.step, self.steps, math.ceil(self.settings.warmup * self.steps))
         rate = self.settings.learning_rate * scale
         for group in self.optimizer.param_groups:
@@ -81,31 +100,36 @@ class Learner:
                 torch._foreach_mul_(self._decayed, 1 - rate * self.settings.weight_decay)
         self.optimizer.zero_grad(set_to_none=True)
         self.step += 1
-        loss = self.accelerator.reduce(self._step_loss.clone(), "sum")
-        self._step_loss.zero_()
-        self._losses.append(loss)
-        logged = {"train_loss": loss, "learning_rate": rate}
-        return logged | ({"gradient_norm": norm} if stepped else {})
+        losses = self.accelerator.reduce(self._step_losses.clone(), "sum")
+        self._step_losses.zero_()
+        self._losses.append(losses)
+        logged = {"learning_rate": rate} | ({"gradient_norm": norm} if stepped else {})
+        return {name: {"train_loss": loss} | logged for name, loss in zip(self.names, losses, strict=True)}
 
-    def mean_loss(self) -> float:
-        """Mean training loss over the steps since the last call, over all processes."""
-        mean = torch.stack(self._losses).mean().item()
+    def mean_losses(self) -> dict[str, float]:
+        """Mean training losses by name over the steps since the last call, over all processes."""
+        means = torch.stack(self._losses).mean(0).tolist()
         self._losses.clear()
-        return mean
+        return dict(zip(self.names, means, strict=True))
 
-    def _objective(self, taps: Taps, teacher: Taps, mask: Tensor, tokens: int) -> Tensor:
+    def loss(self, taps: Taps, teacher: Taps, mask: Tensor, totals: Totals, *, exact: bool = False) -> Tensor:
+        """The round's objective; `exact` leaves out ε and dropout, so that values of different settings compare."""
         settings = self.settings
+        if settings.objective == "tinybert":
+            heads = self.student.encoder.config.num_attention_heads
+            return tinybert(taps, teacher, mask, heads, totals=totals, weights=settings.tinybert_weights)
         return minilm(
             taps,
             teacher,
             mask,
             settings.relation_heads,
-            tokens=tokens,
-            log_epsilon=settings.log_epsilon,
-            dropout=settings.relation_dropout,
+            tokens=totals.tokens,
+            log_epsilon=0.0 if exact else settings.log_epsilon,
+            dropout=0.0 if exact else settings.relation_dropout,
+            weights=settings.relation_weights,
         )
 
-    def _balance(self, routed: dict[str, list[Tensor]], mask: Tensor, tokens: int) -> Tensor | float:
+    def _balance(self, routed: Routed, mask: Tensor, tokens: int) -> Tensor | float:
         counted = None if self.settings.balance_padding else mask.flatten()
         share = mask.sum() / tokens
         return self.settings.load_balance * share * mean_load_balance(routed["attention"], routed["ffn"], counted)

@@ -1,45 +1,113 @@
 """What a student is trained to do, as pure functions of teacher taps, student taps and a mask."""
 
+import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from minimoe.distill.relations import divergence, published_divergence
+from minimoe.distill.relations import divergence, exact, published_divergence, split_heads
 
-Taps = tuple[Tensor, Tensor, Tensor]
+QKV = ("query", "key", "value")
+STATES = ("embeddings", "hidden")
+
+
+class Taps(NamedTuple):
+    """What objectives compare: projections of one layer [B, T, D]; for TinyBERT also hidden states [B, T, D]."""
+
+    query: Tensor
+    key: Tensor
+    value: Tensor
+    embeddings: Tensor | None = None  # the embeddings' output
+    hidden: Tensor | None = None  # the layer's output
+
+
+class Totals(NamedTuple):
+    """What losses are averaged over: the real tokens of a whole step, and its pairs of query and key."""
+
+    tokens: int
+    pairs: int
+
+    @classmethod
+    def of(cls, masks: Sequence[Tensor]) -> "Totals":
+        """Of these masks [B, T], true or 1 at real tokens."""
+        lengths = torch.cat([mask.sum(1) for mask in masks])
+        return cls(int(lengths.sum()), int(lengths.square().sum()))
 
 
 def minilm(
-    student: Taps,
-    teacher: Taps,
+    student: Sequence[Tensor],
+    teacher: Sequence[Tensor],
     mask: Tensor,
     heads: int,
     *,
     tokens: int | None = None,
     log_epsilon: float = 0.0,
     dropout: float = 0.0,
+    weights: Sequence[float] = (1, 1, 1),
 ) -> Tensor:
-    """MiniLM loss: ⅓ Σ over Q, K, V of the mean over valid rows of KL( rel_teacher ‖ rel_student ).
+    """MiniLM loss: weighted mean over Q, K, V of the mean over valid rows of KL( rel_teacher ‖ rel_student ).
 
     Args:
-        student, teacher: queries, keys, values, each [B, T, D] of their own width.
+        student, teacher: `Taps`, or queries, keys, values alone, each [B, T, D] of their own width.
         mask: true at real tokens [B, T].
         heads: relation heads R.
         tokens: real tokens to average over, when the batch is one part of a larger one; default: those of `mask`.
         log_epsilon: ε inside the logarithm, as published 1e-7; 0 is the exact log-softmax.
         dropout: on the student's relations, as published 0.1; it drowns the loss in noise: from 1e-9 to 1.13 for a
             student equal to its teacher.
+        weights: of the three in the mean.
     """
     tokens = int(mask.sum()) if tokens is None else tokens
-    if log_epsilon or dropout:
-        parts = [
-            published_divergence(s, t, mask, heads, epsilon=log_epsilon, dropout=dropout)
-            for s, t in zip(student, teacher, strict=True)
-        ]
-    else:
-        parts = [divergence(s, t, mask, heads) for s, t in zip(student, teacher, strict=True)]
-    return sum(parts) / (len(parts) * heads * tokens)
+    total = 0.0
+    for weight, own, target in zip(weights, student[:3], teacher[:3], strict=True):
+        if not weight:
+            continue
+        if log_epsilon or dropout:
+            part = published_divergence(own, target, mask, heads, epsilon=log_epsilon, dropout=dropout)
+        else:
+            part = divergence(own, target, mask, heads)
+        total = total + weight * part
+    return total / (sum(weights) * heads * tokens)
+
+
+def tinybert(
+    student: Taps,
+    teacher: Taps,
+    mask: Tensor,
+    heads: int,
+    *,
+    totals: Totals | None = None,
+    weights: Sequence[float] = (1, 1),
+) -> Tensor:
+    """TinyBERT loss (arXiv 1909.10351, eq. 7-9): weighted mean of two mean squared errors, over real tokens only.
+
+    Of hidden states: the embeddings' output and the layer's together. Of attention scores: the layer's, before the
+    softmax, at real keys only; differs because the published scores hold the constant of the padding mask.
+
+    Args:
+        student: taps with hidden states, these already as wide as the teacher's.
+        teacher: taps with hidden states.
+        mask: true at real tokens [B, T].
+        heads: attention heads of both.
+        totals: to average over, when the batch is one part of a larger one; default: those of `mask`.
+        weights: of hidden states and of attention scores in the mean.
+    """
+    totals = Totals.of([mask]) if totals is None else totals
+    states = torch.stack([exact(getattr(student, name)) - exact(getattr(teacher, name)) for name in STATES])
+    states = states.masked_fill(~mask[None, :, :, None], 0.0)
+    hidden = states.square().sum() / (2 * totals.tokens * states.shape[-1])
+    scores = _attention_scores(student, heads) - _attention_scores(teacher, heads)
+    scores = scores.masked_fill(~(mask[:, None, :, None] & mask[:, None, None, :]), 0.0)
+    attention = scores.square().sum() / (totals.pairs * heads)
+    return (weights[0] * hidden + weights[1] * attention) / sum(weights)
+
+
+def _attention_scores(taps: Taps, heads: int) -> Tensor:
+    """Q Kᵀ / √d of every head [B, H, T, T], in at least fp32."""
+    query, key = (split_heads(exact(x), heads) for x in (taps.query, taps.key))
+    return query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])
 
 
 def load_balance(logits: Tensor, mask: Tensor | None) -> Tensor:

@@ -38,22 +38,23 @@ def divergence(student: Tensor, teacher: Tensor, mask: Tensor, heads: int) -> Te
         mask: true at real tokens [B, T].
         heads: R, dividing D and D'.
     """
-    return _Divergence.apply(_exact(student), _exact(teacher), mask, heads)
+    return _Divergence.apply(exact(student), exact(teacher), mask, heads)
 
 
 def published_divergence(
     student: Tensor, teacher: Tensor, mask: Tensor, heads: int, *, epsilon: float, dropout: float
 ) -> Tensor:
     """As `divergence`, but as published: ε added to all probabilities, dropout on the student's relations."""
-    target = relation_logits(_exact(teacher), mask, heads).softmax(-1)
-    relation = relation_logits(_exact(student), mask, heads).softmax(-1)
+    target = relation_logits(exact(teacher), mask, heads).softmax(-1)
+    relation = relation_logits(exact(student), mask, heads).softmax(-1)
     relation = functional.dropout(relation, dropout)
     target, relation = target + epsilon, relation + epsilon
     rows = target * (target.log() - relation.log())
     return rows.sum(-1).transpose(1, 2)[mask].sum()
 
 
-def _exact(x: Tensor) -> Tensor:
+def exact(x: Tensor) -> Tensor:
+    """In at least fp32."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 

@@ -1,58 +1,23 @@
 """A round: one teacher, one pass over the corpus, one or more students.
 
 The teacher's forward pass costs far more than a small student's step, so the students of a round share it. They
-share nothing else: see `learner`.
+share nothing else (see `learner`), but for a family's members, which share their weights (see `family`).
 """
 
-import math
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 from accelerate import Accelerator
-from torch import Tensor
-from tqdm import tqdm
 
 from minimoe.corpus.records import Records
-from minimoe.distill.heldout import Heldout, measure
+from minimoe.distill.assistant import choose
 from minimoe.distill.learner import Learner, autocast
-from minimoe.distill.student import TappedStudent
+from minimoe.distill.loop import Outcome, Pass
+from minimoe.distill.start import Start
 from minimoe.distill.taps import Teacher
 from minimoe.errors import UserError
-from minimoe.models.initialise import new_student
-from minimoe.models.save import student_config
-from minimoe.params.rounds import Distill, Student
-
-
-@dataclass
-class Outcome:
-    """What became of one student."""
-
-    student: TappedStudent
-    steps: int
-    records: int
-    heldout: Heldout
-    curve: list[dict] = field(default_factory=list)  # rows of step, train_loss, heldout_loss
-
-    def add(self, step: int, heldout: Heldout, train_loss: float | None, tracker) -> None:
-        """One more point of the curve; `train_loss` is the mean since the point before."""
-        self.heldout = heldout
-        self.curve.append({"step": step, "train_loss": train_loss, "heldout_loss": heldout.loss})
-        tracker.metrics(heldout.metrics(), step)
-
-    def metrics(self) -> dict:
-        """What the round's metrics file says of it."""
-        values = {
-            "heldout_loss": self.curve[-1]["heldout_loss"],
-            "heldout_loss_initial": self.curve[0]["heldout_loss"],
-            "train_loss": self.curve[-1]["train_loss"],
-            "steps": self.steps,
-            "records": self.records,
-        }
-        if self.heldout.load:
-            values |= {"expert_load": self.heldout.load, "router_entropy": self.heldout.entropy}
-        return values
+from minimoe.params.rounds import ASSISTANT, Distill, OnceForAll, Student
+from minimoe.sparsify import Sparsified
 
 
 def distil(
@@ -62,6 +27,8 @@ def distil(
     settings: Distill,
     seed: int,
     *,
+    once_for_all: OnceForAll | None = None,
+    assistant: bool = False,
     trackers: dict,
     device: str = "cpu",
     micro_batch: int = 0,
@@ -75,6 +42,8 @@ def distil(
         students: their shapes, by name.
         settings: the round's settings.
         seed: of initial weights, order and dropout.
+        once_for_all: further students, which share one set of weights.
+        assistant: whether to choose an assistant first and have it teach the students (MiniDisc).
         trackers: by student, where curves go.
         device: cpu or cuda.
         micro_batch: sequences at once on a device; 0 means all of its share.
@@ -84,105 +53,49 @@ def distil(
         UserError: settings that do not fit the teacher or the records, or a loss that is no number any more.
     """
     accelerator = Accelerator(cpu=device == "cpu")
-    teacher = Teacher(teacher_folder, settings.teacher_layer)
+    teacher = Teacher(teacher_folder, settings.teacher_layer, states=settings.objective == "tinybert")
     teacher.model.to(accelerator.device)
     _check(teacher, teacher_folder, settings)
-    train, kept = records.split(settings.heldout)
-    steps = _steps(len(train), settings)
-    learners = {
-        name: Learner(_new(shape, teacher, settings, seed).to(accelerator.device), settings, steps, seed, accelerator)
-        for name, shape in students.items()
-    }
-    heldout = [_batch(records, part, accelerator) for part in _parts(kept, micro_batch or settings.batch)]
+    over = Pass(records, settings, seed, accelerator, micro_batch, log_every)
+    start = Start(teacher.config, settings, seed)
+    if any(student.sparsity is not None for student in students.values()):
+        start.sparsified = Sparsified(teacher_folder)
+    outcomes, teach = {}, _in_precision(teacher, over)
+    if assistant:
+        lowest = min(student.sparsity for student in students.values())
+        best = choose(over, start, teach, below=lowest, tracker=trackers[ASSISTANT])
+        outcomes[ASSISTANT] = best
+        start.assistant = best.learner.student.member(best.name).eval().requires_grad_(False)
+        teach = _in_precision(lambda batch: start.assistant(**batch)[0], over)
 
-    outcomes = {}
-    for name, start in measure(learners, teacher, heldout).items():
-        outcomes[name] = Outcome(learners[name].student, steps, steps * settings.batch, start)
-        outcomes[name].add(0, start, None, trackers[name])
-    plan = _plan(records, train, settings, seed, accelerator, micro_batch)
-    for step, parts in enumerate(tqdm(plan, total=steps, desc="distil", unit="step", disable=not steps), start=1):
-        batches = [_batch(records, part, accelerator) for part in parts]
-        logged = _step(learners, teacher, batches, accelerator)
-        if step % log_every == 0 or step == steps:
-            for name, values in logged.items():
-                trackers[name].metrics({key: _number(value, name, step) for key, value in values.items()}, step)
-        if step % settings.evaluate_every == 0 or step == steps:
-            for name, now in measure(learners, teacher, heldout).items():
-                outcomes[name].add(step, now, learners[name].mean_loss(), trackers[name])
+    learners = [_learner(start.student(shape), over, name) for name, shape in students.items()]
+    if once_for_all:
+        learners.append(_learner(start.once_for_all(once_for_all), over))
+    outcomes |= over.run(learners, teach, trackers)
+    for name, shape in students.items():
+        if shape.sparsity is not None:
+            outcomes[name].about["sparsity"] = shape.sparsity
     return outcomes
 
 
-def _step(learners: dict[str, Learner], teacher: Teacher, batches: list[dict], accelerator: Accelerator) -> dict:
-    """One optimizer step of every student; the teacher sees each part of the batch once."""
-    tokens = sum(batch["attention_mask"].sum() for batch in batches)
-    tokens = int(accelerator.reduce(tokens, "sum"))
-    precision = next(iter(learners.values())).settings.precision
-    for number, batch in enumerate(batches, start=1):
-        with autocast(accelerator.device, precision):
-            taps = teacher(batch)
-        for learner in learners.values():
-            learner.accumulate(batch, taps, tokens, last=number == len(batches))
-    return {name: learner.update() for name, learner in learners.items()}
+def _learner(student, over: Pass, name: str = "") -> Learner:
+    student.to(over.accelerator.device)
+    return Learner(student, over.settings, over.steps, over.seed, over.accelerator, name)
 
 
-def _plan(
-    records: Records, train: np.ndarray, settings: Distill, seed: int, accelerator: Accelerator, micro_batch: int
-) -> Iterator[list[np.ndarray]]:
-    """For every step the records of this process, in parts that fit the device.
+def _in_precision(teacher: Callable, over: Pass) -> Callable:
+    """From a batch to the teacher's taps, in the round's precision."""
 
-    A step's records depend on seed and epoch alone; processes share them out.
-    """
-    for epoch in range(settings.epochs):
-        order = records.order(train, seed, epoch)
-        for start in range(0, len(train) - settings.batch + 1, settings.batch):
-            batch = order[start : start + settings.batch]
-            share = batch[accelerator.process_index :: accelerator.num_processes]
-            yield _parts(share, micro_batch or len(share))
+    def taps(batch):
+        with autocast(over.accelerator.device, over.settings.precision):
+            return teacher(batch)
 
-
-def _parts(indices: np.ndarray, size: int) -> list[np.ndarray]:
-    return [indices[start : start + size] for start in range(0, len(indices), size)]
-
-
-def _batch(records: Records, indices: np.ndarray, accelerator: Accelerator) -> dict[str, Tensor]:
-    return {key: value.to(accelerator.device) for key, value in records.batch(indices).items()}
-
-
-def _new(shape: Student, teacher: Teacher, settings: Distill, seed: int) -> TappedStudent:
-    config = student_config(
-        teacher.config,
-        layers=shape.layers,
-        hidden=shape.hidden,
-        heads=shape.heads,
-        neurons=shape.neurons,
-        experts=shape.experts,
-        dropout=settings.dropout,
-    )
-    return TappedStudent(new_student(config, seed), seed)
-
-
-def _steps(records: int, settings: Distill) -> int:
-    """Optimizer steps of the round; the incomplete last batch of an epoch is left out."""
-    if settings.epochs and records < settings.batch:
-        raise UserError(
-            f"distill.batch: expected at most {records}, the records left to train on; got {settings.batch}"
-        )
-    return settings.epochs * (records // settings.batch)
+    return taps
 
 
 def _check(teacher: Teacher, folder: str | Path, settings: Distill) -> None:
     width, heads = teacher.config.hidden_size, settings.relation_heads
-    if width % heads:
+    if settings.objective == "minilm" and width % heads:
         raise UserError(
             f"distill.relation_heads: expected a divisor of {width}, the width of the teacher {folder}; got {heads}"
         )
-
-
-def _number(value: Tensor | float, student: str, step: int) -> float:
-    number = float(value)
-    if not math.isfinite(number):
-        raise UserError(
-            f"student {student}: the loss or its gradient is {number} at step {step}; "
-            "lower distill.learning_rate, or set distill.precision to bf16 or fp32"
-        )
-    return number

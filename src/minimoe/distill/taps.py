@@ -1,7 +1,7 @@
 """Taps: the queries, keys and values of one layer of a stock encoder, read by hooks on their projections.
 
 An architecture needs one row in `ARCHITECTURES`, no modeling file. The forward pass ends at the tap: what lies
-above it is never computed.
+above it is never computed. Where hidden states are wanted too, it runs to its end.
 """
 
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ from transformers import AutoModel
 from transformers.utils import logging
 
 import minimoe.models  # noqa: F401 (registers the students, which may teach)
+from minimoe.distill.objectives import QKV, Taps
 from minimoe.errors import UserError
 
 logging.disable_progress_bar()  # of loading and saving weights
 logging.set_verbosity_error()  # a teacher's head is not needed, and need not be reported
-QKV = ("query", "key", "value")
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class Architecture:
     value: str = "attention.self.value"
 
 
+# MegatronBERT normalises before its sub-layers: its projections see the normalised states, and are tapped all the same
 ARCHITECTURES = {
-    "bert": Architecture(),
-    "minimoe": Architecture(),
+    name: Architecture() for name in ("bert", "electra", "megatron-bert", "minimoe", "roberta", "xlm-roberta")
 }
 
 
@@ -41,54 +41,70 @@ class _Reached(Exception):
 
 
 class Tap:
-    """Reads the projections of one layer while an encoder runs, and ends the run there.
+    """Reads one layer while an encoder runs, and ends the run there where it can.
 
     Args:
         encoder: a base model of one of `ARCHITECTURES`.
         layer: number of the layer from 1, or "last".
+        states: whether the embeddings' and the layer's output are wanted too.
     """
 
-    def __init__(self, encoder: nn.Module, layer: int | str):
+    def __init__(self, encoder: nn.Module, layer: int | str, *, states: bool = False):
         where = _architecture(encoder.config)
         layers = encoder.get_submodule(where.layers)
-        number = len(layers) if layer == "last" else layer
-        if not 1 <= number <= len(layers):
+        self.number = len(layers) if layer == "last" else layer
+        if not 1 <= self.number <= len(layers):
             raise UserError(f"teacher_layer: expected last or 1 to {len(layers)}, the teacher's layers; got {layer}")
+        _check_readable(encoder.config, self.number)
         self.encoder = encoder
-        self.layer = layers[number - 1]
+        self.states = states
         self._read: dict[str, Tensor] = {}
         for name in QKV:
-            projection = self.layer.get_submodule(getattr(where, name))
+            projection = layers[self.number - 1].get_submodule(getattr(where, name))
             projection.register_forward_hook(lambda _module, _input, output, name=name: self._take(name, output))
 
     def _take(self, name: str, output: Tensor) -> None:
         self._read[name] = output
-        if len(self._read) == len(QKV):
+        if len(self._read) == len(QKV) and not self.states:
             raise _Reached
 
-    def __call__(self, **batch: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Token ids, mask and segments [B, T] → queries, keys, values, each [B, T, D]."""
+    def __call__(self, **batch: Tensor) -> Taps:
+        """Token ids, mask and segments [B, T] → queries, keys, values, each [B, T, D], and states where wanted."""
         self._read = {}
         try:
-            self.encoder(**batch)
+            output = self.encoder(**batch, output_hidden_states=self.states)
         except _Reached:
-            taken, self._read = self._read, {}
-            return tuple(taken[name] for name in QKV)
-        raise RuntimeError("the forward pass ended before the tapped layer")
+            output = None
+        taken, self._read = self._read, {}
+        if output is None:
+            return Taps(**taken)
+        return Taps(**taken, embeddings=output.hidden_states[0], hidden=output.hidden_states[self.number])
 
 
 class Teacher:
     """A frozen encoder and the tap on one of its layers."""
 
-    def __init__(self, folder: str | Path, layer: int | str):
+    def __init__(self, folder: str | Path, layer: int | str, *, states: bool = False):
         self.model = AutoModel.from_pretrained(folder, dtype=torch.float32).eval().requires_grad_(False)
         self.config = self.model.config
-        self.tap = Tap(self.model, layer)
+        self.tap = Tap(self.model, layer, states=states)
 
     @torch.no_grad()
-    def __call__(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    def __call__(self, batch: dict[str, Tensor]) -> Taps:
         """Ids, mask, segments [B, T] → queries, keys, values [B, T, D]."""
         return self.tap(**batch)
+
+
+def _check_readable(config, number: int) -> None:
+    """Of our own students, only a layer with heads and without attention experts has projections of one kind."""
+    if config.model_type != "minimoe":
+        return
+    if config.attention_experts[number - 1] > 1 or not config.layer_heads[number - 1]:
+        raise UserError(
+            f"teacher: expected queries, keys and values in layer {number}, which has "
+            f"{config.layer_heads[number - 1]} heads and {config.attention_experts[number - 1]} attention experts; "
+            "choose another teacher or teacher_layer"
+        )
 
 
 def _architecture(config) -> Architecture:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from transformers import AutoTokenizer
 
-from minimoe.distill.round import Outcome
+from minimoe.distill.loop import Outcome
 from minimoe.files import whole_folder
 from minimoe.models.save import save
 
@@ -14,5 +14,5 @@ def write_students(outcomes: dict[str, Outcome], teacher_folder: str | Path, fol
     tokenizer = AutoTokenizer.from_pretrained(teacher_folder)
     with whole_folder(folder) as temporary:
         for name, outcome in outcomes.items():
-            save(outcome.student.encoder, temporary / name)
+            save(outcome.encoder, temporary / name)
             tokenizer.save_pretrained(temporary / name)
