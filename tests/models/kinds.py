@@ -7,7 +7,7 @@ from minimoe.models.initialise import new_student
 
 LAYERS = 3
 SHAPE = {
-    "vocab_size": 60,
+    "vocab_size": 320,
     "max_position_embeddings": 24,
     "hidden_size": 24,
     "num_hidden_layers": LAYERS,

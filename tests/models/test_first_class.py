@@ -70,10 +70,10 @@ def test_embeddings_instead_of_ids(kind):
 def test_more_tokens_and_other_labels(kind):
     model = MiniMoEForSequenceClassification(config(kind, num_labels=5)).eval()
     before = model(**batch(kind)).logits
-    model.resize_token_embeddings(64, mean_resizing=False)
-    assert model.config.vocab_size == 64
+    model.resize_token_embeddings(330, mean_resizing=False)
+    assert model.config.vocab_size == 330
     assert torch.equal(model(**batch(kind)).logits, before)
-    assert model(torch.tensor([[62, 63]])).logits.shape == (1, 5)
+    assert model(torch.tensor([[328, 329]])).logits.shape == (1, 5)
     tagger = MiniMoEForTokenClassification(config(kind, num_labels=7))
     assert tagger(**batch(kind)).logits.shape == (2, 12, 7)
 
@@ -98,7 +98,7 @@ def test_gradient_checkpointing_changes_no_gradient(kind):
 def test_compiles_to_one_graph(kind):
     model, inputs = student(kind), batch(kind)
     torch._dynamo.reset()
-    compiled = torch.compile(model, backend="aot_eager", fullgraph=True)
+    compiled = torch.compile(model, backend="eager", fullgraph=True)
     assert torch.equal(hidden(compiled, inputs), hidden(model, inputs))
 
 
