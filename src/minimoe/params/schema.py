@@ -89,7 +89,7 @@ class Params(Section):
         _, name, *student = teacher.split("/")
         if name == "teachers":
             return None
-        if student:
+        if name in self.rounds:
             shape = self.rounds[name].students.get(student[0])
             once_for_all = self.rounds[name].once_for_all
             if shape and shape.hidden:
