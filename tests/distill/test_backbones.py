@@ -1,0 +1,103 @@
+"""Every kind of encoder as a teacher: tiny random models through taps, records, a round and the saved students."""
+
+import backbones
+import pytest
+import torch
+from tiny_rounds import run
+from transformers import AutoModel, AutoTokenizer, BertModel, RobertaModel
+
+from minimoe.corpus.build import build_records
+from minimoe.corpus.records import Records
+from minimoe.distill.taps import QKV, Teacher
+from minimoe.distill.write import write_students
+from minimoe.models import MiniMoEModel
+from minimoe.params.rounds import Student
+
+CASES = [*((kind, "last") for kind in backbones.CONFIGS), ("roberta", 2), ("bert-24-layers", 21)]
+STUDENTS = {
+    "dense": Student(layers=2, hidden=24),
+    "experts": Student.model_validate({"layers": 1, "hidden": 24, "experts": {"attention": 2, "ffn": 3}}),
+}
+every_case = pytest.mark.parametrize(("kind", "layer"), CASES)
+
+
+@pytest.fixture(scope="module")
+def teachers(tmp_path_factory):
+    root = tmp_path_factory.mktemp("teachers")
+    return {kind: backbones.save(kind, root / kind) for kind in backbones.CONFIGS}
+
+
+@pytest.fixture(scope="module")
+def records(teachers, tmp_path_factory):
+    """Records made with each teacher's own tokenizer."""
+    root = tmp_path_factory.mktemp("records")
+    (root / "formatted").mkdir()
+    lines = backbones.TEXT.splitlines()
+    documents = ["\n".join(lines[at % 3 :] + lines[: at % 2]) for at in range(16)]
+    (root / "formatted/0.txt").write_text("\n\n".join(documents) + "\n")
+    for kind, folder in teachers.items():
+        build_records(root / "formatted", folder, root / kind, backbones.TOKENS, 0.1, 10**6, seed=1, workers=1)
+    return {kind: Records(root / kind) for kind in teachers}
+
+
+def layers_called(model):
+    """The numbers from 1 of the layers that were entered, and of those that were left, as the model runs."""
+    entered, left = [], []
+    for number, layer in enumerate(model.encoder.layer, start=1):
+        layer.register_forward_pre_hook(lambda *_, number=number: entered.append(number))
+        layer.register_forward_hook(lambda *_, number=number: left.append(number))
+    return entered, left
+
+
+@every_case
+def test_taps_are_the_projections_of_the_layer_and_nothing_above_it_runs(kind, layer, teachers, records):
+    teacher = Teacher(teachers[kind], layer)
+    batch = records[kind].batch(range(6))
+    number = len(teacher.model.encoder.layer) if layer == "last" else layer
+    stock = AutoModel.from_pretrained(teachers[kind]).eval()
+    with torch.no_grad():
+        tapped = stock.encoder.layer[number - 1].attention
+        states = stock(**batch, output_hidden_states=True).hidden_states[number - 1]
+        states = tapped.ln(states) if kind == "megatron-bert" else states
+        expected = [getattr(tapped.self, name)(states) for name in QKV]
+    entered, left = layers_called(teacher.model)
+    taps = teacher(batch)
+    assert (entered, left) == ([*range(1, number + 1)], [*range(1, number)])
+    for name, value in zip(QKV, expected, strict=True):
+        torch.testing.assert_close(getattr(taps, name), value)
+
+
+@every_case
+def test_a_round_from_records_to_saved_students(kind, layer, teachers, records, tmp_path):
+    before = (teachers[kind] / "model.safetensors").read_bytes()
+    made = records[kind]
+    outcomes = run(teachers[kind], STUDENTS, made, epochs=1, batch=(len(made) - 8) // 2, teacher_layer=layer)
+    write_students(outcomes, teachers[kind], tmp_path / "round")
+    assert (teachers[kind] / "model.safetensors").read_bytes() == before
+    teacher = AutoModel.from_pretrained(teachers[kind]).config
+    for name, outcome in outcomes.items():
+        assert outcome.metrics()["steps"] == 2
+        student = AutoModel.from_pretrained(tmp_path / "round" / name).eval()
+        plain = RobertaModel if backbones.without_segments(kind) else BertModel
+        assert type(student) is (plain if name == "dense" else MiniMoEModel)
+        for value in ("vocab_size", "pad_token_id", "max_position_embeddings", "type_vocab_size", "layer_norm_eps"):
+            assert getattr(student.config, value) == getattr(teacher, value), value
+        tokenizer = AutoTokenizer.from_pretrained(tmp_path / "round" / name)
+        assert tokenizer(backbones.TEXT) == AutoTokenizer.from_pretrained(teachers[kind])(backbones.TEXT)
+        trained = outcome.encoder.state_dict()
+        assert all(torch.equal(weight, trained[key]) for key, weight in student.state_dict().items())
+        assert student(**made.batch(range(8))).last_hidden_state.isfinite().all()
+
+
+@pytest.mark.parametrize("kind", ["roberta", "xlm-roberta"])
+def test_positions_of_students_begin_behind_the_padding_id(kind, teachers, records, tmp_path):
+    write_students(run(teachers[kind], STUDENTS, records[kind], epochs=0), teachers[kind], tmp_path / "round")
+    everything = records[kind].batch(range(len(records[kind])))
+    mask = everything["attention_mask"]
+    assert mask.shape[1] == backbones.TOKENS  # the longest records reach the last position
+    for name in STUDENTS:
+        student, seen = AutoModel.from_pretrained(tmp_path / "round" / name), []
+        positions = student.embeddings.position_embeddings
+        positions.register_forward_pre_hook(lambda _module, ids, seen=seen: seen.append(ids[0]))
+        student(**everything)
+        assert torch.equal(seen[0], torch.where(mask.bool(), mask.cumsum(1) + 1, 1))
