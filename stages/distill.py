@@ -34,10 +34,10 @@ def main() -> None:
                         "student": student,
                         "model": f"{name}/{student}",
                     },
-                    params={"teacher": round_.teacher, **shape.model_dump(), **settings.model_dump()},
+                    params={"teacher": round_.teacher, **round_.shape(student), **settings.model_dump()},
                 )
             )
-            for student, shape in round_.students.items()
+            for student in round_.models
         }
         outcomes = distil(
             round_.teacher,
@@ -45,6 +45,8 @@ def main() -> None:
             round_.students,
             settings,
             params.seed,
+            once_for_all=round_.once_for_all,
+            assistant=round_.assistant == "auto",
             trackers=trackers,
             device=device(runtime.device),
             micro_batch=runtime.micro_batch,

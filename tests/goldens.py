@@ -43,7 +43,8 @@ def teacher(name: str, dtype: torch.dtype = torch.float32) -> BertModel:
     name = config(name).get("teacher", name)
     values = {k: v for k, v in config(name).items() if k != "num_relation_heads"}
     model = BertModel(BertConfig(**values)).to(dtype).eval()
-    model.load_state_dict({k.removeprefix("bert."): v for k, v in tensors(name, "weights", dtype).items()})
+    weights = tensors(name, "weights", dtype)
+    model.load_state_dict({k.removeprefix("bert."): v for k, v in weights.items() if k.startswith("bert.")})
     return model
 
 
@@ -70,7 +71,7 @@ def encoder(name: str, dtype: torch.dtype = torch.float32, file: str = "weights"
 
 
 def encoder_weights(name: str, file: str, dtype: torch.dtype = torch.float32) -> dict[str, torch.Tensor]:
-    """Published weights under our names: routers of a single expert are left out."""
+    """Published weights under our names; without routers of one expert, and without the identity in once-for-all."""
     shape = student_config(name)
     idle = [
         gate
@@ -81,7 +82,7 @@ def encoder_weights(name: str, file: str, dtype: torch.dtype = torch.float32) ->
     return {
         key.removeprefix("bert."): value
         for key, value in weights.items()
-        if key.startswith("bert.") and not any(gate in key for gate in idle)
+        if key.startswith("bert.") and not any(part in key for part in (*idle, "recover_indices"))
     }
 
 

@@ -29,6 +29,7 @@ def test_two_processes_train_the_students_of_one(tmp_path):
         command = [*launcher, str(SCRIPT), str(tmp_path / "teacher"), str(tmp_path / f"{processes}.pt")]
         subprocess.run(command, env=environment, check=True, capture_output=True)
     one, two = (torch.load(tmp_path / f"{processes}.pt", weights_only=True) for processes in LAUNCHERS)
+    assert {"dense", "experts", "1L-12H", "2L-24H"} <= set(one)
     for name, (weights, curve) in one.items():
         torch.testing.assert_close(two[name][0], weights, rtol=1e-4, atol=1e-5)
         assert [row["step"] for row in two[name][1]] == [row["step"] for row in curve]

@@ -4,86 +4,12 @@ import goldens
 import numpy as np
 import pytest
 import torch
-from transformers import BertConfig, BertModel
+from tiny_rounds import DENSE, EXPERTS, run, settings, weights
 
-from minimoe.corpus.records import Records
 from minimoe.distill.learner import Learner, linear_schedule
 from minimoe.distill.objectives import Totals
-from minimoe.distill.round import distil
 from minimoe.distill.taps import Tap
 from minimoe.errors import UserError
-from minimoe.params.rounds import Distill, Student
-from minimoe.tracking import NoTracker
-
-DENSE = Student(layers=2, hidden=24)
-EXPERTS = Student.model_validate({"layers": 1, "hidden": 24, "experts": {"attention": 2, "ffn": 3}})
-
-
-class TinyRecords:
-    """Random sequences of random lengths, behind the interface of `Records`."""
-
-    def __init__(self, count: int = 40):
-        generator = np.random.default_rng(0)
-        self.sequences = [generator.integers(5, 50, size=generator.integers(4, 12)) for _ in range(count)]
-
-    order = staticmethod(Records.order)
-
-    def split(self, heldout: int):
-        everything = np.arange(len(self.sequences))
-        return everything[heldout:], everything[:heldout]
-
-    def batch(self, indices):
-        chosen = [self.sequences[index] for index in indices]
-        ids = np.zeros((len(chosen), max(map(len, chosen))), dtype=np.int64)
-        for row, sequence in zip(ids, chosen, strict=True):
-            row[: len(sequence)] = sequence
-        ids = torch.from_numpy(ids)
-        return {"input_ids": ids, "attention_mask": (ids > 0).long(), "token_type_ids": torch.zeros_like(ids)}
-
-
-class Recorder(NoTracker):
-    def __init__(self):
-        self.points = []
-
-    def metrics(self, values, step=0):
-        self.points.append((step, values))
-
-
-def settings(**changes) -> Distill:
-    values = dict(
-        epochs=2, batch=8, learning_rate=1e-3, warmup=0.1, weight_decay=0.01, gradient_norm=5.0, adam_epsilon=1e-6,
-        dropout=0.1, precision="fp32", objective="minilm", teacher_layer="last", relation_heads=12, relation_dropout=0.0, log_epsilon=0.0,
-        relation_weights=[1, 1, 1], tinybert_weights=[1, 1], load_balance=0.01, balance_padding=False,
-        assistant_tradeoff=0.2, heldout=8, evaluate_every=3,
-    )  # fmt: skip
-    return Distill(**values | changes)
-
-
-@pytest.fixture(scope="module")
-def teacher(tmp_path_factory):
-    torch.manual_seed(0)
-    shape = BertConfig(
-        vocab_size=50, hidden_size=48, num_hidden_layers=3, num_attention_heads=4, intermediate_size=96,
-        max_position_embeddings=16, initializer_range=0.3,
-    )  # fmt: skip
-    folder = tmp_path_factory.mktemp("teacher")
-    BertModel(shape).save_pretrained(folder)
-    return folder
-
-
-def run(teacher, students, records=None, micro_batch=0, **changes):
-    records = records or TinyRecords()
-    trackers = {name: Recorder() for name in students}
-    outcomes = distil(
-        teacher, records, students, settings(**changes), seed=7, trackers=trackers, micro_batch=micro_batch, log_every=1
-    )
-    for name, outcome in outcomes.items():
-        outcome.points = trackers[name].points
-    return outcomes
-
-
-def weights(outcome) -> torch.Tensor:
-    return torch.cat([weight.detach().flatten() for weight in outcome.learner.student.parameters()])
 
 
 def test_students_learn_and_the_teacher_does_not(teacher):

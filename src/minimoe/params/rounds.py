@@ -131,3 +131,12 @@ class Round(overrides_of("DistillOverrides", Distill)):
         """Names of all that the round makes."""
         once_for_all = list(self.once_for_all.students) if self.once_for_all else []
         return [*self.students, *once_for_all, *([ASSISTANT] if self.assistant else [])]
+
+    def shape(self, model: str) -> dict:
+        """What params say of the shape of one of `models`, by key."""
+        if model in self.students:
+            return self.students[model].model_dump(exclude_none=True)
+        if model == ASSISTANT:
+            return {"assistant": self.assistant}
+        layers, hidden = self.once_for_all.students[model]
+        return {"layers": layers, "hidden": hidden, "once_for_all": True}
