@@ -3,6 +3,7 @@
 repro    run the whole pipeline, finetuning cells side by side, and show the results
 profile  put one of profiles/ in place of params.yaml
 ui       serve MLflow on this machine
+convert  a checkpoint released by the authors of MiniMoE, as folders that load anywhere
 """
 
 import argparse
@@ -20,6 +21,9 @@ def main() -> None:
     profile.add_argument("--force", action="store_true", help="even when edits of params.yaml would be lost")
     ui = commands.add_parser("ui", help="serve MLflow on this machine")
     ui.add_argument("--port", type=int, default=5000)
+    convert = commands.add_parser("convert", help="convert a checkpoint released by the authors of MiniMoE")
+    convert.add_argument("source", metavar="SRC", help="the released folder: config, weights, vocabulary")
+    convert.add_argument("out", metavar="DST", help="a new folder")
     arguments = parser.parse_args()
     match arguments.command:
         case "repro":
@@ -37,6 +41,10 @@ def main() -> None:
             from minimoe.repro import ui
 
             ui(arguments.port)
+        case "convert":
+            from minimoe.convert.write import convert
+
+            convert(arguments.source, arguments.out)
 
 
 if __name__ == "__main__":
