@@ -51,16 +51,9 @@ def sparse(released: Released) -> dict[str, PreTrainedModel]:
     shape["layer_heads"], shape["layer_neurons"] = [], []
     for layer in range(shape["num_hidden_layers"]):
         start = f"encoder.layer.{layer}."
-        rows = _rows(
-            released,
-            weights,
-            f"{start}attention.self.query",
-            f"{start}attention.self",
-            f"{start}attention.output.dense",
-        )
+        rows = _rows(released, weights, start, "attention.self.query", "attention.self", "attention.output.dense")
         shape["layer_heads"].append(rows // shape["attention_head_size"])
-        rows = _rows(released, weights, f"{start}intermediate.dense", f"{start}output.dense")
-        shape["layer_neurons"].append(rows)
+        shape["layer_neurons"].append(_rows(released, weights, start, "intermediate.dense", "output.dense"))
     weights["encoder.recover_indices"] = places[: shape["inner_size"]]
     return {"": standard_form(build(MiniMoEModel, shape, weights, released))}
 
@@ -118,13 +111,13 @@ def _places(released: Released, weights: dict[str, Tensor], hidden: int) -> Tens
     return places
 
 
-def _rows(released: Released, weights: dict[str, Tensor], first: str, *parts: str) -> int:
+def _rows(released: Released, weights: dict[str, Tensor], layer: str, first: str, *others: str) -> int:
     """Outputs of a sub-layer's `first` linear layer; where there are none, the sub-layer's weights are taken out."""
-    rows = _size(released, weights, f"{first}.weight", dim=0)
+    rows = _size(released, weights, f"{layer}{first}.weight", dim=0)
     if rows >= EIGHT:
         return rows
-    left = tuple(f"{part}." for part in (first, *parts))
-    for name in [name for name in weights if name.startswith(left)]:
+    parts = tuple(f"{layer}{part}." for part in (first, *others))
+    for name in [name for name in weights if name.startswith(parts)]:
         del weights[name]
     return 0
 
