@@ -1,4 +1,4 @@
-"""tasks: GLUE and CoNLL-2003, from official files or from the hub, in one normal form."""
+"""tasks: GLUE, CoNLL-2003 and CLUE, from official files or from the hub, in one normal form."""
 
 from minimoe.errors import exit_cleanly
 from minimoe.params import load
@@ -8,7 +8,7 @@ from minimoe.tasks.prepare import prepare_tasks
 def main() -> None:
     """Run the stage."""
     params = load()
-    families = {"glue": params.task_data.glue, "conll2003": params.task_data.conll2003}
+    families = dict(params.task_data)
     prepare_tasks(
         params.table.tasks,
         folders={name: family.path if family.source == "local" else None for name, family in families.items()},

@@ -61,6 +61,12 @@ def test_languages_without_spaces_count_characters(run, splitter):
     assert counts == Counts(1, 2, 14)
 
 
+def test_chinese_sentences_keep_their_quotes_and_numbers(run):
+    text = document("甲", "他说：“今天天气很好。”然后他走了。价格是3.5元；真的吗？！是的……也许吧。")
+    written = run({"AA/wiki_00": text}, language="zh")[1]
+    assert written == "他说：“今天天气很好。”\n然后他走了。\n价格是3.5元；真的吗？！\n是的……也许吧。\n\n"
+
+
 def test_min_length_is_exceeded_not_reached(run):
     text = document("A", "One two three.", "One two three four.")
     assert run({"AA/wiki_00": text}, min_length=3)[1] == "One two three four.\n\n"

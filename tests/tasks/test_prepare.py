@@ -17,11 +17,15 @@ FILES = {
     "glue/MNLI/train.tsv": MNLI + "0\ta\tb\tneutral\n",
     "glue/MNLI/dev_matched.tsv": MNLI + "0\tc\td\tentailment\n",
     "glue/MNLI/dev_mismatched.tsv": MNLI + "0\te\tf\tcontradiction\n",
+    "clue/csl/train.json": '{"id": 1, "abst": "甲乙。", "keyword": ["甲", "乙"], "label": "1"}\n',
+    "clue/csl/dev.json": '{"id": 2, "abst": "丙丁。", "keyword": ["戊"], "label": "0"}\n',
+    "clue/ocnli/train.50k.json": '{"sentence1": "甲", "sentence2": "乙", "label": "entailment"}\n',
+    "clue/ocnli/dev.json": '{"sentence1": "丙", "sentence2": "丁", "label": "neutral"}\n',
     "conll2003/eng.train": "-DOCSTART- -X- O O\n\nEU NNP I-NP I-ORG\nrejects VBZ I-VP O\n\n",
     "conll2003/eng.testa": "Ann NNP I-NP I-PER\n\n",
     "conll2003/eng.testb": "Bob NNP I-NP I-PER\n\n",
 }
-TASKS = ["sst2", "stsb", "mnli", "conll2003"]
+TASKS = ["sst2", "stsb", "mnli", "conll2003", "csl", "ocnli"]
 
 
 @pytest.fixture
@@ -30,7 +34,7 @@ def local(tmp_path):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    return {"glue": str(tmp_path / "glue"), "conll2003": str(tmp_path / "conll2003")}
+    return {family: str(tmp_path / family) for family in ("glue", "conll2003", "clue")}
 
 
 @pytest.fixture
@@ -79,12 +83,22 @@ def hub(tmp_path, monkeypatch):
         "test": [{"tokens": ["Bob"], "ner_tags": [1]}],
     }
     save("conll", "data", "ner_tags", list(ENTITIES), tags)
-    card = ["---", "configs:"]
-    for config, splits in (("sst2", sst2), ("stsb", stsb), ("mnli", mnli)):
-        card += [f"- config_name: {config}", "  data_files:"]
-        card += [line for split in splits for line in (f"  - split: {split}", f"    path: {config}/{split}-*")]
-    (tmp_path / "glue" / "README.md").write_text("\n".join([*card, "---", ""]))
-    return {"glue": str(tmp_path / "glue"), "conll2003": str(tmp_path / "conll")}
+    csl = {
+        "train": [{"abst": "甲乙。", "keyword": ["甲", "乙"], "label": 1}],
+        "validation": [{"abst": "丙丁。", "keyword": ["戊"], "label": 0}],
+        "test": [{"abst": "?", "keyword": [], "label": -1}],
+    }
+    save("clue", "csl", "label", ["0", "1"], csl)
+    ocnli = {"train": [pair("甲", "乙", 1)], "validation": [pair("丙", "丁", 0)]}
+    save("clue", "ocnli", "label", ["neutral", "entailment", "contradiction"], ocnli)
+    configurations = {"glue": {"sst2": sst2, "stsb": stsb, "mnli": mnli}, "clue": {"csl": csl, "ocnli": ocnli}}
+    for repository, configs in configurations.items():
+        card = ["---", "configs:"]
+        for config, splits in configs.items():
+            card += [f"- config_name: {config}", "  data_files:"]
+            card += [line for split in splits for line in (f"  - split: {split}", f"    path: {config}/{split}-*")]
+        (tmp_path / repository / "README.md").write_text("\n".join([*card, "---", ""]))
+    return {"glue": str(tmp_path / "glue"), "conll2003": str(tmp_path / "conll"), "clue": str(tmp_path / "clue")}
 
 
 def contents(folder):
@@ -96,9 +110,10 @@ def test_files_and_hub_agree(tmp_path, local, hub):
     prepare_tasks(TASKS, folders={}, hubs=hub, out=tmp_path / "b")
     ours = contents(tmp_path / "a")
     assert ours == contents(tmp_path / "b")
-    assert len(ours) == 2 + 2 + 3 + 3
+    assert len(ours) == 2 + 2 + 3 + 3 + 2 + 2
     rows = [json.loads(line) for line in ours["sst2/train.jsonl"].splitlines()]
     assert rows == [{"text": "good ", "pair": None, "label": 1}, {"text": "bad ", "pair": None, "label": 0}]
+    assert json.loads(ours["csl/train.jsonl"]) == {"text": "甲 乙", "pair": "甲乙。", "label": 1}
     assert json.loads(ours["conll2003/train.jsonl"]) == {"words": ["EU", "rejects"], "tags": ["B-ORG", "O"]}
 
 

@@ -64,6 +64,11 @@ def test_line_ends_and_empty_lines(tmp_path):
         ),
         ("stsb", "sentence1\tsentence2\tscore\na\tb\t5.1\n", 2, "from 0 to 5, got '5.1'"),
         ("stsb", "sentence1\tsentence2\tscore\na\tb\tx\n", 2, "from 0 to 5, got 'x'"),
+        ("csl", '{"abst": "x", "keyword": null, "label": "0"}\n', 1, "expected text under keyword, abst, got '{"),
+        ("tnews", '{"sentence": "x", "label": "105"}\n', 1, "expected a label of 100, 101"),
+        ("tnews", '{"sentence": "x"}\n', 1, "116; got 'None'"),
+        ("tnews", '\n{"sentence": "x"\n', 2, "expected a JSON object"),
+        ("tnews", "[1]\n", 1, "expected text under sentence"),
         ("conll2003", "EU NNP I-NP I-ORG\nx y z\n", 2, "a tag of O, B-PER"),
         ("conll2003", "EU\n", 1, "expected a word"),
     ],
@@ -90,6 +95,21 @@ def test_the_cut_rows_of_qqp_are_left_out_and_counted(tmp_path, capsys):
     assert "left out 2 rows" in capsys.readouterr().out
     with pytest.raises(UserError, match="file:102: expected column"):
         read(tmp_path, "qqp", header + "0\t1\n" * 101)
+
+
+def test_clue(tmp_path):
+    text = '{"sentence1": "甲\\t\\"", "sentence2": "乙", "label": "%s"}\n'
+    assert read(tmp_path, "ocnli", "\ufeff" + text % "neutral" + "\n" + text % "-" + text % "contradiction") == [
+        pair('甲\t"', "乙", 0),
+        pair('甲\t"', "乙", 2),
+    ]
+    assert read(tmp_path, "tnews", '{"label": "116", "label_desc": "news_game", "sentence": "甲", "keywords": ""}') == [
+        pair("甲", None, 14)
+    ]
+    assert read(tmp_path, "iflytek", '{"label": 118, "sentence": "甲"}\r\n') == [pair("甲", None, 118)]
+    assert read(tmp_path, "csl", '{"id": 1, "abst": "甲乙。", "keyword": ["甲", "乙"], "label": "0"}') == [
+        pair("甲 乙", "甲乙。", 0)
+    ]
 
 
 def test_conll(tmp_path):

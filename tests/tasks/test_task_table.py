@@ -1,6 +1,7 @@
 from typing import get_args
 
 from minimoe.params.sections import TaskName
+from minimoe.report.columns import COLUMNS, SCORE
 from minimoe.tasks.table import GLUE_SCORE, TASKS
 
 
@@ -16,6 +17,16 @@ def test_results_columns():
     assert TASKS["mnli"].results == {"mnli": "dev", "mnli-mm": "dev_mismatched"}
     assert TASKS["conll2003"].results == {"conll2003": "dev", "conll2003-test": "test"}
     assert TASKS["rte"].results == {"rte": "dev"}
+    assert TASKS["ocnli"].results == {"ocnli": "dev"}
+
+
+def test_every_results_column_has_its_place_in_the_report():
+    assert {column for task in TASKS.values() for column in task.results} == {column.key for column in COLUMNS}
+    assert {column.key for column in COLUMNS if column.group == SCORE} == set(GLUE_SCORE)
+
+
+def test_numbers_of_labels_of_clue():
+    assert [len(TASKS[task].labels) for task in ("tnews", "iflytek", "afqmc", "cmnli", "csl")] == [15, 119, 2, 3, 2]
 
 
 def test_written_labels_match_label_names():

@@ -10,7 +10,10 @@ from pydantic import AfterValidator, Field, model_validator
 from minimoe.params.base import Count, Entries, Positive, Rate, Section, Share, distinct, overrides_of
 
 ModelPath = Annotated[str, Field(pattern=r"^(teacher|[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)$")]
-TaskName = Literal["cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli", "conll2003"]
+TaskName = Literal[
+    "cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli", "conll2003",
+    "tnews", "iflytek", "afqmc", "cmnli", "ocnli", "csl",
+]  # fmt: skip
 
 
 class Download(Section):
@@ -121,6 +124,7 @@ class TaskData(Section):
 
     glue: TaskSource
     conll2003: TaskSource
+    clue: TaskSource
 
 
 class Finetune(Section):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 SCORE = "GLUE"
 OUTSIDE = "outside the score"
 CONLL = "CoNLL-2003"
+CLUE = "CLUE"
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,18 @@ COLUMNS = (
     Column("wnli", "wnli", "WNLI", "wnli", OUTSIDE),
     Column("conll2003", "conll2003", "dev", "ner dev", CONLL),
     Column("conll2003-test", "conll2003", "test", "ner tst", CONLL),
+    Column("tnews", "tnews", "TNEWS", "tnews", CLUE),
+    Column("iflytek", "iflytek", "IFLYTEK", "iflytek", CLUE),
+    Column("afqmc", "afqmc", "AFQMC", "afqmc", CLUE),
+    Column("cmnli", "cmnli", "CMNLI", "cmnli", CLUE),
+    Column("ocnli", "ocnli", "OCNLI", "ocnli", CLUE),
+    Column("csl", "csl", "CSL", "csl", CLUE),
 )
 
 GLUE = tuple(column.key for column in COLUMNS if column.group == SCORE)
 
 
 def columns_of(tasks: Iterable[str]) -> list[Column]:
-    """The columns that these tasks give: the GLUE score's first, then CoLA and WNLI, then CoNLL."""
+    """The columns that these tasks give: the GLUE score's first, then CoLA and WNLI, CoNLL, CLUE."""
     tasks = set(tasks)
     return [column for column in COLUMNS if column.task in tasks]

@@ -1,1 +1,1 @@
-"""GLUE and CoNLL-2003: what the tasks are, and their files in one normal form."""
+"""GLUE, CoNLL-2003 and CLUE: what the tasks are, and their files in one normal form."""

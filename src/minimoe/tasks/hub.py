@@ -1,9 +1,9 @@
 """The hub's copies of the tasks → examples in the normal form, equal to those of the official files.
 
-`nyu-mll/glue` keeps one configuration per task and writes -1 where a label is secret; `tomaarsen/conll2003`
-keeps tags as numbers with names. An id may end in @revision. A copy that is a loading script, which
-`datasets` runs no more, is read from the parquet conversion that the hub itself keeps on a branch. A folder
-laid out like a hub repository works in place of an id.
+`nyu-mll/glue` and `clue/clue` keep one configuration per task and write -1 where a label is secret;
+`tomaarsen/conll2003` keeps tags as numbers with names. An id may end in @revision. A copy that is a loading
+script, which `datasets` runs no more, is read from the parquet conversion that the hub itself keeps on a branch.
+A folder laid out like a hub repository works in place of an id.
 """
 
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ def _load(hub: str, task: Task, split: Split):
     import datasets
 
     name, _, revision = hub.partition("@")
-    config = task.name if task.family == "glue" else None
+    config = None if task.family == "conll2003" else task.name
     try:
         try:
             return datasets.load_dataset(name, config, split=split.hub, revision=revision or None)

@@ -3,11 +3,13 @@
 GLUE's TSVs quote nothing: a `"` is a character like any other, so lines are cut at tabs and no more.
 MRPC begins with a byte-order mark, CoLA has no header, and columns are found by name because their order
 differs between the sets of one task. CoNLL-2003 is IOB1, where B- only separates neighbours of one type.
+CLUE's files hold a JSON object a line; the keywords of CSL are a list there, and become one text.
 
 The normal form of an example: {"text": str, "pair": str | None, "label": int | float} or
 {"words": [str], "tags": [str]} with IOB2 tags.
 """
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +20,8 @@ from minimoe.tasks.table import Task
 
 def read_official(path: Path, task: Task) -> Iterator[dict]:
     """The examples of one official file of `task`; `UserError` names file, line and what was expected."""
-    return read_conll(path, task) if task.kind == "tagging" else read_tsv(path, task)
+    readers = {"glue": read_tsv, "conll2003": read_conll, "clue": read_json_lines}
+    return readers[task.family](path, task)
 
 
 def read_tsv(path: Path, task: Task) -> Iterator[dict]:
@@ -49,8 +52,26 @@ def read_tsv(path: Path, task: Task) -> Iterator[dict]:
         print(f"{path}: left out {cut} rows that a line break cuts apart")
 
 
-def example(texts: list[str], label: int | float) -> dict:
-    """A classification or regression example in the normal form."""
+def read_json_lines(path: Path, task: Task) -> Iterator[dict]:
+    """The examples of a file of CLUE."""
+    for number, line in _lines(path):
+        if not line:
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise UserError(f"{path}:{number}: expected a JSON object, got {line[:40]!r} ({error})") from None
+        *columns, label = task.columns
+        texts = [row.get(column) for column in columns] if isinstance(row, dict) else [None]
+        if not all(isinstance(text, str | list) for text in texts):
+            raise UserError(f"{path}:{number}: expected text under {', '.join(columns)}, got {line[:40]!r}")
+        if row.get(label) != task.unlabelled:
+            yield example(texts, _label(str(row.get(label)), task, f"{path}:{number}"))
+
+
+def example(texts: list[str | list], label: int | float) -> dict:
+    """A classification or regression example in the normal form; a list of words becomes one text."""
+    texts = [text if isinstance(text, str) else " ".join(map(str, text)) for text in texts]
     return {"text": texts[0], "pair": texts[1] if len(texts) > 1 else None, "label": label}
 
 

@@ -2,6 +2,7 @@
 
 Labels are numbered as the hub's copies number them, so that models and files from both sources agree.
 Metrics begin with the one that the paper reports (section 4.1); the GLUE score is the mean of eight columns.
+CLUE's classification tasks are for Chinese models; its test sets have no public labels, so dev sets are scored.
 """
 
 from dataclasses import dataclass
@@ -32,12 +33,13 @@ class Task:
     written: tuple[str, ...] = ()  # labels as the official files write them; empty: by name
     header: tuple[str, ...] = ()  # for official files without a header line
     bounds: tuple[float, float] = (0.0, 1.0)  # of a regression's label
+    unlabelled: str = ""  # what official files write where the annotators did not agree; such rows are left out
     cut_rows: int = 0  # official rows known to be cut apart by a line break in a text, at most
     splits: tuple[Split, ...] = (
         Split("train", "train.tsv", "train", None),
         Split("dev", "dev.tsv", "validation"),
     )
-    family: Literal["glue", "conll2003"] = "glue"  # key of task_data in params.yaml
+    family: Literal["glue", "conll2003", "clue"] = "glue"  # key of task_data in params.yaml
     in_score: bool = True  # its columns are part of the GLUE score
 
     @property
@@ -49,6 +51,26 @@ class Task:
 BITS = ("0", "1")
 ENTITIES = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC", "B-MISC", "I-MISC")
 PAIR = ("sentence1", "sentence2", "label")
+CHINESE_NLI = ("neutral", "entailment", "contradiction")
+NEWS = tuple(str(code) for code in range(100, 117) if code not in (105, 111))  # of Toutiao's sections
+
+
+def _clue(name: str, columns: tuple[str, ...], labels: tuple[str, ...], train: str = "train.json") -> Task:
+    """A task of CLUE, whose official files and hub copy have the same columns."""
+    return Task(
+        name=name,
+        kind="classification",
+        folder=name,
+        columns=columns,
+        hub_columns=columns,
+        labels=labels,
+        metrics=("accuracy",),
+        unlabelled="-",
+        splits=(Split("train", train, "train", None), Split("dev", "dev.json", "validation")),
+        family="clue",
+        in_score=False,
+    )
+
 
 _TASKS = (
     Task(
@@ -163,6 +185,12 @@ _TASKS = (
         family="conll2003",
         in_score=False,
     ),
+    _clue("tnews", ("sentence", "label"), NEWS),
+    _clue("iflytek", ("sentence", "label"), tuple(str(number) for number in range(119))),
+    _clue("afqmc", PAIR, BITS),
+    _clue("cmnli", PAIR, CHINESE_NLI),
+    _clue("ocnli", PAIR, CHINESE_NLI, train="train.50k.json"),
+    _clue("csl", ("keyword", "abst", "label"), BITS),
 )
 
 TASKS: dict[str, Task] = {task.name: task for task in _TASKS}
