@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from minimoe.errors import UserError
 from minimoe.params import load
 from minimoe.profiles import names, select
+from minimoe.tasks.table import TASKS
 
 ROOT = Path(__file__).parents[2]
 NAMES = names(ROOT)
@@ -43,7 +44,7 @@ def maker(model: str) -> str:
 
 
 def test_the_documented_profiles_are_there():
-    assert {"sample", "small", "paper_base", "paper_large", "paper_curse"} <= set(NAMES)
+    assert {"sample", "small", "paper_base", "paper_large", "paper_curse", "chinese", "chinese_xlarge"} <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -67,6 +68,22 @@ def test_every_student_is_in_the_table_or_teaches(name):
     made |= {f"teachers/{further}" for further in params.teachers}
     teachers = {round_.teacher.removeprefix("models/") for round_ in params.rounds.values()}
     assert {"teacher"} | made - teachers <= set(params.table.models) <= {"teacher"} | made
+
+
+@pytest.mark.parametrize(
+    ("name", "teacher", "width", "form"),
+    [
+        ("chinese", "google-bert/bert-base-chinese", 768, "cluecorpus"),
+        ("chinese_xlarge", "IDEA-CCNL/Erlangshen-MegatronBert-1.3B", 2048, "wudao"),
+    ],
+)
+def test_chinese_rows(name, teacher, width, form):
+    params = load(ROOT / f"profiles/{name}.yaml")
+    assert (params.teacher.hub, params.corpus.extract.form, params.corpus.language) == (teacher, form, "zh")
+    rows = [f"base/{kind}-{layers}L-384H" for kind in ("minilm", "minimoe") for layers in (6, 4, 3)]
+    assert params.table.models == ["teacher", *rows]
+    assert {TASKS[task].family for task in params.table.tasks} == {"clue"}
+    assert width % params.distill.relation_heads == 0
 
 
 @pytest.mark.parametrize("name", NAMES)
