@@ -94,7 +94,7 @@ def _byte_pairs(text: str) -> RobertaTokenizer:
     backend.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(
-        vocab_size=len(ROBERTA_SPECIAL) + len(alphabet) + 40,
+        vocab_size=len(ROBERTA_SPECIAL) + len(alphabet) + 80,
         special_tokens=ROBERTA_SPECIAL,
         initial_alphabet=alphabet,
         show_progress=False,

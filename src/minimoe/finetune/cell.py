@@ -8,7 +8,7 @@ set) are those of the same states; they choose nothing.
 from pathlib import Path
 from statistics import mean, stdev
 
-from transformers import AutoTokenizer
+from transformers import AutoConfig, AutoTokenizer
 from transformers.utils import logging
 
 from minimoe.errors import UserError
@@ -16,6 +16,7 @@ from minimoe.files import whole_folder
 from minimoe.finetune.data import Batches, Examples, encode, read_examples
 from minimoe.finetune.loop import Run, load_model, predict, train
 from minimoe.finetune.metrics import majority, scores
+from minimoe.models.save import positions
 from minimoe.tasks.table import Task
 
 logging.set_verbosity_error()  # a new head is what we ask for
@@ -103,11 +104,12 @@ def load_tokenizer(folder: str | Path, task: Task, max_length: int):
     spaced = {"add_prefix_space": True} if task.kind == "tagging" else {}
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True, **spaced)
+        longest = positions(AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True))
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0]
-        raise UserError(f"{folder}: its tokenizer cannot be loaded: {reason}") from None
-    if tokenizer.model_max_length < max_length:
-        longest = tokenizer.model_max_length
+        raise UserError(f"{folder}: its config or tokenizer cannot be loaded: {reason}") from None
+    longest = min(longest, tokenizer.model_max_length)
+    if longest < max_length:
         raise UserError(f"finetune.max_length: expected at most {longest}, as {folder} has; got {max_length}")
     return tokenizer
 

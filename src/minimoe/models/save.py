@@ -29,6 +29,11 @@ def embedding_type(teacher) -> str:
     return own or ("roberta" if teacher.model_type in {"roberta", "xlm-roberta"} else "bert")
 
 
+def positions(config) -> int:
+    """Tokens that an encoder with this config can take: RoBERTa's first positions stand for padding."""
+    return config.max_position_embeddings - (config.pad_token_id + 1 if embedding_type(config) == "roberta" else 0)
+
+
 def student_config(teacher, *, layers: int, hidden: int, heads: int, neurons: int | None, experts, dropout: float):
     """The config of a student with this teacher's vocabulary and positions.
 

@@ -22,6 +22,7 @@ from transformers import AutoModel, PreTrainedModel
 
 import minimoe.models  # noqa: F401  (makes the student classes known to AutoModel)
 from minimoe.errors import UserError
+from minimoe.models.save import positions
 
 WARM_UP = 3  # forward passes before the measured ones: the first pay for allocation and kernel selection
 
@@ -46,9 +47,8 @@ def measure(
     each. repeats: measured forward passes; the median counts. Raises `UserError` when the model has fewer
     positions than tokens.
     """
-    positions = getattr(model.config, "max_position_embeddings", length)
-    if length > positions:
-        raise UserError(f"cost.length: expected at most {positions}, the model's positions, got {length}")
+    if length > positions(model.config):
+        raise UserError(f"cost.length: expected at most {positions(model.config)}, the model's positions, got {length}")
     total, active = count_parameters(model)
     costs = {f"macs_{length}": count_macs(model, length), "params_total": total, "params_active": active}
     model.to(device)

@@ -1,0 +1,74 @@
+"""Every kind of encoder as a teacher's row of the table, and every kind of student, on a task of each kind."""
+
+import backbones
+import pytest
+from models.kinds import KINDS, student
+from transformers import AutoTokenizer, pipeline
+
+from minimoe.errors import UserError
+from minimoe.finetune.cell import finetune, load_tokenizer
+from minimoe.models.save import save
+from minimoe.tasks.table import TASKS
+from minimoe.tracking import NoTracker
+
+TEXT = "the good film a bad play ann eats bob sees a paris rome the film\n" * 2
+SETTINGS = {
+    "learning_rates": [8e-3],
+    "seeds": [1],
+    "max_length": 16,
+    "max_train": 0,
+    "epochs": 8,
+    "patience": 8,
+    "batch": 16,
+    "warmup": 0.1,
+    "weight_decay": 0.01,
+    "device": "cpu",
+    "log_every": 10,
+}
+TEACHERS = [kind for kind in backbones.CONFIGS if kind not in {"bert-24-layers", "electra"}]
+ROWS = [*(f"teacher {kind}" for kind in TEACHERS), *(f"student {kind}" for kind in KINDS)]
+
+
+@pytest.fixture
+def folder(row, tmp_path):
+    """The model folder of a row: its encoder, in the form that its stage saves it, with its tokenizer."""
+    who, kind = row.split(" ", 1)
+    if who == "teacher":
+        return backbones.save(kind, tmp_path / "model", TEXT, initializer_range=0.05)
+    save(student(kind), tmp_path / "model")
+    tokenizer = backbones.make_tokenizer("roberta" if "roberta" in kind else "bert", TEXT)
+    tokenizer.save_pretrained(tmp_path / "model")
+    return tmp_path / "model"
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_classification(row, folder, data, tmp_path):
+    assert scored(row, "sst2", folder, data, tmp_path / "out") > 90
+    classify = pipeline("text-classification", model=str(tmp_path / "out"))
+    assert [answer["label"] for answer in classify(["the good film", "the bad play"])] == ["positive", "negative"]
+
+
+@pytest.mark.filterwarnings("ignore:Tokenizer does not support real words")  # its spaces say where words begin
+@pytest.mark.parametrize("row", ROWS)
+def test_tagging(row, folder, data, tmp_path):
+    assert scored(row, "conll2003", folder, data, tmp_path / "out") > 90
+    tag = pipeline("token-classification", model=str(tmp_path / "out"), aggregation_strategy="first")
+    assert [(entity["word"].strip(), entity["entity_group"]) for entity in tag("rome sees a")] == [("rome", "LOC")]
+
+
+def scored(row, task, folder, data, out):
+    """The score of the saved model, which is trained there."""
+    cell = finetune(row, folder, TASKS[task], data / task, out, tracker=NoTracker(), **SETTINGS)
+    return cell["results"][task]["mean"]
+
+
+@pytest.mark.parametrize("row", ["teacher roberta", "student dense", "student experts-roberta"])
+def test_a_length_beyond_the_positions(row, folder, data, tmp_path):
+    """Tokenizers may come without a longest length."""
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.model_max_length = 512
+    tokenizer.save_pretrained(folder)
+    longest = 22 if "experts" in row else 24
+    load_tokenizer(folder, TASKS["sst2"], longest)
+    with pytest.raises(UserError, match=rf"finetune\.max_length: expected at most {longest}, .* got {longest + 1}"):
+        load_tokenizer(folder, TASKS["sst2"], longest + 1)

@@ -1,0 +1,72 @@
+"""Costs of every kind of student, by formulas of their shapes."""
+
+import backbones
+import pytest
+from models.kinds import KINDS, SHAPE, config, student
+
+from minimoe.errors import UserError
+from minimoe.report.cost import count_macs, count_parameters, measure
+
+LENGTH = 8
+every_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+def linear(shape):
+    """Of each layer: weights of its experts' linear layers in self-attention and feed-forward, and of the routers."""
+    for layer in range(shape.num_hidden_layers):
+        context = shape.layer_heads[layer] * shape.attention_head_size
+        attention, ffn = shape.attention_experts[layer], shape.ffn_experts[layer]
+        routers = sum(experts for experts in (attention, ffn) if experts > 1) * shape.width
+        yield 4 * shape.width * context, 2 * shape.width * shape.layer_neurons[layer], routers
+
+
+def biases(shape, layer):
+    """Of one expert of each sub-layer, and of the routers; none where the sub-layer is empty."""
+    context, neurons = shape.layer_heads[layer] * shape.attention_head_size, shape.layer_neurons[layer]
+    experts = (shape.attention_experts[layer], shape.ffn_experts[layer])
+    return (
+        3 * context + shape.width if context else 0,
+        neurons + shape.width if neurons else 0,
+        sum(e for e in experts if e > 1),
+    )
+
+
+@every_kind
+def test_a_token_costs_one_expert_and_the_routers(kind):
+    assert count_macs(student(kind), LENGTH) == LENGTH * sum(map(sum, linear(config(kind))))
+
+
+@every_kind
+def test_parameters_of_all_experts_and_of_one(kind):
+    shape = config(kind)
+    rows = shape.vocab_size + shape.max_position_embeddings + shape.type_vocab_size
+    norms = 2 * shape.width * (1 + 2 * shape.num_hidden_layers)  # empty sub-layers keep theirs
+    total = active = rows * shape.width + norms
+    for layer, weights in enumerate(linear(shape)):
+        attention, ffn, routers = (sum(pair) for pair in zip(weights, biases(shape, layer), strict=True))
+        active += attention + ffn + routers
+        total += shape.attention_experts[layer] * attention + shape.ffn_experts[layer] * ffn + routers
+    assert count_parameters(student(kind)) == (total, active)
+
+
+@every_kind
+def test_measured(kind):
+    costs = measure(student(kind), length=LENGTH, batches=[2], repeats=1, device="cpu")
+    assert costs["params_active"] <= costs["params_total"]
+    assert costs["latency_ms_b2"] > 0
+
+
+@pytest.mark.parametrize("kind", backbones.CONFIGS)
+def test_teachers_cost_what_bert_of_their_shape_does(kind):
+    model = backbones.make_model(kind, vocabulary=50)
+    layers = model.config.num_hidden_layers
+    narrow = 16 * 24 * LENGTH if kind == "electra-narrow" else 0  # its embeddings are mapped to the width of the layers
+    assert count_macs(model, LENGTH) == layers * (4 * 24**2 + 2 * 24 * 48) * LENGTH + narrow
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if "roberta" in kind])
+def test_positions_of_roberta_begin_behind_the_padding_id(kind):
+    positions = SHAPE["max_position_embeddings"] - 2
+    measure(student(kind), length=positions, batches=[1], repeats=1, device="cpu")
+    with pytest.raises(UserError, match=rf"cost\.length: expected at most {positions}, .* got {positions + 1}"):
+        measure(student(kind), length=positions + 1, batches=[1], repeats=1, device="cpu")
