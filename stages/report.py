@@ -17,6 +17,7 @@ def main() -> None:
         models=params.table.models,
         tasks=params.table.tasks,
         rounds=params.rounds,
+        distill=params.distill,
         length=params.cost.length,
         batches=params.cost.batches,
     )

@@ -1,17 +1,22 @@
-"""Made-up metric files for a whole table, as the stages write them."""
+"""Made-up metric files for whole tables, as the stages write them: a small run, and one with every kind of model."""
 
 import json
+import zlib
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
-from minimoe.params.rounds import Round
-from minimoe.report.collect import collect
+from minimoe.params.rounds import ASSISTANT, Distill, Round
+from minimoe.report.collect import Results, collect
 from minimoe.report.columns import columns_of
+from minimoe.report.models import is_teacher
 
+SAMPLE = Path(__file__).parents[2] / "profiles/sample.yaml"
+DISTILL = Distill.model_validate(YAML(typ="safe").load(SAMPLE.read_text(encoding="utf-8"))["distill"])
 TASKS = ["cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli", "conll2003"]
 DENSE = {"layers": 2, "hidden": 96}
-ROUNDS = {
+SMALL = {
     "base": {
         "teacher": "models/teacher",
         "students": {
@@ -23,19 +28,80 @@ ROUNDS = {
     "assisted": {"teacher": "models/base/assistant", "students": {"minilm-ta": DENSE}},
     "control": {"teacher": "models/teacher", "epochs": 0, "students": {"scratch": DENSE}},
 }
-MODELS = ["teacher", "base/minilm", "base/minimoe", "base/assistant", "assisted/minilm-ta", "control/scratch"]
-# points above the majority label, before a task's own offset
-QUALITY = dict(zip(MODELS, [40.0, 20.0, 21.0, 25.0, 20.0, 10.0], strict=True))
+# points above the majority label
+QUALITY = {
+    "teacher": 40.0,
+    "base/minilm": 20.0,
+    "base/minimoe": 21.0,
+    "base/assistant": 25.0,
+    "assisted/minilm-ta": 20.0,
+    "control/scratch": 10.0,
+}
+EVERY = SMALL | {
+    "large": {
+        "teacher": "models/teachers/large",
+        "students": {"minilm": DENSE, "minimoe": DENSE | {"experts": {"ffn": 4}}},
+    },
+    "experts": {
+        "teacher": "models/teacher",
+        "students": {
+            "minimoe-1x2": DENSE | {"experts": {"ffn": 2}},
+            "minimoe-4x1": DENSE | {"experts": {"attention": 4}},
+            "minimoe-4x4": DENSE | {"experts": {"attention": 4, "ffn": 4}},
+        },
+    },
+    "moe-assisted": {
+        "teacher": "models/base/assistant",
+        "students": {"minimoe-ta": DENSE | {"experts": {"ffn": 4}}},
+    },
+    "unbalanced": {
+        "teacher": "models/teacher",
+        "load_balance": 0.0,
+        "students": {"minimoe": DENSE | {"experts": {"ffn": 4}}},
+    },
+    "published": {
+        "teacher": "models/teacher",
+        "relation_dropout": 0.1,
+        "log_epsilon": 1e-7,
+        "students": {"minilm": DENSE},
+    },
+    "tinybert": {"teacher": "models/teacher", "objective": "tinybert", "students": {"tinybert": DENSE}},
+    "sparse": {"teacher": "models/sparsified/teacher", "students": {"sparse-90": {"sparsity": 90}}},
+    "disc": {
+        "teacher": "models/sparsified/teacher",
+        "assistant": "auto",
+        "students": {"sparse-90": {"sparsity": 90}},
+    },
+    "ofa": {
+        "teacher": "models/teacher",
+        "once_for_all": {"layers": [2, 1], "hidden": [96, 48]},
+        "students": {"alone": {"layers": 2, "hidden": 48, "heads": 6}},
+    },
+}
+FURTHER = ("teacher", "teachers/large")
 
 
 class Tree:
-    """A folder with the metrics of `MODELS`, and how a stage would read it."""
+    """A folder with the metrics of a run, and how the report's stage would read it."""
 
-    models, tasks = MODELS, TASKS
-
-    def __init__(self, root: Path):
-        self.root = root
-        self.rounds = {name: Round.model_validate(values) for name, values in ROUNDS.items()}
+    def __init__(self, root: Path, rounds: dict, teachers: tuple[str, ...] = ("teacher",), distill: Distill = DISTILL):
+        self.root, self.distill = root, distill
+        self.rounds = {name: Round.model_validate(values) for name, values in rounds.items()}
+        self.tasks = TASKS
+        self.models = [*teachers, *(f"{name}/{m}" for name, round_ in self.rounds.items() for m in round_.models)]
+        for model in self.models:
+            for task in TASKS:
+                self.write(f"metrics/finetune/{model}/{task}.json", _cell(model, task))
+            macs = 200_000_000 if is_teacher(model) else 28_000_000
+            costs = {"macs_128": macs, "params_total": 700_000, "params_active": 600_000}
+            self.write(f"metrics/cost/{model}.json", costs | {"latency_ms_b1": 2.5, "latency_ms_b32": 14.0})
+        (root / "curves").mkdir(parents=True)
+        for name, round_ in self.rounds.items():
+            steps = 0 if round_.epochs == 0 else 100
+            self.write(f"metrics/distill/{name}.json", {m: _distilled(round_, m, steps) for m in round_.models})
+            rows = [f"{m},{step},,{0.3 - step / 1000}" for m in round_.models for step in range(0, steps, 10)]
+            table = "\n".join(["student,step,train_loss,heldout_loss", *rows]) + "\n"
+            (root / f"curves/{name}.csv").write_text(table)
 
     def write(self, path: str, values: dict) -> None:
         file = self.root / path
@@ -47,41 +113,48 @@ class Tree:
         change(values)
         self.write(path, values)
 
-    def collect(self, models=tuple(MODELS), tasks=tuple(TASKS)):
-        return collect(self.root, models, tasks, self.rounds, length=128, batches=[1, 32])
+    def collect(self, models=None, tasks=tuple(TASKS)) -> Results:
+        return collect(self.root, models or self.models, tasks, self.rounds, self.distill, length=128, batches=[1, 32])
 
 
 @pytest.fixture
 def tree(tmp_path) -> Tree:
-    tree = Tree(tmp_path)
-    for model in MODELS:
-        for place, task in enumerate(TASKS):
-            tree.write(f"metrics/finetune/{model}/{task}.json", _cell(model, task, place))
-        macs = 200_000_000 if model == "teacher" else 28_000_000
-        costs = {"macs_128": macs, "params_total": 700_000, "params_active": 600_000}
-        tree.write(f"metrics/cost/{model}.json", costs | {"latency_ms_b1": 2.5, "latency_ms_b32": 14.0})
-    for name, round_ in ROUNDS.items():
-        steps = 0 if round_.get("epochs") == 0 else 100
-        tree.write(f"metrics/distill/{name}.json", {s: _distilled(s, steps) for s in round_["students"]})
-        rows = [f"{s},{step},,{0.3 - step / 1000}" for s in round_["students"] for step in range(0, steps, 10)]
-        (tree.root / "curves").mkdir(exist_ok=True)
-        table = "\n".join(["student,step,train_loss,heldout_loss", *rows]) + "\n"
-        (tree.root / f"curves/{name}.csv").write_text(table)
-    return tree
+    """Six models: dense, with experts, an assistant and its student, a control."""
+    return Tree(tmp_path, SMALL)
 
 
-def _cell(model: str, task: str, place: int) -> dict:
+@pytest.fixture
+def every(tmp_path) -> Tree:
+    """Models of every kind, and a second teacher."""
+    return Tree(tmp_path / "every", EVERY, FURTHER)
+
+
+@pytest.fixture(scope="session")
+def every_kind(tmp_path_factory) -> Results:
+    """What `every` collects, for tests that change nothing."""
+    return Tree(tmp_path_factory.mktemp("every"), EVERY, FURTHER).collect()
+
+
+def _cell(model: str, task: str) -> dict:
     # a little of each task's own in every model, so that intervals are not empty
-    wobble = ((place * 7 + MODELS.index(model) * 3) % 5 - 2) / 10
-    result = {"metric": "accuracy", "mean": 50 + QUALITY[model] + wobble, "std": 0.5, "runs": 3, "majority": 50.0}
+    wobble = (zlib.crc32(f"{model} {task}".encode()) % 5 - 2) / 10
+    mean = 50 + QUALITY.get(model, 42.0 if is_teacher(model) else 19.0) + wobble
+    result = {"metric": "accuracy", "mean": mean, "std": 0.5, "runs": 3, "majority": 50.0}
     results = {column.key: result for column in columns_of([task])}
     return {"model": model, "task": task, "learning_rate": 3e-5, "results": results, "runs": []}
 
 
-def _distilled(student: str, steps: int) -> dict:
-    loss = {"minilm": 0.21, "minimoe": 0.20}.get(student, 0.22)
-    metrics = {"heldout_loss": loss, "heldout_loss_initial": 1.9, "train_loss": 0.2, "steps": steps, "records": 9}
-    if student == "minimoe":
-        metrics["expert_load"] = {"ffn": [[0.25, 0.25, 0.25, 0.25], [0.7, 0.1, 0.1, 0.1]]}
+def _distilled(round_: Round, name: str, steps: int) -> dict:
+    heldout = {"minilm": 0.21, "minimoe": 0.20}.get(name, 0.22)
+    metrics = {"heldout_loss": heldout, "heldout_loss_initial": 1.9, "train_loss": 0.2, "steps": steps, "records": 9}
+    shape = round_.students.get(name)
+    if shape and shape.experts.ffn > 1:
+        even, uneven = [1 / shape.experts.ffn] * shape.experts.ffn, [0.7, 0.3, *[0.0] * (shape.experts.ffn - 2)]
+        metrics["expert_load"] = {"ffn": [even, uneven]}
         metrics["router_entropy"] = {"ffn": [1.31, 0.77]}
+    if shape and shape.sparsity:
+        metrics["sparsity"] = shape.sparsity
+    if round_.assistant and name == ASSISTANT:
+        score = {"heldout_loss": 0.1, "metric": 0.9, "score": 1.04}
+        metrics |= {"sparsity": 70, "candidates": {"0": score, "70": score | {"score": 1.05}}}
     return metrics

@@ -14,31 +14,21 @@ def test_rows_follow_the_table_not_the_folder(tree):
     assert set(results.curves.student) == {"minimoe"}
 
 
-def test_kinds_come_from_params_and_steps(tree):
-    kinds = {name: model.kind for name, model in tree.collect().models.items()}
-    assert kinds == {
-        "teacher": "Teacher",
-        "base/minilm": "MiniLM",
-        "base/minimoe": "MiniMoE",
-        "base/assistant": "MiniLM",
-        "assisted/minilm-ta": "MiniLM with assistant",
-        "control/scratch": "No distillation",
-    }
-
-
 @pytest.mark.parametrize(
     ("path", "stage"),
     [
         ("metrics/finetune/base/minilm/rte.json", "finetune@base/minilm-rte"),
         ("metrics/cost/teacher.json", "cost@teacher"),
+        ("metrics/finetune/teachers/large/rte.json", "finetune@teachers/large-rte"),
+        ("metrics/distill/ofa.json", "distill@ofa"),
         ("metrics/distill/assisted.json", "distill@assisted"),
         ("curves/base.csv", "distill@base"),
     ],
 )
-def test_a_missing_cell_names_its_command(tree, path, stage):
-    (tree.root / path).unlink()
+def test_a_missing_cell_names_its_command(every, path, stage):
+    (every.root / path).unlink()
     with pytest.raises(UserError) as error:
-        tree.collect()
+        every.collect()
     assert path in str(error.value) and f"dvc repro '{stage}'" in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -49,6 +39,8 @@ def test_a_missing_cell_names_its_command(tree, path, stage):
         ("metrics/finetune/teacher/mnli.json", lambda v: v["results"].pop("mnli-mm"), "expected 'mnli-mm'"),
         ("metrics/distill/base.json", lambda v: v.pop("minimoe"), "expected 'minimoe'"),
         ("metrics/distill/base.json", lambda v: v["minimoe"].pop("steps"), "expected 'steps'"),
+        ("metrics/distill/ofa.json", lambda v: v.pop("1L-48H"), "expected '1L-48H'"),
+        ("metrics/distill/disc.json", lambda v: v["assistant"].pop("sparsity"), "expected 'sparsity'"),
         ("metrics/cost/teacher.json", lambda v: v.pop("macs_128"), "expected 'macs_128'"),
         ("metrics/finetune/teacher/rte.json", lambda v: v.pop("results"), "expected 'results'"),
         (
@@ -58,10 +50,10 @@ def test_a_missing_cell_names_its_command(tree, path, stage):
         ),
     ],
 )
-def test_a_torn_cell_is_refused(tree, path, change, expected):
-    tree.edit(path, change)
+def test_a_torn_cell_is_refused(every, path, change, expected):
+    every.edit(path, change)
     with pytest.raises(UserError, match=expected):
-        tree.collect()
+        every.collect()
 
 
 @pytest.mark.parametrize("content", ["", "student,step\nminilm,0\n"])

@@ -5,8 +5,10 @@ from html.parser import HTMLParser
 
 import pytest
 
+from minimoe.report.drawing import slug
 from minimoe.report.figures import front
 from minimoe.report.findings import find
+from minimoe.report.models import FAMILIES, KINDS
 from minimoe.report.page import page
 
 VOID = {"meta", "br", "wbr", "link", "img"}
@@ -49,21 +51,59 @@ def html(tree) -> str:
     return page(results, find(results))
 
 
-def test_tags_nest_and_ids_are_unique(html):
-    ids = Page(html).ids
+@pytest.fixture(scope="session")
+def long(every_kind) -> str:
+    """The page of a table with every kind of model."""
+    return page(every_kind, find(every_kind))
+
+
+@pytest.mark.parametrize("name", ["html", "long"])
+def test_tags_nest_and_ids_are_unique(request, name):
+    ids = Page(request.getfixturevalue(name)).ids
     assert len(ids) == len(set(ids))
 
 
-def test_it_is_self_contained(html):
+@pytest.mark.parametrize("name", ["html", "long"])
+def test_it_is_self_contained(request, name):
+    html = request.getfixturevalue(name)
     loaded = [address for tag, address in Page(html).links if tag not in ("a", "use")]
     assert loaded == []
     assert "@import" not in html and not re.search(r"url\((?!#)", html)
 
 
-def test_no_placeholder_colour_is_left(html):
+@pytest.mark.parametrize("name", ["html", "long"])
+def test_no_placeholder_colour_is_left(request, name):
+    html = request.getfixturevalue(name)
     assert not re.search(r"#0[12]0[12]0\d", html)
     used, defined = set(re.findall(r"var\((--[\w-]+)\)", html)), set(re.findall(r"(--[\w-]+):", html))
     assert used <= defined
+    assert {f"--{slug(family)}" for family in FAMILIES} <= defined
+
+
+def test_a_short_table_is_flat_and_a_long_one_is_by_kind(html, long, every_kind):
+    assert 'class="group"' not in html
+    kinds = [model.kind for model in every_kind.models.values()]
+    headings = re.findall(r'<tr class="group"><th colspan="(\d+)">([^<]+)</th>', long)
+    assert [kind for _, kind in headings] == [kind for kind in KINDS if kind in kinds]
+    assert {int(width) for width, _ in headings} == {1 + 1 + 12 + 6}
+
+
+def test_every_kind_is_in_the_legend_assistants_students_with_a_ring(long):
+    legend = re.search(r'<ul class="legend".*?</ul>', long, re.DOTALL)[0]
+    dot = r'<span class="dot{}" style="--c:var\(--sparse-minilm\)"></span>{}'
+    assert re.search(dot.format("", "Sparse MiniLM<"), legend)
+    assert re.search(dot.format(" ring", "Sparse MiniLM with assistant<"), legend)
+
+
+def test_a_chosen_sparsity_stands_beside_its_model(long):
+    assert re.search(r"disc/<wbr>assistant<small>70 %</small>", long)
+
+
+def test_ablations_are_on_the_page(long):
+    for title in ("The curse of the capacity gap", "Number of experts", "Load balance", "The assistant&#39;s choice"):
+        assert f"<h2>{title}</h2>" in long
+    figure = long.index('aria-label="Score and held-out loss over the number of experts')
+    assert "<title>experts/minimoe-1x2: " in long[figure:]
 
 
 def test_light_and_dark_define_the_same_colours(html):

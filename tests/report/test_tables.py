@@ -1,13 +1,15 @@
 """The tables: what is in the files, and the GLUE score only where it is known."""
 
 import math
+import re
 
 import pandas as pd
 import pytest
 
 from minimoe.report.columns import GLUE
 from minimoe.report.findings import find
-from minimoe.report.tables import big, glue_scores, majority_glue, markdown, score, terminal
+from minimoe.report.scores import big, glue_scores, majority_glue, score
+from minimoe.report.tables import markdown, terminal
 from minimoe.report.write import write_report
 
 
@@ -31,8 +33,9 @@ def test_cola_wnli_and_conll_are_outside_the_score(tree):
 def test_glue_is_empty_without_one_of_the_eight(tree):
     results = tree.collect(tasks=[task for task in tree.tasks if task != "rte"])
     assert glue_scores(results).isna().all(axis=None) and majority_glue(results) is None
-    teacher = next(line for line in terminal(results).splitlines() if line.startswith("teacher"))
-    assert teacher.split()[1:4] != [] and "nan" not in terminal(results) + markdown(results, find(results))
+    text = terminal(results, find(results))
+    teacher = next(line for line in text.splitlines() if line.startswith("teacher"))
+    assert teacher.split()[1:4] != [] and "nan" not in text + markdown(results, find(results))
 
 
 def test_glue_has_no_deviation_where_a_task_ran_once(tree):
@@ -48,13 +51,13 @@ def test_csv_files_have_the_documented_columns(tree):
     assert list(scores) == ["model", "task", "metric", "mean", "std", "runs"]
     assert len(scores) == len(tree.models) * (len(tree.tasks) + 2)
     assert list(models) == [
-        "model", "round", "heldout_loss", "macs_128", "params_total", "params_active",
+        "model", "kind", "round", "taught_by", "shape", "heldout_loss", "macs_128", "params_total", "params_active",
         "latency_ms_b1", "latency_ms_b32",
     ]  # fmt: skip
     assert list(models.model) == tree.models
     teacher = models.iloc[0]
     assert pd.isna(teacher["round"]) and pd.isna(teacher.heldout_loss)
-    assert (models["round"][1], models.heldout_loss[1]) == ("base", 0.21)
+    assert tuple(models.iloc[2][:6]) == ("base/minimoe", "MiniMoE", "base", "teacher", "2L-96H, experts 1,4", 0.2)
 
 
 def test_markdown_has_a_row_a_model_and_the_published_numbers_apart(tree):
@@ -62,6 +65,7 @@ def test_markdown_has_a_row_a_model_and_the_published_numbers_apart(tree):
     measured, _, published = text.partition("## Published")
     for model in ["majority label", *tree.models]:
         assert f"| {model} " in measured
+    assert re.search(r"\| assisted/minilm-ta +\| MiniLM with assistant +\|", measured)
     assert "86.7" not in measured and "86.7" in published and "arxiv.org" in published
 
 

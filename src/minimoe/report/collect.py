@@ -12,43 +12,11 @@ from pathlib import Path
 import pandas as pd
 
 from minimoe.errors import UserError
-from minimoe.params.rounds import Round, Student
+from minimoe.params.rounds import Distill, Round
 from minimoe.report.columns import Column, columns_of
+from minimoe.report.models import Model, describe, is_chosen, is_teacher
 
-TEACHER = "teacher"
-KINDS = (
-    "Teacher",
-    "MiniMoE",
-    "MiniMoE with assistant",
-    "MiniLM",
-    "MiniLM with assistant",
-    "No distillation",
-)
 CURVE_COLUMNS = ["student", "step", "train_loss", "heldout_loss"]
-
-
-@dataclass(frozen=True)
-class Model:
-    """A row of the table. Fields after `name` are about its distillation, and empty for the teacher."""
-
-    name: str  # teacher, or round/student
-    round: str = ""
-    shape: Student | None = None
-    taught_by: str = ""  # the name of its teacher: teacher, or round/student
-    steps: int = 0
-    heldout_loss: float | None = None
-    expert_load: Mapping[str, list[list[float]]] | None = None  # by sub-layer: share of tokens [L, E]
-    router_entropy: Mapping[str, list[float]] | None = None  # by sub-layer: nats [L]
-
-    @property
-    def kind(self) -> str:
-        """What it is, in words: one of `KINDS`, the legend of every figure."""
-        if self.shape is None:
-            return "Teacher"
-        if self.steps == 0:
-            return "No distillation"
-        base = "MiniMoE" if max(self.shape.experts.attention, self.shape.experts.ffn) > 1 else "MiniLM"
-        return base if self.taught_by == TEACHER else f"{base} with assistant"
 
 
 @dataclass(frozen=True)
@@ -64,11 +32,12 @@ class Results:
 
 
 def collect(
-    root: str | Path, models: Sequence[str], tasks: Sequence[str], rounds: Mapping[str, Round],
+    root: str | Path, models: Sequence[str], tasks: Sequence[str], rounds: Mapping[str, Round], distill: Distill,
     length: int, batches: Sequence[int],
 ) -> Results:  # fmt: skip
     """Read the metrics of `models` on `tasks` from root/metrics and root/curves.
 
+    distill: the settings of rounds that do not say otherwise.
     length, batches: those of the cost stage, which name its numbers.
     Raises `UserError` for a cell that is missing or not whole.
     """
@@ -79,9 +48,9 @@ def collect(
     scores = scores.sort_values(
         ["model", "task"], key=lambda names: names.map({m: i for i, m in enumerate(models)} | order)
     ).reset_index(drop=True)
-    used = list(dict.fromkeys(model.partition("/")[0] for model in models if model != TEACHER))
+    used = list(dict.fromkeys(model.partition("/")[0] for model in models if not is_teacher(model)))
     return Results(
-        models={model: _model(root, model, rounds) for model in models},
+        models={model: _model(root, model, rounds, distill) for model in models},
         columns=columns,
         scores=scores.drop(columns="majority"),
         majority=_majority(scores),
@@ -102,22 +71,15 @@ def _cell(root: Path, model: str, task: str) -> list[dict]:
     return rows
 
 
-def _model(root: Path, name: str, rounds: Mapping[str, Round]) -> Model:
-    if name == TEACHER:
+def _model(root: Path, name: str, rounds: Mapping[str, Round], distill: Distill) -> Model:
+    if is_teacher(name):
         return Model(name)
     round_, _, student = name.partition("/")
     path, stage = root / f"metrics/distill/{round_}.json", f"distill@{round_}"
     metrics = _get(_json(path, stage), student, path, stage)
-    return Model(
-        name=name,
-        round=round_,
-        shape=rounds[round_].students[student],
-        taught_by=rounds[round_].teacher.removeprefix("models/"),
-        steps=_get(metrics, "steps", path, stage),
-        heldout_loss=_get(metrics, "heldout_loss", path, stage),
-        expert_load=metrics.get("expert_load"),
-        router_entropy=metrics.get("router_entropy"),
-    )
+    for key in ("steps", "heldout_loss", *(["sparsity"] if is_chosen(name, rounds) else [])):
+        _get(metrics, key, path, stage)
+    return describe(name, rounds, distill, metrics)
 
 
 def _costs(root: Path, model: str, length: int, batches: Sequence[int]) -> dict:

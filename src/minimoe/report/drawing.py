@@ -15,10 +15,10 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from minimoe.report.collect import KINDS
+from minimoe.report.models import FAMILIES
 
-ROLES = {name: f"#01010{place}" for place, name in enumerate(["ink", "muted", "rule"])}
-ROLES |= {kind: f"#02020{place}" for place, kind in enumerate(KINDS)}
+ROLES = {name: f"#01010{place}" for place, name in enumerate(["ink", "muted", "rule", "card"])}
+ROLES |= {family: f"#02020{place}" for place, family in enumerate(FAMILIES)}
 STYLE = {
     "svg.fonttype": "none",
     "font.size": 10,

@@ -1,19 +1,26 @@
-"""The page's figures: score against compute, held-out loss over the steps, differences with their intervals."""
+"""The page's figures: score against compute or experts, held-out loss over the steps, differences with intervals.
 
-from collections.abc import Sequence
+A colour is a family of models; a ring instead of a dot, or a broken line, is a student that had an assistant.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 import matplotlib
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from minimoe.report.collect import Results
 from minimoe.report.comparisons import Comparison
 from minimoe.report.drawing import ROLES, STYLE, Spot, place_labels, to_svg
-from minimoe.report.tables import big
+from minimoe.report.models import Model
+from minimoe.report.scores import big, loss
 
 LABELLED = 12  # points or lines that all get a label; of more, those that matter
-DOT = {"marker": "o", "markersize": 7, "markeredgewidth": 0, "zorder": 2}
+DOT = {"marker": "o", "markersize": 6.5, "markeredgewidth": 1.6, "zorder": 2}
 SKIPPED = 0.25  # of a curve's steps: the steep start, which would flatten all that follows
 
 
@@ -28,26 +35,27 @@ def compute_figure(results: Results, scores: pd.Series, label: str, pairs: Seque
             ends = [pair.first, pair.second]
             axes.plot(macs[ends], scores[ends], color=ROLES["muted"], linewidth=1, zorder=1)
         for place, (name, model) in enumerate(results.models.items()):
-            mark = {"color": ROLES[model.kind], "gid": f"mark-{place}"}
-            axes.plot(macs[name], scores[name], **DOT, **mark)
+            axes.plot(macs[name], scores[name], **_dot(model), gid=f"mark-{place}")
         axes.margins(x=0.35, y=0.1)
         low, high = axes.get_xlim()
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 30 * low else (1, 3)))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: big(value).replace(".0", "")))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: re.sub(r"\.0+(?=\D)", "", big(value))))
         axes.xaxis.set_minor_formatter(NullFormatter())
         few = len(scores) <= LABELLED
         named = list(scores.index) if few else front(macs, scores)
-        spots = [Spot(_short(name), macs[name], scores[name]) for name in named]
+        short = Counter(_short(name) for name in results.models)
+        spots = [Spot(n if short[_short(n)] > 1 else _short(n), macs[n], scores[n]) for n in named]
         place_labels(figure, axes, spots, list(zip(macs[scores.index], scores, strict=True)), must=few)
         titles = [f"{name}: {scores[name]:.1f}, {big(macs[name])} multiply-adds" for name in results.models]
         return to_svg(figure, f"compute-{label}", titles)
 
 
-def curves_figure(results: Results, round_: str) -> str | None:
-    """Held-out loss of a round's students over the steps, without the start; None if none was trained."""
+def curves_figure(results: Results, models: Sequence[Model]) -> str | None:
+    """Held-out loss of students of one round over the steps, without the start; None if none was trained."""
+    round_ = models[0].round
     curves = results.curves[(results.curves["round"] == round_) & results.curves.heldout_loss.notna()]
-    last = curves.groupby("student").step.max()
-    curves = curves[curves.student.map(last) > 0]
+    by_name = {model.name.partition("/")[2]: model for model in models if model.steps}
+    curves = curves[curves.student.isin(by_name)]
     if curves.empty:
         return None
     with matplotlib.rc_context(STYLE):
@@ -56,32 +64,57 @@ def curves_figure(results: Results, round_: str) -> str | None:
         axes.grid(axis="y")
         ends, titles = [], []
         for student, curve in curves.groupby("student", sort=False):
-            colour = ROLES[results.models[f"{round_}/{student}"].kind]
-            axes.plot(curve.step, curve.heldout_loss, color=colour, linewidth=1.8, gid=f"mark-{len(titles)}")
-            step, loss = curve.step.iloc[-1], curve.heldout_loss.iloc[-1]
-            ends.append(Spot(f"{student}  {loss:.4f}", step, loss))
-            titles.append(f"{student}: {loss:.4f} at the end")
-        late = curves[curves.step >= SKIPPED * last.max()].heldout_loss
+            model = by_name[student]
+            style = {"color": ROLES[model.family], "linestyle": "--" if model.assisted else "-", "linewidth": 1.8}
+            axes.plot(curve.step, curve.heldout_loss, **style, gid=f"mark-{len(titles)}")
+            step, last = curve.step.iloc[-1], curve.heldout_loss.iloc[-1]
+            ends.append(Spot(f"{student}  {loss(last)}", step, last))
+            titles.append(f"{student}: {loss(last)} at the end")
+        steps = curves.step.max()
+        late = curves[curves.step >= SKIPPED * steps].heldout_loss
         room = 0.06 * (late.max() - late.min()) or 0.01
         axes.set_ylim(late.min() - room, late.max() + room)
-        axes.set_xlim(0, last.max())
+        axes.set_xlim(0, steps)
         place_labels(figure, axes, ends, [], sides=[1], must=len(ends) <= LABELLED)
-        return to_svg(figure, f"curves-{round_}", titles)
+        return to_svg(figure, f"curves-{models[0].name}", titles)
 
 
-def differences_figure(comparisons: Sequence[Comparison], kinds: Sequence[str], name: str) -> str:
-    """Each comparison as a dot with its interval beside a zero line; `kinds` gives each its colour."""
-    count = len(comparisons)
+def experts_figure(results: Results, sweep: Sequence[Model], label: str, scores: pd.DataFrame) -> str:
+    """Score and held-out loss over the feed-forward experts; a line for each number of attention experts."""
+    losses = pd.DataFrame({"mean": {m.name: m.heldout_loss for m in sweep}, "std": float("nan")})
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(6.4, 3.4), layout="constrained")
+        titles: list[str] = []
+        for place, (ylabel, values, form) in enumerate(
+            [(label, scores, "{:.1f}".format), ("held-out loss", losses, loss)]
+        ):
+            axes = figure.add_subplot(1, 2, place + 1, xlabel="feed-forward experts", ylabel=ylabel)
+            axes.set_xscale("log", base=2)
+            axes.grid(axis="y")
+            spots = _sweep_lines(axes, sweep, values, len(titles))
+            titles += [f"{m.name}: {form(values.loc[m.name, 'mean'])}" for m in sweep]
+            axes.margins(x=0.12, y=0.15)
+            axes.set_xticks(counts := sorted({m.shape.experts[1] for m in sweep}), counts)
+            axes.xaxis.set_minor_locator(NullLocator())
+            points = [(m.shape.experts[1], values.loc[m.name, "mean"]) for m in sweep]
+            place_labels(figure, axes, spots, points)
+        return to_svg(figure, f"experts-{sweep[-1].name}", titles)
+
+
+def differences_figure(comparisons: Sequence[Comparison], models: Mapping[str, Model], name: str) -> str:
+    """Each comparison as a dot with its interval beside a zero line, in the colour of its first model."""
+    count, labels = len(comparisons), _pair_labels(comparisons)
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(4.8, 0.75 + 0.45 * count), layout="constrained")
         axes = figure.add_subplot(xlabel="points", yticks=[])
-        for place, (pair, kind) in enumerate(zip(comparisons, kinds, strict=True)):
+        for place, pair in enumerate(comparisons):
+            model = models.get(pair.first)  # a mean of several students is none of them
+            colour = ROLES[model.family if model else "ink"]
             axes.plot([0, 0], [place - 0.18, place + 0.28], color=ROLES["muted"], linewidth=1, zorder=1)
             if pair.low is not None:
-                axes.plot([pair.low, pair.high], [place, place], color=ROLES[kind], linewidth=2.2, alpha=0.5)
-            axes.plot(pair.mean, place, **DOT, color=ROLES[kind], gid=f"mark-{place}")
-            label = f"{_short(pair.first)} − {_short(pair.second)}"
-            axes.text(0, place - 0.38, label, fontsize=9, va="center", transform=axes.get_yaxis_transform())
+                axes.plot([pair.low, pair.high], [place, place], color=colour, linewidth=2.2, alpha=0.5)
+            axes.plot(pair.mean, place, **_dot(model), gid=f"mark-{place}")
+            axes.text(0, place - 0.38, labels[place], fontsize=9, va="center", transform=axes.get_yaxis_transform())
         axes.set_ylim(count - 0.6, -0.7)
         axes.spines["left"].set_visible(False)
         titles = [f"{c.first} minus {c.second}: {c.evidence}; {c.verdict}" for c in comparisons]
@@ -92,6 +125,38 @@ def front(macs: pd.Series, scores: pd.Series) -> list[str]:
     """The models that no other beats with as few multiply-adds."""
     table = pd.DataFrame({"macs": macs, "score": scores}).sort_values(["macs", "score"], ascending=[True, False])
     return list(table.index[table.score > table.score.cummax().shift(fill_value=float("-inf"))])
+
+
+def _sweep_lines(axes: Axes, sweep: Sequence[Model], values: pd.DataFrame, first_mark: int) -> list[Spot]:
+    """A line for each number of attention experts; a name for each where there are several."""
+    spots = []
+    lines = sorted({model.shape.experts[0] for model in sweep})
+    for attention in lines:
+        line = [model for model in sweep if model.shape.experts[0] == attention]
+        x, y = [m.shape.experts[1] for m in line], values.loc[[m.name for m in line], "mean"]
+        axes.plot(x, y, color=ROLES["muted"], linewidth=1, zorder=1)
+        if len(lines) > 1:
+            spots.append(Spot(f"{attention} attention", x[-1], y.iloc[-1]))
+    for place, model in enumerate(sweep):
+        mean, std = values.loc[model.name, ["mean", "std"]]
+        if not pd.isna(std):
+            axes.plot([model.shape.experts[1]] * 2, [mean - std, mean + std], color=ROLES[model.family], alpha=0.5)
+        axes.plot(model.shape.experts[1], mean, **_dot(model), gid=f"mark-{first_mark + place}")
+    return spots
+
+
+def _dot(model: Model | None) -> dict:
+    """The marker of a model; of the mean of several where it is None."""
+    colour = ROLES[model.family if model else "ink"]
+    fill = ROLES["card"] if model and model.assisted else colour
+    return DOT | {"color": colour, "markerfacecolor": fill, "markeredgecolor": colour}
+
+
+def _pair_labels(comparisons: Sequence[Comparison]) -> list[str]:
+    """The two models of every pair, by short names where these tell all the pairs' models apart."""
+    short = [(_short(pair.first), _short(pair.second)) for pair in comparisons]
+    plain = len(set(short)) == len(short) and all(first != second for first, second in short)
+    return [f"{a} − {b}" for a, b in (short if plain else [(pair.first, pair.second) for pair in comparisons])]
 
 
 def _short(name: str) -> str:

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from minimoe.report.collect import TEACHER, Results
-from minimoe.report.comparisons import Comparison, assistants, controls, experts, signed
+from minimoe.report.collect import Results
+from minimoe.report.comparisons import Comparison
+from minimoe.report.models import is_teacher
+from minimoe.report.pairs import controls, pairs
+from minimoe.report.scores import signed
 
 MAX_SENTENCES = 4  # pairs of one kind that get a sentence each; more are summed up in one
 
@@ -24,35 +27,33 @@ class Findings:
 
 def find(results: Results) -> Findings:
     """Everything that the table's models allow to say; what has no counterpart in the table is left out."""
-    by_experts, by_assistants, by_control = experts(results), assistants(results), controls(results)
-    sentences = [
-        *_teacher(results),
-        *_told(by_control, "Distillation"),
-        *_told(by_experts, "Experts at equal compute"),
-        *_told(by_assistants, "A teacher assistant"),
-    ]
-    if comparisons := [*by_control, *by_experts, *by_assistants]:
-        sentences.append(
+    comparisons = [*controls(results), *pairs(results)]
+    told = [_teacher(results, name) for name in results.models if is_teacher(name)]
+    subjects: dict[str, list[Comparison]] = {}
+    for comparison in comparisons:
+        subjects.setdefault(comparison.subject, []).append(comparison)
+    for subject, of_it in subjects.items():
+        told += _told(of_it, subject)
+    if comparisons:
+        told.append(
             "Intervals: over tasks. Every model was distilled once, so the luck of one distillation is not "
             "in them; a difference of held-out loss has no interval at all."
         )
-    return Findings(sentences, comparisons)
+    return Findings(told, comparisons)
 
 
-def _teacher(results: Results) -> list[str]:
-    """The teacher against the majority label: whether there is anything to distil."""
-    if TEACHER not in results.models:
-        return []
-    scores = results.scores[results.scores.model == TEACHER].set_index("task")["mean"]
+def _teacher(results: Results, name: str) -> str:
+    """A teacher against the majority label: whether there is anything to distil."""
+    scores = results.scores[results.scores.model == name].set_index("task")["mean"]
     margins = (scores - pd.Series(results.majority)).sort_values()
     names = {column.key: column.name for column in results.columns}
     not_above = [names[key] for key in margins.index[margins <= 0]]
     smallest = f"the smallest margin is {margins.iloc[0]:.1f} ({names[margins.index[0]]})"
     rest = f"not above it: {', '.join(not_above)}" if not_above else smallest
-    return [
-        f"Teacher: above the majority label in {(margins > 0).sum()} of {len(margins)} columns, by "
+    return (
+        f"{name.capitalize()}: above the majority label in {(margins > 0).sum()} of {len(margins)} columns, by "
         f"{margins.mean():.1f} points on average; {rest}."
-    ]
+    )
 
 
 def _told(comparisons: list[Comparison], subject: str) -> list[str]:

@@ -1,42 +1,31 @@
-"""`Results` → tables: the two CSV files, Markdown, and the compact form for a terminal."""
+"""`Results` → tables: models.csv, Markdown, and the compact form for a terminal."""
 
 import pandas as pd
 from tabulate import tabulate
 
+from minimoe.report.ablations import Section, sections
 from minimoe.report.collect import Results
-from minimoe.report.columns import GLUE
 from minimoe.report.findings import Findings
 from minimoe.report.published import CLAIM, LINK, PAPER, PUBLISHED
+from minimoe.report.scores import big, glue_scores, loss, majority_glue, score
 
 MAJORITY = "majority label"
 
 
 def models_table(results: Results) -> pd.DataFrame:
-    """models.csv: model, round, heldout_loss (both empty for the teacher), the numbers of the cost stage."""
-    rows = [(m.name, m.round or None, m.heldout_loss) for m in results.models.values()]
-    table = pd.DataFrame(rows, columns=["model", "round", "heldout_loss"])
-    return table.join(results.costs, on="model")
-
-
-def glue_scores(results: Results) -> pd.DataFrame:
-    """GLUE score of each model (index): `mean` of the eight and its `std`; empty unless all eight are there.
-
-    The eight are finetuned independently, so the deviation of their mean is sqrt(sum of squares) / 8; it is
-    known only where every one of them has more than one run.
-    """
-    eight = results.scores[results.scores.task.isin(GLUE)]
-    if set(eight.task) != set(GLUE):
-        return pd.DataFrame({"mean": float("nan"), "std": float("nan")}, index=list(results.models))
-    groups = eight.groupby("model", sort=False)
-    std = groups["std"].agg(lambda values: (values**2).sum() ** 0.5 / len(GLUE))
-    return pd.DataFrame({"mean": groups["mean"].mean(), "std": std.where(groups["runs"].min() > 1)})
-
-
-def majority_glue(results: Results) -> float | None:
-    """GLUE score of always answering the majority label; None unless all eight tasks are there."""
-    if not set(GLUE) <= set(results.majority):
-        return None
-    return sum(results.majority[key] for key in GLUE) / len(GLUE)
+    """models.csv: what each model is (empty for a teacher: all but its name and kind), its held-out loss and costs."""
+    rows = [
+        {
+            "model": model.name,
+            "kind": model.kind,
+            "round": model.round or None,
+            "taught_by": model.taught_by or None,
+            "shape": str(model.shape) if model.shape else None,
+            "heldout_loss": model.heldout_loss,
+        }
+        for model in results.models.values()
+    ]
+    return pd.DataFrame(rows).join(results.costs, on="model")
 
 
 def score_rows(results: Results) -> list[list[str]]:
@@ -54,15 +43,11 @@ def score_rows(results: Results) -> list[list[str]]:
 
 def cost_rows(results: Results) -> list[list[str]]:
     """One row a model: name, held-out loss, multiply-adds, total and active parameters, latencies."""
-    return [
-        [
-            row.model,
-            "" if pd.isna(row.heldout_loss) else f"{row.heldout_loss:.4f}",
-            *(big(value) for value in row[4:7]),
-            *(f"{value:.1f}" for value in row[7:]),
-        ]
-        for row in models_table(results).itertuples()
-    ]
+    rows = []
+    for name, model in results.models.items():
+        counts, latencies = results.costs.loc[name].iloc[:3], results.costs.loc[name].iloc[3:]
+        rows.append([name, loss(model.heldout_loss), *map(big, counts), *(f"{value:.1f}" for value in latencies)])
+    return rows
 
 
 def cost_headers(results: Results) -> list[str]:
@@ -76,9 +61,10 @@ def cost_headers(results: Results) -> list[str]:
 
 
 def markdown(results: Results, findings: Findings) -> str:
-    """results.md: what it shows, both tables, published numbers."""
-    headers = ["model", "GLUE", *(column.name for column in results.columns)]
-    costs = cost_headers(results)
+    """results.md: what it shows, all tables, published numbers."""
+    headers = ["model", "kind", "GLUE", *(column.name for column in results.columns)]
+    kinds = {name: model.kind for name, model in results.models.items()}
+    scores = [[row[0], kinds.get(row[0], ""), *row[1:]] for row in score_rows(results)]
     published = [[p.system, p.glue, big(p.macs) if p.macs else "", f"[{p.source}]({p.link})"] for p in PUBLISHED]
     parts = [
         "# Results",
@@ -88,11 +74,12 @@ def markdown(results: Results, findings: Findings) -> str:
         "0-100, on dev sets, for CoNLL-2003 on its test set too. GLUE is the mean of its eight scores and empty "
         "unless all eight are there; "
         "± is the standard deviation over seeds.",
-        _table(score_rows(results), headers, "github"),
+        _table(scores, headers, "github"),
+        *(_section(section) for section in sections(results, findings.comparisons)),
         "## Cost",
-        "Held-out loss: on records kept out of training; compare it among students of one round only. "
-        "Multiply-adds: linear layers of the encoder, one sequence.",
-        _table(cost_rows(results), costs, "github"),
+        "Held-out loss: on records kept out of training; compare it among students of one teacher and one objective "
+        "only. Multiply-adds: linear layers of the encoder, one sequence.",
+        _table(cost_rows(results), cost_headers(results), "github"),
         "## Published, not measured here",
         tabulate(published, ["system", "GLUE", "multiply-adds", "source"], "github"),
         f"{CLAIM} [{PAPER}]({LINK})",
@@ -100,31 +87,25 @@ def markdown(results: Results, findings: Findings) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def terminal(results: Results) -> str:
-    """Both tables, compact."""
+def terminal(results: Results, findings: Findings) -> str:
+    """All tables, compact."""
     headers = ["model", "GLUE", *(column.short for column in results.columns)]
     costs = cost_headers(results)
     costs[1:5] = ["held-out", "mult-adds", "params", "active"]
-    return f"{_table(score_rows(results), headers)}\n\n{_table(cost_rows(results), costs)}"
+    parts = [_table(score_rows(results), headers), _table(cost_rows(results), costs)]
+    for section in sections(results, findings.comparisons):
+        for table in section.tables:
+            headers = [header.replace(", ", "\n") for header in table.headers]
+            parts.append(f"{section.title}: {table.name}\n\n{_table(table.rows, headers)}")
+    return "\n\n".join(parts)
 
 
-def score(mean: float | None, std: float | None = None, runs: int | None = None) -> str:
-    """`81.3`, or `81.3 ± 0.4` where there was more than one run; empty for an unknown score."""
-    if mean is None or pd.isna(mean):
-        return ""
-    known = std is not None and not pd.isna(std) and (runs is None or runs > 1)
-    return f"{mean:.1f} ± {std:.1f}" if known else f"{mean:.1f}"
-
-
-def big(number: float) -> str:
-    """A count with three digits and a unit: 10.9 G, 21.3 M."""
-    number = float(f"{number:.3g}")
-    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if number >= size:
-            return f"{number / size:#.3g}".rstrip(".") + f" {unit}"
-    return f"{number:.0f}"
+def _section(section: Section) -> str:
+    """An ablation's tables in Markdown."""
+    tables = [f"### {table.name}\n\n{_table(table.rows, table.headers, 'github')}" for table in section.tables]
+    return "\n\n".join([f"## {section.title}", section.caption, *tables])
 
 
 def _table(rows: list[list[str]], headers: list[str], style: str = "simple") -> str:
-    align = ["left"] + ["right"] * (len(headers) - 1)
+    align = ["left" if not place or header == "model" else "right" for place, header in enumerate(headers)]
     return tabulate(rows, headers, style, disable_numparse=True, colalign=align)

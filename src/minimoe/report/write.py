@@ -16,5 +16,5 @@ def write_report(results: Results, folder: str | Path) -> None:
         results.scores.to_csv(temporary / "results.csv", index=False)
         models_table(results).to_csv(temporary / "models.csv", index=False)
         (temporary / "results.md").write_text(markdown(results, findings), encoding="utf-8")
-        (temporary / "results.txt").write_text(terminal(results) + "\n", encoding="utf-8")
+        (temporary / "results.txt").write_text(terminal(results, findings) + "\n", encoding="utf-8")
         (temporary / "index.html").write_text(page(results, findings), encoding="utf-8")

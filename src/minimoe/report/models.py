@@ -1,0 +1,170 @@
+"""A row of the table: what kind of model it is, who taught it, with which settings.
+
+All of it is read from params, so that the report can tell which two rows differ in one thing only, and which
+held-out losses measure the same.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from minimoe.params.rounds import ASSISTANT, SPARSIFIED, Distill, OnceForAll, Round
+
+TEACHER = "teacher"
+FURTHER = "teachers"  # a further teacher is teachers/<name>
+FAMILIES = ("Teacher", "MiniLM", "MiniMoE", "Sparse MiniLM", "Once-for-all", "TinyBERT", "No distillation")
+ASSISTED = " with assistant"
+KINDS = tuple(kind for family in FAMILIES for kind in (family, family + ASSISTED))
+# settings that shape a training only under one objective, only with experts, or never
+MINILM = {"relation_heads", "relation_dropout", "log_epsilon", "relation_weights"}
+TINYBERT = {"tinybert_weights"}
+BALANCE = {"load_balance", "balance_padding"}
+IDLE = {"evaluate_every", "assistant_tradeoff"}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A student's shape: its sizes, or the share of its teacher that is cut away (%); and its experts."""
+
+    layers: int | None = None
+    hidden: int | None = None
+    heads: int | None = None
+    neurons: int | None = None
+    sparsity: int | None = None
+    experts: tuple[int, int] = (1, 1)  # of self-attention, of the feed-forward network
+
+    @property
+    def dense(self) -> "Shape":
+        """The same with one expert in each place."""
+        return replace(self, experts=(1, 1))
+
+    def __str__(self) -> str:
+        size = f"{self.layers}L-{self.hidden}H" if self.sparsity is None else f"{self.sparsity} % sparse"
+        return size if self.experts == (1, 1) else f"{size}, experts {self.experts[0]},{self.experts[1]}"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A row of the table. Fields after `name` are about its distillation, and empty for a teacher."""
+
+    name: str  # teacher, teachers/name, or round/student
+    round: str = ""
+    shape: Shape | None = None
+    once_for_all: OnceForAll | None = None  # what it shares weights with while it trains
+    settings: Distill | None = None
+    taught_by: str = ""  # the name of its teacher
+    origin: str = ""  # the name of the teacher that its teacher, or its teacher's, learnt from
+    steps: int = 0
+    heldout_loss: float | None = None
+    expert_load: Mapping[str, list[list[float]]] | None = None  # by sub-layer: share of tokens [L, E]
+    router_entropy: Mapping[str, list[float]] | None = None  # by sub-layer: nats [L]
+    candidates: Mapping[str, Mapping[str, float]] | None = None  # by sparsity: what an assistant was chosen among
+
+    @property
+    def family(self) -> str:
+        """What it is: one of `FAMILIES`, a colour in every figure."""
+        if self.shape is None:
+            return "Teacher"
+        if self.steps == 0:
+            return "No distillation"
+        if self.settings.objective == "tinybert":
+            return "TinyBERT"
+        if self.once_for_all:
+            return "Once-for-all"
+        if self.shape.sparsity is not None:
+            return "Sparse MiniLM"
+        return "MiniLM" if self.shape.experts == (1, 1) else "MiniMoE"
+
+    @property
+    def assisted(self) -> bool:
+        """Whether another student taught it."""
+        return self.steps > 0 and self.taught_by != self.origin
+
+    @property
+    def kind(self) -> str:
+        """Its family, and whether it had an assistant: one of `KINDS`."""
+        return self.family + ASSISTED if self.assisted else self.family
+
+    @property
+    def training(self) -> dict:
+        """The settings that it trained with; those without effect on it are left out."""
+        idle = IDLE | (MINILM if self.settings.objective == "tinybert" else TINYBERT)
+        idle |= BALANCE if self.shape.experts == (1, 1) else set()
+        return {key: value for key, value in self.settings if key not in idle}
+
+    @property
+    def yardstick(self) -> tuple:
+        """What its held-out loss is measured with; two losses compare only where this is the same."""
+        settings = self.settings
+        own = (settings.relation_heads, settings.relation_weights)
+        own = settings.tinybert_weights if settings.objective == "tinybert" else own
+        return self.taught_by, settings.objective, settings.teacher_layer, settings.heldout, repr(own)
+
+
+def differences(first: Model, second: Model) -> set[str]:
+    """In what two students differ: taught_by, once_for_all, size, experts, and settings by their names.
+
+    A setting without effect on one of the two is no difference. Nor is the teacher's layer between students of
+    different teachers, whose layers are not the same ones.
+    """
+    found = {key for key in ("taught_by", "once_for_all") if getattr(first, key) != getattr(second, key)}
+    found |= {"size"} if first.shape.dense != second.shape.dense else set()
+    found |= {"experts"} if first.shape.experts != second.shape.experts else set()
+    shared = first.training.keys() & second.training.keys()
+    if first.settings.objective != second.settings.objective:
+        shared |= MINILM | TINYBERT  # under another objective the student would have trained with these
+    found |= {key for key in shared if getattr(first.settings, key) != getattr(second.settings, key)}
+    return found - {"teacher_layer"} if "taught_by" in found else found
+
+
+def is_teacher(name: str) -> bool:
+    """Whether a row of the table is a teacher that nobody distilled."""
+    return name == TEACHER or name.partition("/")[0] == FURTHER
+
+
+def describe(name: str, rounds: Mapping[str, Round], distill: Distill, metrics: Mapping) -> Model:
+    """The row round/student, with the values that metrics/distill has for it."""
+    round_, _, short = name.partition("/")
+    taught_by = origin = _taught_by(name, rounds)
+    while not is_teacher(origin):
+        origin = _taught_by(origin, rounds)
+    members = rounds[round_].once_for_all
+    return Model(
+        name=name,
+        round=round_,
+        shape=_shape(rounds[round_], short, metrics),
+        once_for_all=members if members and short in members.students else None,
+        settings=rounds[round_].over(distill),
+        taught_by=taught_by,
+        origin=origin,
+        steps=metrics["steps"],
+        heldout_loss=metrics["heldout_loss"],
+        expert_load=metrics.get("expert_load"),
+        router_entropy=metrics.get("router_entropy"),
+        candidates=metrics.get("candidates"),
+    )
+
+
+def is_chosen(name: str, rounds: Mapping[str, Round]) -> bool:
+    """Whether round/student is the assistant that its round chose, whose sparsity only the metrics know."""
+    round_, _, short = name.partition("/")
+    return short == ASSISTANT and rounds[round_].assistant is not None
+
+
+def _taught_by(name: str, rounds: Mapping[str, Round]) -> str:
+    """The teacher of a model. The sparsified teacher teaches as it was before: by the stock teacher's weights."""
+    round_ = rounds[name.partition("/")[0]]
+    if round_.assistant and not is_chosen(name, rounds):
+        return f"{name.partition('/')[0]}/{ASSISTANT}"
+    return TEACHER if round_.teacher == SPARSIFIED else round_.teacher.removeprefix("models/")
+
+
+def _shape(round_: Round, name: str, metrics: Mapping) -> Shape:
+    if round_.once_for_all and name in round_.once_for_all.students:
+        layers, hidden = round_.once_for_all.students[name]
+        size = max(round_.once_for_all.hidden) // round_.once_for_all.heads
+        return Shape(layers, hidden, heads=hidden // size, neurons=4 * hidden)
+    given = round_.students.get(name)
+    if given is None or given.sparsity is not None:
+        return Shape(sparsity=metrics["sparsity"] if given is None else given.sparsity)
+    experts = (given.experts.attention, given.experts.ffn)
+    return Shape(given.layers, given.hidden, given.heads, given.neurons or 4 * given.hidden, experts=experts)

@@ -1,0 +1,129 @@
+"""Which pairs of the table differ in one thing, and what question each answers.
+
+The later row of the table is compared with the earlier one, unless the question says which is which. Held-out losses
+go with a pair only where they measure the same: one teacher and one objective.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from minimoe.report.collect import Results
+from minimoe.report.comparisons import Comparison, compare
+from minimoe.report.models import FURTHER, TEACHER, Model, differences
+
+PUBLISHED = {"relation_dropout", "log_epsilon", "balance_padding"}  # the published loss differs from ours in these
+EXPERTS = "experts or dense"
+CURSE = ("another teacher, dense student", "another teacher, student with experts")
+NOT_SETTINGS = {"taught_by", "once_for_all", "size", "experts"}
+
+
+@dataclass(frozen=True)
+class Question:
+    """One thing that two students can differ in."""
+
+    name: str
+    subject: str
+    fits: Callable[[Model, Model, set[str]], bool]  # whether first against second, with their differences, asks it
+
+
+def _dense(model: Model) -> bool:
+    return model.shape == model.shape.dense
+
+
+def _further(first: Model, second: Model, found: set[str]) -> bool:
+    return found == {"taught_by"} and first.taught_by.startswith(f"{FURTHER}/") and second.taught_by == TEACHER
+
+
+QUESTIONS = (
+    Question(
+        EXPERTS, "Experts at equal compute",
+        lambda first, second, found: found == {"experts"} and _dense(second),
+    ),
+    Question(
+        "with an assistant or without", "A teacher assistant",
+        lambda first, second, found: (
+            found == {"taught_by"} and first.assisted and second.taught_by == first.origin
+        ),
+    ),
+    Question(
+        CURSE[0], "Another teacher, dense student",
+        lambda first, second, found: _further(first, second, found) and _dense(first),
+    ),
+    Question(
+        CURSE[1], "Another teacher, student with experts",
+        lambda first, second, found: _further(first, second, found) and not _dense(first),
+    ),
+    Question(
+        "once for all or alone", "Shared weights, once for all",
+        lambda first, second, found: found == {"once_for_all"} and second.once_for_all is None,
+    ),
+    Question(
+        "published loss or exact", "The published form of the loss",
+        lambda first, second, found: (
+            found <= PUBLISHED and len(found) > 1 and first.settings.relation_dropout > second.settings.relation_dropout
+        ),
+    ),
+)  # fmt: skip
+
+
+def pairs(results: Results) -> list[Comparison]:
+    """Every pair that answers one of `QUESTIONS`, then every pair that differs in one setting."""
+    students = [model for model in results.models.values() if model.steps]
+    found = {(a.name, b.name): differences(a, b) for a in students for b in students if a is not b}
+    chosen = [
+        _pair(results, question.name, question.subject, first, second)
+        for question in QUESTIONS for first in students for second in students
+        if first is not second and question.fits(first, second, found[first.name, second.name])
+    ]  # fmt: skip
+    for place, first in enumerate(students):
+        for second in students[:place]:
+            setting = found[first.name, second.name]
+            if len(setting) == 1 and not setting & NOT_SETTINGS:
+                name = _setting(first, second, *setting)
+                chosen.append(_pair(results, name, name[0].upper() + name[1:], first, second))
+    return chosen
+
+
+def controls(results: Results) -> list[Comparison]:
+    """The mean of the distilled students of a control's size, against the control."""
+    found = []
+    for control in (m for m in results.models.values() if m.family == "No distillation"):
+        size = control.shape.dense
+        students = [m.name for m in results.models.values() if m.steps and m.shape.dense == size]
+        if students:
+            name = f"mean of {len(students)} distilled {size}" if students[1:] else students[0]
+            about = {"question": "distilled or not", "subject": "Distillation", "first": name, "second": control.name}
+            found.append(compare(_scores(results, *students), _scores(results, control.name), **about))
+    return found
+
+
+def _setting(first: Model, second: Model, key: str) -> str:
+    """A setting and its two values, in words."""
+    one, other = getattr(first.settings, key), getattr(second.settings, key)
+    return f"{key.replace('_', ' ')} {one} or {other}"
+
+
+def _pair(results: Results, question: str, subject: str, first: Model, second: Model) -> Comparison:
+    costs = results.costs.loc[first.name] / results.costs.loc[second.name]
+    same = first.yardstick == second.yardstick
+    return compare(
+        _scores(results, first.name),
+        _scores(results, second.name),
+        question=question,
+        subject=subject,
+        first=first.name,
+        second=second.name,
+        heldout=(first.heldout_loss, second.heldout_loss) if same else None,
+        macs=costs.iloc[0],
+        parameters=costs["params_total"],
+        latency=costs.iloc[-1],
+    )
+
+
+def _scores(results: Results, *models: str) -> pd.DataFrame:
+    """Mean score of these models by column, with the column's task beside it."""
+    tasks = {column.key: column.task for column in results.columns}
+    rows = results.scores[results.scores.model.isin(models)]
+    return rows.assign(task=rows.task.map(tasks))[["task", "mean"]]

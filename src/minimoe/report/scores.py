@@ -1,0 +1,79 @@
+"""The scores that a model is judged by, and how numbers are written."""
+
+import pandas as pd
+
+from minimoe.report.collect import Results
+from minimoe.report.columns import CONLL, GLUE
+
+
+def glue_scores(results: Results) -> pd.DataFrame:
+    """GLUE score of each model (index): `mean` of the eight and its `std`; empty unless all eight are there.
+
+    The eight are finetuned independently, so the deviation of their mean is sqrt(sum of squares) / 8; it is
+    known only where every one of them has more than one run.
+    """
+    eight = results.scores[results.scores.task.isin(GLUE)]
+    if set(eight.task) != set(GLUE):
+        return pd.DataFrame({"mean": float("nan"), "std": float("nan")}, index=list(results.models))
+    groups = eight.groupby("model", sort=False)
+    std = groups["std"].agg(lambda values: (values**2).sum() ** 0.5 / len(GLUE))
+    return pd.DataFrame({"mean": groups["mean"].mean(), "std": std.where(groups["runs"].min() > 1)})
+
+
+def majority_glue(results: Results) -> float | None:
+    """GLUE score of always answering the majority label; None unless all eight tasks are there."""
+    if not set(GLUE) <= set(results.majority):
+        return None
+    return sum(results.majority[key] for key in GLUE) / len(GLUE)
+
+
+def headline(results: Results) -> tuple[str, pd.DataFrame]:
+    """The one score a model is judged by: GLUE where all eight are there, else the mean of the columns.
+
+    As its label, and `mean` and `std` of each model (index).
+    """
+    glue = glue_scores(results)
+    if glue["mean"].notna().all():
+        return "GLUE score", glue
+    names = [column.name for column in results.columns]
+    label = names[0] if len(names) == 1 else f"mean of {len(names)} columns"
+    mean = results.scores.groupby("model", sort=False)["mean"].mean()
+    return label, pd.DataFrame({"mean": mean, "std": float("nan")})
+
+
+def headlines(results: Results) -> list[tuple[str, pd.DataFrame]]:
+    """The headline, and CoNLL's test score where the headline is not that score alone."""
+    found = [headline(results)]
+    for column in results.columns:
+        if column.group == CONLL and column.label == "test" and len(results.columns) > 2:
+            scores = results.scores[results.scores.task == column.key].set_index("model")
+            std = scores["std"].where(scores["runs"] > 1)
+            found.append((f"{column.name} F1", pd.DataFrame({"mean": scores["mean"], "std": std})))
+    return found
+
+
+def score(mean: float | None, std: float | None = None, runs: int | None = None) -> str:
+    """`81.3`, or `81.3 ± 0.4` where there was more than one run; empty for an unknown score."""
+    if mean is None or pd.isna(mean):
+        return ""
+    known = std is not None and not pd.isna(std) and (runs is None or runs > 1)
+    return f"{mean:.1f} ± {std:.1f}" if known else f"{mean:.1f}"
+
+
+def signed(points: float) -> str:
+    """Points with their sign, as text."""
+    return f"{points:+.1f}".replace("-", "−")
+
+
+def loss(value: float | None) -> str:
+    """A held-out loss; empty for a teacher, which has none."""
+    return "" if value is None or pd.isna(value) else f"{value:.4f}"
+
+
+def big(number: float) -> str:
+    """A count with three digits and a unit: 10.9 G, 21.3 M."""
+    number = float(f"{number:.3g}")
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if number >= size:
+            return f"{number / size:#.3g}".rstrip(".") + f" {unit}"
+    return f"{number:.0f}"

@@ -1,0 +1,119 @@
+"""What a row is, read from params: kinds, teachers, and what two students differ in."""
+
+import pytest
+
+from minimoe.report.models import KINDS, differences
+
+
+def test_kinds(every):
+    kinds = {name: model.kind for name, model in every.collect().models.items()}
+    assert kinds == {
+        "teacher": "Teacher",
+        "teachers/large": "Teacher",
+        "base/minilm": "MiniLM",
+        "base/minimoe": "MiniMoE",
+        "base/assistant": "MiniLM",
+        "assisted/minilm-ta": "MiniLM with assistant",
+        "control/scratch": "No distillation",
+        "large/minilm": "MiniLM",
+        "large/minimoe": "MiniMoE",
+        "experts/minimoe-1x2": "MiniMoE",
+        "experts/minimoe-4x1": "MiniMoE",
+        "experts/minimoe-4x4": "MiniMoE",
+        "moe-assisted/minimoe-ta": "MiniMoE with assistant",
+        "unbalanced/minimoe": "MiniMoE",
+        "published/minilm": "MiniLM",
+        "tinybert/tinybert": "TinyBERT",
+        "sparse/sparse-90": "Sparse MiniLM",
+        "disc/sparse-90": "Sparse MiniLM with assistant",
+        "disc/assistant": "Sparse MiniLM",
+        "ofa/alone": "MiniLM",
+        "ofa/1L-48H": "Once-for-all",
+        "ofa/1L-96H": "Once-for-all",
+        "ofa/2L-48H": "Once-for-all",
+        "ofa/2L-96H": "Once-for-all",
+    }
+    assert set(kinds.values()) <= set(KINDS)
+
+
+@pytest.mark.parametrize("objective", ["minilm", "tinybert"])
+def test_the_default_objective_counts(every, objective):
+    every.distill = every.distill.model_copy(update={"objective": objective})
+    kind = every.collect(models=["base/minilm"]).models["base/minilm"].kind
+    assert kind == {"minilm": "MiniLM", "tinybert": "TinyBERT"}[objective]
+
+
+@pytest.mark.parametrize(
+    ("name", "taught_by", "origin"),
+    [
+        ("base/minilm", "teacher", "teacher"),
+        ("large/minilm", "teachers/large", "teachers/large"),
+        ("assisted/minilm-ta", "base/assistant", "teacher"),
+        ("sparse/sparse-90", "teacher", "teacher"),  # the sparsified teacher's folder holds the stock teacher
+        ("disc/assistant", "teacher", "teacher"),
+        ("disc/sparse-90", "disc/assistant", "teacher"),
+    ],
+)
+def test_teachers(every, name, taught_by, origin):
+    model = every.collect(models=[name]).models[name]
+    assert (model.taught_by, model.origin) == (taught_by, origin)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("base/minilm", "2L-96H"),
+        ("experts/minimoe-4x1", "2L-96H, experts 4,1"),
+        ("sparse/sparse-90", "90 % sparse"),
+        ("disc/assistant", "70 % sparse"),  # which only the metrics know
+        ("ofa/1L-48H", "1L-48H"),
+    ],
+)
+def test_shapes_in_words(every, name, shape):
+    assert str(every.collect(models=[name]).models[name].shape) == shape
+
+
+def test_a_member_of_once_for_all_has_the_head_size_of_the_widest(every):
+    models = every.collect().models
+    shape = models["ofa/2L-48H"].shape
+    assert (shape.heads, shape.neurons) == (6, 192)
+    assert shape == models["ofa/alone"].shape
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "found"),
+    [
+        ("base/minimoe", "base/minilm", {"experts"}),
+        ("unbalanced/minimoe", "base/minilm", {"experts"}),  # a dense student has no load to balance
+        ("unbalanced/minimoe", "base/minimoe", {"load_balance"}),
+        ("published/minilm", "base/minilm", {"relation_dropout", "log_epsilon"}),
+        ("tinybert/tinybert", "base/minilm", {"objective"}),
+        ("tinybert/tinybert", "published/minilm", {"objective", "relation_dropout", "log_epsilon"}),
+        ("disc/sparse-90", "sparse/sparse-90", {"taught_by"}),
+        ("disc/assistant", "sparse/sparse-90", {"size"}),
+        ("ofa/2L-48H", "ofa/alone", {"once_for_all"}),
+        ("ofa/2L-96H", "base/minilm", {"once_for_all"}),
+        ("large/minilm", "base/minimoe", {"taught_by", "experts"}),
+        ("base/assistant", "base/minilm", {"size"}),
+    ],
+)
+def test_differences(every, first, second, found):
+    models = every.collect().models
+    assert differences(models[first], models[second]) == differences(models[second], models[first]) == found
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "same"),
+    [
+        ("base/minilm", "unbalanced/minimoe", True),
+        ("base/minilm", "published/minilm", True),  # the held-out loss is always the exact one
+        ("base/minilm", "sparse/sparse-90", True),
+        ("base/minilm", "assisted/minilm-ta", False),
+        ("base/minilm", "large/minilm", False),
+        ("base/minilm", "tinybert/tinybert", False),
+        ("disc/assistant", "disc/sparse-90", False),
+    ],
+)
+def test_which_heldout_losses_measure_the_same(every, first, second, same):
+    models = every.collect().models
+    assert (models[first].yardstick == models[second].yardstick) is same
