@@ -84,6 +84,15 @@ def test_saved_as_ours_it_loads_by_its_own_class(kind, tmp_path):
     assert torch.equal(loaded(**batch(kind)).last_hidden_state, model(**batch(kind)).last_hidden_state)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("kind", ["sparse", "sparse-roberta"])
+def test_loaded_in_half_precision_the_places_of_dimensions_stay_integers(kind, dtype, folders):
+    loaded = AutoModel.from_pretrained(folders / kind / "encoder", dtype=dtype)
+    places = loaded.encoder.recover_indices
+    assert (loaded.dtype, places.dtype) == (dtype, torch.int64)
+    assert torch.equal(places, student(kind).encoder.recover_indices)
+
+
 @every_kind
 def test_heads_train(kind, folders):
     model = AutoModelForSequenceClassification.from_pretrained(folders / kind / "classifier")
