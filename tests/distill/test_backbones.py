@@ -11,7 +11,7 @@ from minimoe.corpus.records import Records
 from minimoe.distill.taps import QKV, Teacher
 from minimoe.distill.write import write_students
 from minimoe.models import MiniMoEModel
-from minimoe.params.rounds import Student
+from minimoe.params.rounds import OnceForAll, Student
 
 CASES = [*((kind, "last") for kind in backbones.CONFIGS), ("roberta", 2), ("bert-24-layers", 21)]
 STUDENTS = {
@@ -68,6 +68,17 @@ def test_taps_are_the_projections_of_the_layer_and_nothing_above_it_runs(kind, l
 
 
 @every_case
+def test_states_of_tinybert_are_the_embeddings_and_the_layers_output(kind, layer, teachers, records):
+    teacher = Teacher(teachers[kind], layer, states=True)
+    batch = records[kind].batch(range(6))
+    with torch.no_grad():
+        states = AutoModel.from_pretrained(teachers[kind]).eval()(**batch, output_hidden_states=True).hidden_states
+    taps = teacher(batch)
+    assert torch.equal(taps.embeddings, states[0])
+    assert torch.equal(taps.hidden, states[-1 if layer == "last" else layer])
+
+
+@every_case
 def test_a_round_from_records_to_saved_students(kind, layer, teachers, records, tmp_path):
     before = (teachers[kind] / "model.safetensors").read_bytes()
     made = records[kind]
@@ -101,3 +112,19 @@ def test_positions_of_students_begin_behind_the_padding_id(kind, teachers, recor
         positions.register_forward_pre_hook(lambda _module, ids, seen=seen: seen.append(ids[0]))
         student(**everything)
         assert torch.equal(seen[0], torch.where(mask.bool(), mask.cumsum(1) + 1, 1))
+
+
+@pytest.mark.parametrize("kind", ["electra-narrow", "megatron-bert", "roberta", "xlm-roberta"])
+def test_families_and_tinybert_under_every_kind(kind, teachers, records, tmp_path):
+    made = records[kind]
+    shared = {"records": made, "epochs": 1, "batch": len(made) - 8}
+    sizes = OnceForAll(layers=[2, 1], hidden=[24, 12], heads=4, idle_norms=True)
+    outcomes = run(teachers[kind], {}, once_for_all=sizes, relation_heads=4, **shared)
+    four_heads = {"tiny": Student(layers=2, hidden=12, heads=4)}
+    outcomes |= run(teachers[kind], four_heads, objective="tinybert", **shared)
+    write_students(outcomes, teachers[kind], tmp_path / "round")
+    assert len(outcomes) == 5
+    for name, outcome in outcomes.items():
+        assert outcome.metrics()["heldout_loss"] > 0
+        student = AutoModel.from_pretrained(tmp_path / "round" / name).eval()
+        assert student(**made.batch(range(8))).last_hidden_state.isfinite().all()
