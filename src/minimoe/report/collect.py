@@ -27,7 +27,7 @@ class Results:
     columns: list[Column]
     scores: pd.DataFrame  # results.csv: model, task, metric, mean, std, runs; `task` is a column's key
     majority: dict[str, float]  # by column: the score of always answering the majority label
-    costs: pd.DataFrame  # models.csv without round and heldout_loss; the index is the model
+    costs: pd.DataFrame  # the columns of models.csv from the cost stage; the index is the model
     curves: pd.DataFrame  # round, student, step, train_loss, heldout_loss
 
 
