@@ -4,7 +4,7 @@ import goldens
 import numpy as np
 import pytest
 import torch
-from tiny_rounds import DENSE, EXPERTS, run, settings, weights
+from tiny_rounds import DENSE, EXPERTS, TinyRecords, run, settings, weights
 
 from minimoe.distill.learner import Learner, linear_schedule
 from minimoe.distill.objectives import Totals
@@ -90,6 +90,11 @@ def test_any_teacher_layer_can_be_imitated(teacher, layer):
 def test_settings_that_do_not_fit_are_named(teacher, changes, message):
     with pytest.raises(UserError, match=message):
         run(teacher, {"dense": DENSE}, **changes)
+
+
+def test_records_longer_than_the_teachers_positions_are_named(teacher):
+    with pytest.raises(UserError, match=r"corpus.records.max_length: expected at most 16, .*; got 17"):
+        run(teacher, {"dense": DENSE}, TinyRecords(max_length=17))
 
 
 def test_a_loss_that_is_no_number_stops_the_round(teacher, monkeypatch):

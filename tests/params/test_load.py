@@ -97,8 +97,8 @@ def refused(tmp_path):
         ("corpus.download.wiki", "simple", "corpus.download.wiki: expected a wiki's name such as simplewiki"),
         ("corpus.download.source", "here", "corpus.download.source: expected local, wikipedia, or an http"),
         ("rounds.a b", ROUND, "rounds.a b: expected a name of letters, digits, '.', '_' and '-', got 'a b'"),
-        ("rounds.base.teacher", "teacher", "rounds.base.teacher: expected models/teacher or models/<round>"),
-        ("table.models", ["a"], "table.models.0: expected teacher or <round>/<student>, got 'a'"),
+        ("rounds.base.teacher", "teacher", "rounds.base.teacher: expected models/teacher, models/teachers/<name>"),
+        ("table.models", ["a"], "table.models.0: expected teacher, teachers/<name> or <round>/<student>, got 'a'"),
         ("table.tasks", ["rte", "sst"], "table.tasks.1: expected 'cola', 'sst2'"),
     ],
 )  # fmt: skip

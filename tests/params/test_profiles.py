@@ -67,6 +67,7 @@ def test_every_student_is_in_the_table_or_teaches(name):
     made = {f"{round_}/{model}" for round_, values in params.rounds.items() for model in values.models}
     made |= {f"teachers/{further}" for further in params.teachers}
     teachers = {round_.teacher.removeprefix("models/") for round_ in params.rounds.values()}
+    teachers |= {f"{name}/assistant" for name in params.rounds}  # of its own round
     assert {"teacher"} | made - teachers <= set(params.table.models) <= {"teacher"} | made
 
 

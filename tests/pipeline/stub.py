@@ -46,6 +46,9 @@ def main(stage: str) -> None:
             write("models/teacher/model", PARAMS["seed"], teacher, Path("data/records"))
         case "teachers":
             write(f"models/teachers/{ARGUMENTS[0]}/model", PARAMS["teachers"][ARGUMENTS[0]], Path("data/tokenizer"))
+        case "sparsify":
+            settings = {key: PARAMS["sparsify"][key] for key in ("share", "batch", "sparsities")}
+            write(f"models/sparsified/{ARGUMENTS[0]}/model", settings, Path("data/records"), Path("models/teacher"))
         case "tasks":
             for task in PARAMS["table"]["tasks"]:
                 write(f"data/tasks/{task}/train.jsonl", task)

@@ -12,7 +12,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 STAGES = [path.stem for path in (ROOT / "stages").glob("[a-z]*.py")]
 TASKS = ["rte", "conll2003"]
-MODELS = ["teacher", "base/minilm", "base/minimoe", "assisted/minilm-ta"]
+MODELS = ["teacher", "base/minilm", "base/minimoe", "assisted/minilm-ta", "sparse/sparse"]
 DENSE = {"layers": 2, "hidden": 96}
 
 pytestmark = pytest.mark.slow
@@ -31,6 +31,7 @@ def params() -> dict:
             },
         },
         "assisted": {"teacher": "models/base/assistant", "students": {"minilm-ta": dict(DENSE)}},
+        "sparse": {"teacher": "models/sparsified/teacher", "students": {"sparse": {"sparsity": 80}}},
     }
     values["tasks"] = {task: {} for task in TASKS}
     values["table"] = {"models": MODELS, "tasks": TASKS}
@@ -112,6 +113,14 @@ def assistant(values):
     values["rounds"]["base"]["students"]["assistant"]["layers"] = 4
 
 
+def sparsity(values):
+    values["rounds"]["sparse"]["students"]["sparse"]["sparsity"] = 90
+
+
+def sparsify_share(values):
+    values["sparsify"]["share"] = 0.5
+
+
 def task_rate(values):
     values["tasks"]["rte"] = {"learning_rates": [1e-4]}
 
@@ -137,8 +146,12 @@ CASES = {
     assistant: {"distill@base", "distill@assisted", "report"}
     | cells("assisted/minilm-ta")
     | costs("assisted/minilm-ta"),
+    sparsity: {"distill@sparse", "report"} | cells("sparse/sparse") | costs("sparse/sparse"),
+    sparsify_share: {"sparsify@teacher", "distill@sparse", "report"} | cells("sparse/sparse") | costs("sparse/sparse"),
     task_rate: {"report"} | cells(*MODELS, tasks=["rte"]),
-    distill_rate: {"distill@base", "distill@assisted", "report"} | cells(*STUDENTS) | costs(*STUDENTS),
+    distill_rate: {"distill@base", "distill@assisted", "distill@sparse", "report"}
+    | cells(*STUDENTS)
+    | costs(*STUDENTS),
     runtime: set(),
     one_task_less: {"tasks", "report"},
 }

@@ -16,6 +16,7 @@ from minimoe.distill.loop import Outcome, Pass
 from minimoe.distill.start import Start
 from minimoe.distill.taps import Teacher
 from minimoe.errors import UserError
+from minimoe.models.save import positions
 from minimoe.params.rounds import ASSISTANT, Distill, OnceForAll, Student
 from minimoe.sparsify import Sparsified
 
@@ -55,7 +56,7 @@ def distil(
     accelerator = Accelerator(cpu=device == "cpu")
     teacher = Teacher(teacher_folder, settings.teacher_layer, states=settings.objective == "tinybert")
     teacher.model.to(accelerator.device)
-    _check(teacher, teacher_folder, settings)
+    _check(teacher, teacher_folder, records, settings)
     over = Pass(records, settings, seed, accelerator, micro_batch, log_every)
     start = Start(teacher.config, settings, seed)
     if any(student.sparsity is not None for student in students.values()):
@@ -93,7 +94,13 @@ def _in_precision(teacher: Callable, over: Pass) -> Callable:
     return taps
 
 
-def _check(teacher: Teacher, folder: str | Path, settings: Distill) -> None:
+def _check(teacher: Teacher, folder: str | Path, records: Records, settings: Distill) -> None:
+    longest = positions(teacher.config)
+    if records.manifest["max_length"] > longest:
+        raise UserError(
+            f"corpus.records.max_length: expected at most {longest}, the positions of the teacher {folder}; "
+            f"got {records.manifest['max_length']}"
+        )
     width, heads = teacher.config.hidden_size, settings.relation_heads
     if settings.objective == "minilm" and width % heads:
         raise UserError(

@@ -54,8 +54,8 @@ FORMS = {
     "wiki": "a wiki's name such as simplewiki",
     "date": "latest or yyyymmdd",
     "language": "an ISO code such as en",
-    "teacher": "models/teacher or models/<round>/<student>",
-    "models": "teacher or <round>/<student>",
+    "teacher": "models/teacher, models/teachers/<name>, models/sparsified/teacher or models/<round>/<student>",
+    "models": "teacher, teachers/<name> or <round>/<student>",
 }
 
 
