@@ -88,7 +88,10 @@ def refused(tmp_path):
         ("distill.teacher_layer", 0, "distill.teacher_layer: expected at least 1 or 'last', got 0"),
         ("rounds.control.epochs", -1, "rounds.control.epochs: expected at least 0, got -1"),
         ("tasks.rte", {"batch": 0}, "tasks.rte.batch: expected at least 1, got 0"),
-        ("finetune.seeds", [], "finetune.seeds: expected at least one entry, got []"),
+        ("finetune.seeds", [], "finetune.seeds: expected a list of at least 1, got []"),
+        ("distill.relation_weights", [1.0, 1.0], "distill.relation_weights: expected a list of at least 3, got [1.0, 1.0]"),
+        ("distill.tinybert_weights", [1, 1, 1], "distill.tinybert_weights: expected a list of at most 2, got [1, 1, 1]"),
+        ("distill.relation_weights", [0, 0, 0], "distill.relation_weights: expected at least one weight above 0"),
         ("finetune.seeds", [1, 2, 1], "finetune.seeds: expected each entry once, got 1 again"),
         ("cost.batches", [1, 0], "cost.batches.1: expected at least 1, got 0"),
         # a text of a wrong form
@@ -150,7 +153,7 @@ def test_values_that_contradict_each_other(refused, edits, message):
 def test_every_problem_is_named(refused):
     message = refused({"seed": "x", "distill.epoch": 1, "table.tasks": []})
     assert message.split("; ")[:2] == ["seed: expected a whole number, got 'x'", "distill.epoch: unknown key"]
-    assert "table.tasks: expected at least one entry" in message
+    assert "table.tasks: expected a list of at least 1" in message
 
 
 def test_a_width_is_not_checked_where_params_do_not_tell_it(tmp_path):
