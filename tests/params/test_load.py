@@ -89,9 +89,6 @@ def refused(tmp_path):
         ("rounds.control.epochs", -1, "rounds.control.epochs: expected at least 0, got -1"),
         ("tasks.rte", {"batch": 0}, "tasks.rte.batch: expected at least 1, got 0"),
         ("finetune.seeds", [], "finetune.seeds: expected a list of at least 1, got []"),
-        ("distill.relation_weights", [1.0, 1.0], "distill.relation_weights: expected a list of at least 3, got [1.0, 1.0]"),
-        ("distill.tinybert_weights", [1, 1, 1], "distill.tinybert_weights: expected a list of at most 2, got [1, 1, 1]"),
-        ("distill.relation_weights", [0, 0, 0], "distill.relation_weights: expected at least one weight above 0"),
         ("finetune.seeds", [1, 2, 1], "finetune.seeds: expected each entry once, got 1 again"),
         ("cost.batches", [1, 0], "cost.batches.1: expected at least 1, got 0"),
         # a text of a wrong form

@@ -1,0 +1,81 @@
+"""What rounds and their students may say, beyond the types of single keys."""
+
+import pytest
+from pydantic import ValidationError
+
+from minimoe.params.rounds import OnceForAll, Round, Student
+
+TEACHER, SPARSIFIED = "models/teacher", "models/sparsified/teacher"
+DENSE, SPARSE = {"layers": 2, "hidden": 24}, {"sparsity": 80}
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({}, "layers: missing; a student has layers and hidden, or sparsity"),
+        ({"layers": 2}, "hidden: missing"),
+        ({"layers": 2, "hidden": 25}, "hidden: expected a multiple of heads 12, got 25"),
+        ({**DENSE, **SPARSE}, "hidden: not beside sparsity"),
+        ({**SPARSE, "experts": {"ffn": 4}}, "experts: not beside sparsity"),
+        ({"sparsity": 100}, "less than or equal to 99"),
+        ({"sparsity": 0}, "greater than or equal to 1"),
+    ],
+)
+def test_a_student_has_one_kind_of_shape(values, message):
+    with pytest.raises(ValidationError, match=message):
+        Student.model_validate(values)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"teacher": TEACHER}, "students: expected at least one entry, or once_for_all"),
+        ({"teacher": TEACHER, "students": {"s": SPARSE}}, r"students\.s\.sparsity: expected teacher models/sparsified"),
+        ({"teacher": TEACHER, "students": {"s": DENSE}, "assistant": "auto"}, "assistant: expected students with a"),
+        ({"teacher": SPARSIFIED, "students": {"s": DENSE, "t": SPARSE}, "assistant": "auto"}, "assistant: expected"),
+        (
+            {"teacher": SPARSIFIED, "students": {"assistant": SPARSE}, "assistant": "auto"},
+            "students.assistant: the round",
+        ),
+        (
+            {"teacher": TEACHER, "students": {"1L-12H": DENSE}, "once_for_all": {"layers": [1], "hidden": [12]}},
+            "students.1L-12H: the round makes a model of this name itself",
+        ),
+        ({"teacher": "models/../x", "students": {"s": DENSE}}, "pattern"),
+    ],
+)
+def test_a_rounds_parts_agree(values, message):
+    with pytest.raises(ValidationError, match=message):
+        Round.model_validate(values)
+
+
+def test_a_round_names_all_that_it_makes():
+    once = {"layers": [2, 1], "hidden": [24, 12]}
+    round_ = Round.model_validate({"teacher": TEACHER, "students": {"dense": DENSE}, "once_for_all": once})
+    assert round_.models == ["dense", "1L-12H", "1L-24H", "2L-12H", "2L-24H"]
+    assert round_.shape("1L-24H") == {"layers": 1, "hidden": 24, "once_for_all": True}
+    assert round_.shape("dense")["hidden"] == 24
+    chosen = Round.model_validate({"teacher": SPARSIFIED, "students": {"s": SPARSE}, "assistant": "auto"})
+    assert chosen.models == ["s", "assistant"]
+    assert chosen.shape("s")["sparsity"] == 80
+
+
+@pytest.mark.parametrize(
+    ("hidden", "heads", "message"),
+    [
+        ([25], 12, "the widest to be a multiple of heads 12"),
+        ([24, 13], 12, "multiples of 2, the size of a head, got 13"),
+    ],
+)
+def test_once_for_all_needs_whole_heads(hidden, heads, message):
+    with pytest.raises(ValidationError, match=message):
+        OnceForAll(layers=[1], hidden=hidden, heads=heads)
+
+
+@pytest.mark.parametrize(("name", "count"), [("relation_weights", 3), ("tinybert_weights", 2)])
+def test_some_weight_is_above_nothing(name, count):
+    values = {"teacher": TEACHER, "students": {"s": DENSE}}
+    Round.model_validate(values | {name: [0.0] * (count - 1) + [1.0]})
+    for wrong in ([0.0] * count, [1.0] * (count + 1), [-1.0] + [1.0] * (count - 1)):
+        with pytest.raises(ValidationError):
+            Round.model_validate(values | {name: wrong})
