@@ -8,13 +8,14 @@ chunk of heads: with S the student's relation logits, ∂KL/∂S = rel(student) 
 """
 
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 PADDED = -1e9  # added to scores of padded keys; finite, so that 0 · log 0 is 0
-CHUNK = 8  # relation heads at once: large enough for the matrix products, small enough for the cache
+CHUNK = 1 << 18  # relation probabilities at once: enough for the matrix products, few enough for the cache
 
 
 def relation_logits(x: Tensor, mask: Tensor, heads: int) -> Tensor:
@@ -59,21 +60,28 @@ def exact(x: Tensor) -> Tensor:
 
 
 class _Divergence(torch.autograd.Function):
-    """`divergence`, its gradient taken on the way forward, a chunk of relation heads at a time."""
+    """`divergence`, its gradient taken on the way forward, a few relation matrices at a time.
+
+    With logits S and log normaliser Z of a row, KL = Σ p (S_t − S_s) − Z_t + Z_s, and Z = max S − log max p: so each
+    matrix is exponentiated once, and no logarithm of it is taken.
+    """
 
     @staticmethod
     def forward(ctx, student, teacher, mask, heads):
         student, teacher = split_heads(student, heads), split_heads(teacher, heads)
         real = mask[:, None, :, None].to(student.dtype)  # [B, 1, T, 1]: what is masked here is small, never T × T
         total, gradient = student.new_zeros(()), torch.empty_like(student, memory_format=torch.contiguous_format)
-        for chunk in (slice(start, start + CHUNK) for start in range(0, heads, CHUNK)):
-            target, relation = _log_relation(teacher[:, chunk], mask), _log_relation(student[:, chunk], mask)
-            probability = target.exp()
-            rows = target.sub_(relation).mul_(probability).sum(-1, keepdim=True)
-            total += (rows * real).sum()
-            delta = relation.exp_().sub_(probability)
-            scaled = student[:, chunk] / math.sqrt(student.shape[-1])
-            gradient[:, chunk] = (delta @ scaled) * real + delta.transpose(-1, -2) @ (scaled * real)
+        for at in _chunks(student):
+            rows = at[0], slice(None)
+            keys = PADDED * (1 - real[rows].transpose(-1, -2))  # [b, 1, 1, T]
+            scaled = student[at] / math.sqrt(student.shape[-1])
+            logits, probability, normaliser = _relation(student[at], scaled, keys)
+            target_scaled = teacher[at] / math.sqrt(teacher.shape[-1])
+            target_logits, target, target_normaliser = _relation(teacher[at], target_scaled, keys)
+            logits = target_logits.sub_(logits).mul_(target).sum(-1, keepdim=True)
+            total += ((logits + normaliser - target_normaliser) * real[rows]).sum()
+            delta = probability.sub_(target)
+            gradient[at] = (delta @ scaled) * real[rows] + delta.transpose(-1, -2) @ (scaled * real[rows])
         ctx.save_for_backward(gradient)
         return total
 
@@ -83,8 +91,19 @@ class _Divergence(torch.autograd.Function):
         return (grad * gradient).transpose(1, 2).flatten(2), None, None, None
 
 
-def _log_relation(x: Tensor, mask: Tensor) -> Tensor:
-    """Heads [B, R, T, d] → log rel(X) [B, R, T, T]; at padded keys finite, and its exponential 0."""
-    keys = torch.zeros_like(mask, dtype=x.dtype).masked_fill_(~mask, PADDED)[:, None, None, :]
-    scores = x @ (x / math.sqrt(x.shape[-1])).transpose(-1, -2)
-    return scores.add_(keys).log_softmax(-1)
+def _chunks(x: Tensor) -> Iterator[tuple[slice, slice]]:
+    """Slices of sequences and of relation heads of X [B, R, T, d], whose relation matrices together fit the cache."""
+    sequences, heads, tokens, _ = x.shape
+    many = max(1, CHUNK // tokens**2)
+    rows, columns = max(1, many // heads), min(many, heads)
+    for row in range(0, sequences, rows):
+        for column in range(0, heads, columns):
+            yield slice(row, row + rows), slice(column, column + columns)
+
+
+def _relation(x: Tensor, scaled: Tensor, keys: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """X [b, r, T, d] → logits S [b, r, T, T], rel(X), and the rows' log normalisers Z [b, r, T, 1]."""
+    logits = x @ scaled.transpose(-1, -2)
+    logits += keys
+    probability = logits.softmax(-1)
+    return logits, probability, logits.amax(-1, keepdim=True) - probability.amax(-1, keepdim=True).log()

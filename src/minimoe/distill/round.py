@@ -11,7 +11,7 @@ from accelerate import Accelerator
 
 from minimoe.corpus.records import Records
 from minimoe.distill.assistant import choose
-from minimoe.distill.learner import Learner, autocast
+from minimoe.distill.learner import PRECISIONS, Learner, autocast
 from minimoe.distill.loop import Outcome, Pass
 from minimoe.distill.start import Start
 from minimoe.distill.taps import Teacher
@@ -54,7 +54,8 @@ def distil(
         UserError: settings that do not fit the teacher or the records, or a loss that is no number any more.
     """
     accelerator = Accelerator(cpu=device == "cpu")
-    teacher = Teacher(teacher_folder, settings.teacher_layer, states=settings.objective == "tinybert")
+    states, dtype = settings.objective == "tinybert", PRECISIONS[settings.precision]
+    teacher = Teacher(teacher_folder, settings.teacher_layer, states=states, dtype=dtype)
     teacher.model.to(accelerator.device)
     _check(teacher, teacher_folder, records, settings)
     over = Pass(records, settings, seed, accelerator, micro_batch, log_every)

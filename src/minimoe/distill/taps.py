@@ -82,10 +82,23 @@ class Tap:
 
 
 class Teacher:
-    """A frozen encoder and the tap on one of its layers."""
+    """A frozen encoder and the tap on one of its layers.
 
-    def __init__(self, folder: str | Path, layer: int | str, *, states: bool = False):
+    Args:
+        folder: a Hugging Face model folder.
+        layer: number of the layer from 1, or "last".
+        states: whether hidden states are wanted too.
+        dtype: of its linear layers' weights. In the autocast's own, it need not cast them at every step; the result is
+            the same to the bit.
+    """
+
+    def __init__(
+        self, folder: str | Path, layer: int | str, *, states: bool = False, dtype: torch.dtype | None = None
+    ):
         self.model = AutoModel.from_pretrained(folder, dtype=torch.float32).eval().requires_grad_(False)
+        for module in self.model.modules():
+            if isinstance(module, nn.Linear):
+                module.to(dtype)
         self.config = self.model.config
         self.tap = Tap(self.model, layer, states=states)
 

@@ -1,0 +1,58 @@
+"""`python -m benchmarks [NAME …]`: every benchmark in turn, one table, and benchmarks/results.json.
+
+Each row is a ratio of two things measured in turn in one process. Machines are noisy: read the ratios, not the rates.
+"""
+
+import argparse
+import json
+from importlib import import_module
+from pathlib import Path
+
+import torch
+
+from benchmarks.measure import Row, peak
+from minimoe.memory import keep_freed_memory
+from minimoe.runtime import cores
+
+NAMES = ["records", "loader", "step", "rounds", "experts", "family", "grid", "startup"]
+RESULTS = Path(__file__).with_name("results.json")
+
+
+def main() -> None:
+    """Run the benchmarks named on the command line, or all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[[], *NAMES], default=NAMES, metavar="NAME", help=", ".join(NAMES))
+    names = parser.parse_args().names
+    keep_freed_memory()
+    known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"rows": {}}
+    known["machine"] = machine()
+    print(known["machine"], flush=True)
+    for name in names:
+        rows = import_module(f"benchmarks.{name}").run()
+        known["rows"][name] = [row.values() for row in rows]
+        RESULTS.write_text(json.dumps(known, indent=1) + "\n")
+        print("\n".join(line(row) for row in rows), flush=True)
+
+
+def line(row: Row) -> str:
+    """A row of the table."""
+    goal = "" if row.goal is None else f"  (goal {row.goal:.2f})"
+    return (
+        f"{row.what:<58} {row.ours:>10,.1f} {row.unit:<12} {row.baseline:>10,.1f} {row.against:<28}"
+        f" ratio {row.ratio:.2f}{goal}"
+    )
+
+
+def machine() -> str:
+    """The machine in a line."""
+    about = Path("/proc/cpuinfo")
+    lines = about.read_text().splitlines() if about.exists() else []
+    cpu = next((line.split(":")[1].strip() for line in lines if "model name" in line), platform.machine())
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
+    kinds = {"fp32": torch.float32, "bf16": torch.bfloat16}
+    peaks = ", ".join(f"{peak(kind) / 1e9:.0f} GFLOP/s {name}" for name, kind in kinds.items())
+    return f"{cpu}, {cores()} cores, {gpu}; matrix products {peaks}; torch {torch.__version__}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""The distillation step: sequences a second against the naive step in fp32, and the share of the machine's peak.
+
+The peak is that of a large matrix product in the same arithmetic; the work counted is the step's own matrix products.
+Lengths are those of records of at most 128 tokens: nine of ten are full.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from tempfile import TemporaryDirectory
+
+import torch
+from accelerate import Accelerator
+from torch.utils.flop_counter import FlopCounterMode
+from transformers import BertConfig, BertModel
+
+from benchmarks import naive
+from benchmarks.measure import Row, in_turn, peak
+from minimoe.distill.learner import PRECISIONS, Learner, autocast
+from minimoe.distill.objectives import Totals
+from minimoe.distill.start import Start
+from minimoe.distill.taps import Teacher
+from minimoe.params.rounds import Distill, Student
+
+LENGTH = 128
+REPEATS = 3
+
+
+@dataclass(frozen=True)
+class Case:
+    """A teacher's and a student's shape."""
+
+    name: str
+    teacher: tuple[int, int]  # layers, width
+    student: Student
+    relation_heads: int
+    goals: tuple[float, float]  # of the ratio in fp32 and in bf16
+
+
+CASES = [
+    Case("bert-base → 3L-384H", (12, 768), Student(layers=3, hidden=384), 32, (1.6, 3.5)),
+    Case("all-MiniLM-L6 → 3L-192H", (6, 384), Student(layers=3, hidden=192), 24, (2.5, 4.0)),
+]
+
+
+def run() -> list[Row]:
+    """Every case at batch 16 and 32, in fp32 and bf16."""
+    rows = []
+    for case in CASES:
+        with TemporaryDirectory() as folder:
+            BertModel(bert(*case.teacher)).save_pretrained(folder)
+            baseline = naive.Step(
+                bert(*case.teacher), bert(case.student.layers, case.student.hidden), case.relation_heads
+            )
+            for precision, goal in zip(("fp32", "bf16"), case.goals, strict=True):
+                ours = Step(folder, [case.student], case.relation_heads, precision)
+                for size in (16, 32):
+                    data = batch(size)
+                    fast, slow = in_turn(partial(ours, data), partial(baseline, data), REPEATS)
+                    name = f"{case.name}, batch {size}, {precision}"
+                    rows.append(Row(name, "sequences/s", size / fast, size / slow, "the naive step in fp32", goal))
+                    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+                    reached, limit = ours.flops(data) / fast, peak(dtype)
+                    rows.append(Row(f"{name}, of peak", "GFLOP/s", reached / 1e9, limit / 1e9, "matrix product", None))
+    return rows
+
+
+class Step:
+    """One step of a round of these students, as a round takes it."""
+
+    def __init__(self, teacher: str, students: list[Student], heads: int, precision: str = "fp32"):
+        self.settings = settings(heads, precision)
+        self.accelerator = Accelerator(cpu=not torch.cuda.is_available())
+        self.teacher = Teacher(teacher, "last", dtype=PRECISIONS[precision])
+        self.teacher.model.to(self.accelerator.device)
+        start = Start(self.teacher.config, self.settings, 0)
+        self.learners = [
+            Learner(start.student(s).to(self.accelerator.device), self.settings, 1000, 0, self.accelerator, str(n))
+            for n, s in enumerate(students)
+        ]
+
+    def __call__(self, batch: dict[str, torch.Tensor]) -> None:
+        """Take it with ids, mask and segments [B, T]."""
+        with autocast(self.accelerator.device, self.settings.precision):
+            taps = self.teacher(batch)
+        totals = Totals.of([batch["attention_mask"]])
+        for learner in self.learners:
+            learner.accumulate(batch, taps, totals)
+            learner.update()
+
+    def flops(self, batch: dict[str, torch.Tensor]) -> int:
+        """Floating-point operations of the step's matrix products."""
+        with FlopCounterMode(display=False) as counter:
+            self(batch)
+        return counter.get_total_flops()
+
+
+def bert(layers: int, hidden: int) -> BertConfig:
+    """BERT of this shape, 12 heads."""
+    return BertConfig(
+        num_hidden_layers=layers, hidden_size=hidden, num_attention_heads=12, intermediate_size=4 * hidden
+    )
+
+
+def batch(size: int) -> dict[str, torch.Tensor]:
+    """Random sequences; one in ten is short."""
+    generator = torch.Generator().manual_seed(0)
+    lengths = torch.full((size, 1), LENGTH)
+    short = torch.rand(size, 1, generator=generator) < 0.1
+    lengths[short] = torch.randint(8, LENGTH, (int(short.sum()),), generator=generator)
+    mask = (torch.arange(LENGTH) < lengths).long()
+    ids = torch.randint(1000, 30000, (size, LENGTH), generator=generator) * mask
+    return {"input_ids": ids, "attention_mask": mask, "token_type_ids": torch.zeros_like(ids)}
+
+
+def settings(heads: int, precision: str) -> Distill:
+    """The published schedule."""
+    return Distill(
+        epochs=1, batch=16, learning_rate=3e-4, warmup=0.01, weight_decay=0.01, gradient_norm=5.0, adam_epsilon=1e-6,
+        dropout=0.1, precision=precision, objective="minilm", teacher_layer="last", relation_heads=heads,
+        relation_dropout=0.0, log_epsilon=0.0, relation_weights=[1, 1, 1], tinybert_weights=[1, 1], load_balance=0.01,
+        balance_padding=False, assistant_tradeoff=0.2, heldout=8, evaluate_every=100,
+    )  # fmt: skip
