@@ -5,6 +5,7 @@ Each row is a ratio of two things measured in turn in one process. Machines are 
 
 import argparse
 import json
+import platform
 from importlib import import_module
 from pathlib import Path
 
