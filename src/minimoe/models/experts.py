@@ -25,11 +25,25 @@ class Routing:
 
     def sort(self, tokens: Tensor) -> Tensor:
         """[..., D] → [N, D], each expert's tokens together."""
-        return tokens.reshape(-1, tokens.shape[-1])[self.order]
+        return _Permuted.apply(tokens.reshape(-1, tokens.shape[-1]), self.order, self.inverse)
 
     def restore(self, tokens: Tensor, like: Tensor) -> Tensor:
         """[N, D] in sorted order → [..., D] in the order of `like` [..., D']."""
-        return tokens[self.inverse].view(*like.shape[:-1], -1)
+        return _Permuted.apply(tokens, self.inverse, self.order).view(*like.shape[:-1], -1)
+
+
+class _Permuted(torch.autograd.Function):
+    """Rows in another order. Its gradient is gathered; autograd's own would be added up row by row."""
+
+    @staticmethod
+    def forward(ctx, rows: Tensor, order: Tensor, inverse: Tensor) -> Tensor:
+        ctx.save_for_backward(inverse)
+        return rows.index_select(0, order)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, None, None]:
+        (inverse,) = ctx.saved_tensors
+        return grad.index_select(0, inverse), None, None
 
 
 class Router(nn.Linear):
@@ -76,8 +90,13 @@ class ExpertLinear(nn.Linear):
         """Without experts [..., in] → [..., out]; with them [N, in] sorted by expert → [N, out]."""
         if self.experts == 1:
             return super().forward(tokens)
-        product = grouped_matmul(tokens, self.weight.to(tokens.dtype).transpose(1, 2), routing.ends)
-        return product + self.bias.to(product.dtype)[routing.expert]
+        device, dtype = tokens.device.type, tokens.dtype
+        if torch.is_autocast_enabled(device):
+            dtype = torch.get_autocast_dtype(device)
+        product = grouped_matmul(tokens.to(dtype), self.weight.to(dtype).transpose(1, 2), routing.ends)
+        # a product with ones picks the biases, and its gradient adds them up, both faster than by index
+        chosen = functional.one_hot(routing.expert, self.experts).to(dtype)
+        return torch.addmm(product, chosen, self.bias.to(dtype))
 
     def extra_repr(self) -> str:
         """As shown by print."""
