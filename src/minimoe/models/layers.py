@@ -12,6 +12,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from transformers.models.bert.modeling_bert import eager_attention_forward
 
 from .config import MiniMoEConfig
+from .dropout import Dropout, attend
 from .experts import ExpertLinear, Router, Routing
 
 
@@ -36,10 +37,13 @@ class SelfAttention(nn.Module):
         query, key, value = (
             self._heads(linear(tokens, routing), hidden, routing) for linear in (self.query, self.key, self.value)
         )
-        attend = ALL_ATTENTION_FUNCTIONS.get_interface(self.config._attn_implementation, eager_attention_forward)
         dropout = self.dropout if self.training else 0.0
         scale = self.head_size**-0.5
-        context, attention = attend(self, query, key, value, mask, dropout=dropout, scaling=scale, **kwargs)
+        if dropout and hidden.device.type == "cpu" and self.config._attn_implementation == "sdpa":
+            context, attention = attend(query, key, value, mask, dropout, scale), None
+        else:
+            kernel = ALL_ATTENTION_FUNCTIONS.get_interface(self.config._attn_implementation, eager_attention_forward)
+            context, attention = kernel(self, query, key, value, mask, dropout=dropout, scaling=scale, **kwargs)
         return context.reshape(*hidden.shape[:-1], -1), attention
 
     def _heads(self, projected: Tensor, hidden: Tensor, routing: Routing | None) -> Tensor:
@@ -64,7 +68,7 @@ class Output(nn.Module):
         if in_features:
             self.dense = ExpertLinear(experts, in_features, config.width)
         self.LayerNorm = nn.LayerNorm(config.width, eps=config.layer_norm_eps)
-        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+        self.dropout = Dropout(config.hidden_dropout_prob)
 
     def forward(self, tokens: Tensor, residual: Tensor, routing: Routing | None) -> Tensor:
         """tokens [B, T, I], or [N, I] in sorted order, and residual [B, T, D] → [B, T, D]."""

@@ -20,6 +20,7 @@ from transformers.models.bert.modeling_bert import (
 from transformers.models.roberta.modeling_roberta import RobertaEmbeddings
 
 from .config import MiniMoEConfig
+from .dropout import Dropout
 from .layers import Layer, SelfAttention
 
 
@@ -70,6 +71,7 @@ class MiniMoEModel(MiniMoEPreTrainedModel, BertModel):
         BertPreTrainedModel.__init__(self, config)
         embeddings = RobertaEmbeddings if config.embedding_type == "roberta" else BertEmbeddings
         self.embeddings = embeddings(config.inner())
+        self.embeddings.dropout = Dropout(config.hidden_dropout_prob)
         self.encoder = Encoder(config)
         self.pooler = BertPooler(config) if add_pooling_layer else None
         self.post_init()
