@@ -11,6 +11,7 @@ from minimoe.distill.round import distil
 from minimoe.distill.write import write_students
 from minimoe.errors import exit_cleanly
 from minimoe.files import whole_file, write_json
+from minimoe.memory import keep_freed_memory
 from minimoe.params import load
 from minimoe.runtime import device, is_main, launch
 
@@ -21,6 +22,7 @@ def main() -> None:
     params = load()
     round_, runtime = params.rounds[name], params.runtime
     launch(runtime.launcher, "stages.distill")
+    keep_freed_memory()
     settings = round_.over(params.distill)
     with ExitStack() as runs:
         trackers = {

@@ -5,6 +5,7 @@ import argparse
 from minimoe import runtime, tracking
 from minimoe.corpus.records import Records
 from minimoe.errors import exit_cleanly
+from minimoe.memory import keep_freed_memory
 from minimoe.params import load
 from minimoe.sparsify.make import sparsify
 
@@ -15,6 +16,7 @@ def main() -> None:
     parser.add_argument("teacher", help="a folder of models/")
     name = parser.parse_args().teacher
     params = load()
+    keep_freed_memory()
     settings = {
         "share": params.sparsify.share,
         "batch": params.sparsify.batch,

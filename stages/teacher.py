@@ -22,8 +22,10 @@ def main() -> None:
 
 def _pretrain(params) -> None:
     from minimoe.corpus.records import Records
+    from minimoe.memory import keep_freed_memory
     from minimoe.teacher.pretrain import pretrain
 
+    keep_freed_memory()
     settings = {**params.teacher.pretrain.model_dump(), "seed": params.seed}
     with tracking.run(params.runtime.tracking, name="teacher", tags={"stage": "teacher"}, params=settings) as tracker:
         loss = pretrain(

@@ -92,9 +92,7 @@ class Teacher:
             the same to the bit.
     """
 
-    def __init__(
-        self, folder: str | Path, layer: int | str, *, states: bool = False, dtype: torch.dtype | None = None
-    ):
+    def __init__(self, folder: str | Path, layer: int | str, *, states: bool = False, dtype: torch.dtype | None = None):
         self.model = AutoModel.from_pretrained(folder, dtype=torch.float32).eval().requires_grad_(False)
         for module in self.model.modules():
             if isinstance(module, nn.Linear):

@@ -19,11 +19,13 @@ import torch
 from torch import nn
 from tqdm import tqdm
 from transformers import AutoModel, PreTrainedModel
+from transformers.utils import logging
 
 import minimoe.models  # noqa: F401  (makes the student classes known to AutoModel)
 from minimoe.errors import UserError
 from minimoe.models.save import positions
 
+logging.set_verbosity_error()  # a head is left out, as it should be
 WARM_UP = 3  # forward passes before the measured ones: the first pay for allocation and kernel selection
 
 
