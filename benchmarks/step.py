@@ -15,7 +15,7 @@ from transformers import BertConfig, BertModel
 
 from benchmarks import naive
 from benchmarks.measure import Row, in_turn, peak
-from minimoe.distill.learner import PRECISIONS, Learner, autocast
+from minimoe.distill.learner import PRECISIONS, Learner, autocast, share
 from minimoe.distill.objectives import Totals
 from minimoe.distill.start import Start
 from minimoe.distill.taps import Teacher
@@ -82,6 +82,7 @@ class Step:
         """Take it with ids, mask and segments [B, T]."""
         with autocast(self.accelerator.device, self.settings.precision):
             taps = self.teacher(batch)
+        taps = share(taps, batch, self.learners)
         totals = Totals.of([batch["attention_mask"]])
         for learner in self.learners:
             learner.accumulate(batch, taps, totals)

@@ -2,7 +2,7 @@ import goldens
 import pytest
 import torch
 
-from minimoe.distill.relations import divergence, published_divergence, relation_logits
+from minimoe.distill.relations import Target, divergence, published_divergence, relation_logits
 from minimoe.distill.taps import Tap
 
 B, T, R = 3, 11, 12
@@ -44,7 +44,7 @@ def test_relations_equal_the_published(layer, dtype):
 def test_closed_form_equals_autograd(heads):
     student = projections(24, 1).requires_grad_()
     teacher = projections(48, 2)
-    ours, expected = divergence(student, teacher, MASK, heads), plain(student, teacher, MASK, heads)
+    ours, expected = divergence(student, Target(teacher, MASK, heads)), plain(student, teacher, MASK, heads)
     torch.testing.assert_close(ours, expected)
     (gradient,) = torch.autograd.grad(3 * ours, student)
     (expected_gradient,) = torch.autograd.grad(3 * expected, student)
@@ -53,7 +53,7 @@ def test_closed_form_equals_autograd(heads):
 
 def test_zero_when_student_equals_teacher():
     x = projections(24, 1).requires_grad_()
-    loss = divergence(x, x.detach(), MASK, R)
+    loss = divergence(x, Target(x.detach(), MASK, R))
     loss.backward()
     assert abs(loss.item()) < 1e-12
     assert x.grad.abs().max() < 1e-12
@@ -61,17 +61,17 @@ def test_zero_when_student_equals_teacher():
 
 def test_padding_changes_nothing():
     student, teacher = projections(24, 1).requires_grad_(), projections(48, 2)
-    loss = divergence(student, teacher, MASK, R)
+    loss = divergence(student, Target(teacher, MASK, R))
     loss.backward()
     garbage = ~MASK[..., None] * 50.0
-    assert torch.equal(divergence(student + garbage, teacher + garbage, MASK, R), loss)
+    assert torch.equal(divergence(student + garbage, Target(teacher + garbage, MASK, R)), loss)
     assert (student.grad[~MASK] == 0).all()
 
 
 def test_published_form_approaches_the_exact_one():
     student, teacher = projections(24, 1), projections(48, 2)
     published = published_divergence(student, teacher, MASK, R, epsilon=1e-12, dropout=0.0)
-    torch.testing.assert_close(published, divergence(student, teacher, MASK, R), rtol=1e-7, atol=0)
+    torch.testing.assert_close(published, divergence(student, Target(teacher, MASK, R)), rtol=1e-7, atol=0)
 
 
 def test_relation_dropout_drowns_a_perfect_student_in_noise():
@@ -84,6 +84,20 @@ def test_relation_dropout_drowns_a_perfect_student_in_noise():
 
 def test_half_precision_inputs_are_compared_in_fp32():
     student, teacher = projections(24, 1).bfloat16(), projections(48, 2).bfloat16()
-    loss = divergence(student, teacher, MASK, R)
+    loss = divergence(student, Target(teacher, MASK, R))
     assert loss.dtype == torch.float32
     torch.testing.assert_close(loss, plain(student.float(), teacher.float(), MASK, R))
+
+
+@pytest.mark.parametrize("chunk", [1, 1 << 10, 1 << 18])
+def test_relations_kept_for_several_students_are_the_same_to_the_bit(chunk, monkeypatch):
+    monkeypatch.setattr("minimoe.distill.relations.CHUNK", chunk)
+    torch.manual_seed(3)
+    teacher = torch.randn(*MASK.shape, 4 * R)
+    kept = Target(teacher, MASK, R, keep=True)
+    for width in (2 * R, 2 * R, 3 * R):
+        student = torch.randn(*MASK.shape, width)
+        alone, shared = student.clone().requires_grad_(), student.clone().requires_grad_()
+        first, second = divergence(alone, Target(teacher, MASK, R)), divergence(shared, kept)
+        first.backward(), second.backward()
+        assert torch.equal(first, second) and torch.equal(alone.grad, shared.grad)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from minimoe.distill.learner import Learner
+from minimoe.distill.learner import Learner, share
 from minimoe.distill.objectives import Totals
 
 
@@ -64,7 +64,7 @@ def measure(learners: list[Learner], teacher: Callable, batches: list[dict[str, 
     totals = Totals.of([batch["attention_mask"] for batch in batches])
     for batch in batches:
         mask = batch["attention_mask"].bool()
-        taps = teacher(batch)
+        taps = share(teacher(batch), batch, learners)
         for learner in learners:
             learner.student.eval()
             for name in learner.names:

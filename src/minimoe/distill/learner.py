@@ -146,6 +146,14 @@ class Learner:
             _set_random_state(outside, self.accelerator.device)
 
 
+def share(teacher: Taps, batch: dict[str, Tensor], learners: list[Learner]) -> Taps:
+    """The teacher's taps of a batch, whose relations are computed once where more than one student learns from them."""
+    settings = learners[0].settings
+    if settings.objective != "minilm" or sum(len(learner.names) for learner in learners) < 2:
+        return teacher
+    return teacher.shared(batch["attention_mask"].bool(), settings.relation_heads)
+
+
 def autocast(device: torch.device, precision: str):
     """The arithmetic of an encoder's forward pass at this precision."""
     kind = PRECISIONS[precision]

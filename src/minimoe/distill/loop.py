@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from minimoe.corpus.records import Records
 from minimoe.distill.heldout import Heldout, measure
-from minimoe.distill.learner import Learner
+from minimoe.distill.learner import Learner, share
 from minimoe.distill.objectives import Totals
 from minimoe.errors import UserError
 from minimoe.models.student import MiniMoEModel
@@ -110,7 +110,7 @@ class Pass:
         own = Totals.of([batch["attention_mask"] for batch in batches])
         totals = Totals(*(int(self.accelerator.reduce(_tensor(n, batches), "sum")) for n in own))
         for number, batch in enumerate(batches, start=1):
-            taps = teacher(batch)
+            taps = share(teacher(batch), batch, learners)
             for learner in learners:
                 learner.accumulate(batch, taps, totals, last=number == len(batches))
         return {name: logged for learner in learners for name, logged in learner.update().items()}

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from minimoe.distill.relations import divergence, exact, published_divergence, split_heads
+from minimoe.distill.relations import Target, divergence, exact, published_divergence, split_heads
 
 QKV = ("query", "key", "value")
 STATES = ("embeddings", "hidden")
@@ -21,6 +21,11 @@ class Taps(NamedTuple):
     value: Tensor
     embeddings: Tensor | None = None  # the embeddings' output
     hidden: Tensor | None = None  # the layer's output
+    targets: tuple[Target, ...] = ()  # a teacher's, of Q, K and V, where several students share their relations
+
+    def shared(self, mask: Tensor, heads: int) -> "Taps":
+        """Of a teacher, with relations that are computed once for all its students."""
+        return self._replace(targets=tuple(Target(x, mask, heads, keep=True) for x in self[:3]))
 
 
 class Totals(NamedTuple):
@@ -61,13 +66,14 @@ def minilm(
     """
     tokens = int(mask.sum()) if tokens is None else tokens
     total = 0.0
-    for weight, own, target in zip(weights, student[:3], teacher[:3], strict=True):
+    targets = getattr(teacher, "targets", ()) or (None,) * 3
+    for weight, own, target, shared in zip(weights, student[:3], teacher[:3], targets, strict=True):
         if not weight:
             continue
         if log_epsilon or dropout:
             part = published_divergence(own, target, mask, heads, epsilon=log_epsilon, dropout=dropout)
         else:
-            part = divergence(own, target, mask, heads)
+            part = divergence(own, shared or Target(target, mask, heads))
         total = total + weight * part
     return total / (sum(weights) * heads * tokens)
 

@@ -30,16 +30,46 @@ def split_heads(x: Tensor, heads: int) -> Tensor:
     return x.unflatten(-1, (heads, -1)).transpose(1, 2)
 
 
-def divergence(student: Tensor, teacher: Tensor, mask: Tensor, heads: int) -> Tensor:
+class Target:
+    """One projection of the teacher, as what students' relations are compared with.
+
+    Args:
+        teacher: queries, keys or values [B, T, D].
+        mask: true at real tokens [B, T].
+        heads: R, dividing D.
+        keep: whether several students will ask: then its relations are computed once, and B·R·T·T numbers stay.
+    """
+
+    def __init__(self, teacher: Tensor, mask: Tensor, heads: int, *, keep: bool = False):
+        self.teacher, self.heads = split_heads(exact(teacher), heads), heads
+        self.real = mask[:, None, :, None].to(self.teacher.dtype)  # [B, 1, T, 1]: what is masked here is never T × T
+        self._kept: dict | None = {} if keep else None
+
+    def relation(self, at: tuple[slice, slice]) -> tuple[Tensor, Tensor]:
+        """rel(X) of these sequences and heads [b, r, T, T], and Σ p log p of its rows [b, r, T, 1]."""
+        key = (at[0].start, at[1].start)
+        if self._kept is not None and key in self._kept:
+            return self._kept[key]
+        x = self.teacher[at]
+        logits, probability, normaliser = _relation(x, x / math.sqrt(x.shape[-1]), self.keys(at))
+        found = probability, logits.mul_(probability).sum(-1, keepdim=True) - normaliser
+        if self._kept is not None:
+            self._kept[key] = found
+        return found
+
+    def keys(self, at: tuple[slice, slice]) -> Tensor:
+        """What is added to scores [b, 1, 1, T]: nothing at real keys."""
+        return PADDED * (1 - self.real[at[0]].transpose(-1, -2))
+
+
+def divergence(student: Tensor, target: Target) -> Tensor:
     """Sum over rows of KL( rel(teacher) ‖ rel(student) ), computed in at least fp32.
 
     Args:
-        student: one projection of the student [B, T, D].
-        teacher: the same projection of the teacher [B, T, D'].
-        mask: true at real tokens [B, T].
-        heads: R, dividing D and D'.
+        student: one projection of the student [B, T, D]; the target's heads divide D.
+        target: the same projection of the teacher.
     """
-    return _Divergence.apply(exact(student), exact(teacher), mask, heads)
+    return _Divergence.apply(exact(student), target)
 
 
 def published_divergence(
@@ -62,33 +92,29 @@ def exact(x: Tensor) -> Tensor:
 class _Divergence(torch.autograd.Function):
     """`divergence`, its gradient taken on the way forward, a few relation matrices at a time.
 
-    With logits S and log normaliser Z of a row, KL = Σ p (S_t − S_s) − Z_t + Z_s, and Z = max S − log max p: so each
-    matrix is exponentiated once, and no logarithm of it is taken.
+    With logits S and log normaliser Z of a student's row, KL = Σ p log p − Σ p S + Z, and Z = max S − log max rel: so
+    each matrix is exponentiated once, and no logarithm of it is taken.
     """
 
     @staticmethod
-    def forward(ctx, student, teacher, mask, heads):
-        student, teacher = split_heads(student, heads), split_heads(teacher, heads)
-        real = mask[:, None, :, None].to(student.dtype)  # [B, 1, T, 1]: what is masked here is small, never T × T
+    def forward(ctx, student, target):
+        student = split_heads(student, target.heads)
         total, gradient = student.new_zeros(()), torch.empty_like(student, memory_format=torch.contiguous_format)
         for at in _chunks(student):
-            rows = at[0], slice(None)
-            keys = PADDED * (1 - real[rows].transpose(-1, -2))  # [b, 1, 1, T]
+            real, (wanted, entropy) = target.real[at[0]], target.relation(at)
             scaled = student[at] / math.sqrt(student.shape[-1])
-            logits, probability, normaliser = _relation(student[at], scaled, keys)
-            target_scaled = teacher[at] / math.sqrt(teacher.shape[-1])
-            target_logits, target, target_normaliser = _relation(teacher[at], target_scaled, keys)
-            logits = target_logits.sub_(logits).mul_(target).sum(-1, keepdim=True)
-            total += ((logits + normaliser - target_normaliser) * real[rows]).sum()
-            delta = probability.sub_(target)
-            gradient[at] = (delta @ scaled) * real[rows] + delta.transpose(-1, -2) @ (scaled * real[rows])
+            logits, probability, normaliser = _relation(student[at], scaled, target.keys(at))
+            rows = entropy + normaliser - logits.mul_(wanted).sum(-1, keepdim=True)
+            total += (rows * real).sum()
+            delta = probability.sub_(wanted)
+            gradient[at] = (delta @ scaled) * real + delta.transpose(-1, -2) @ (scaled * real)
         ctx.save_for_backward(gradient)
         return total
 
     @staticmethod
     def backward(ctx, grad):
         (gradient,) = ctx.saved_tensors
-        return (grad * gradient).transpose(1, 2).flatten(2), None, None, None
+        return (grad * gradient).transpose(1, 2).flatten(2), None
 
 
 def _chunks(x: Tensor) -> Iterator[tuple[slice, slice]]:
