@@ -6,17 +6,20 @@ every document's pairs from that row (`pairs`) and frames them (`tfrecord`). Bot
 of a pair can come from any document of the corpus, and still little is in memory.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import numpy as np
-from joblib import Parallel, delayed
 from tokenizers import Tokenizer
 from tqdm import tqdm
 
 from minimoe.corpus.pairs import generator, pairs
+from minimoe.corpus.parallel import in_order
 from minimoe.corpus.records import INDEX, MANIFEST, VERSION, checksum
 from minimoe.corpus.tfrecord import IDS_AT, frame
 from minimoe.corpus.tokens import SPECIAL, Corpus, Template, load_tokenizer, pair_template, tokenize
@@ -24,6 +27,15 @@ from minimoe.errors import UserError
 from minimoe.files import whole_folder, write_json
 
 TASK_TOKENS = 1 << 20  # a task is the documents of about so many tokens
+
+
+class Recipe(NamedTuple):
+    """What a document's records depend on, besides the corpus."""
+
+    template: Template
+    budget: int  # the most tokens of A and B together
+    short_probability: float
+    seed: int
 
 
 def build_records(
@@ -60,7 +72,7 @@ def build_records(
             raise UserError(
                 f"{formatted}: one document; expected more, as half of the pairs take their B from another one"
             )
-        recipe = (template, max_length - template.tokens, short_probability, seed)
+        recipe = Recipe(template, max_length - template.tokens, short_probability, seed)
         shards = write_shards(folder, _parts(corpus, Path(work), dtype, recipe, workers), shard_records)
         manifest = {
             "version": VERSION,
@@ -77,40 +89,33 @@ def build_records(
     return manifest
 
 
-def _parts(corpus: Corpus, folder: Path, dtype: str, recipe: tuple, workers: int) -> Iterator:
+def _parts(corpus: Corpus, folder: Path, dtype: str, recipe: Recipe, workers: int) -> Iterator:
     """What `build_part` makes of all documents, in their order."""
-    task = corpus.starts[corpus.documents] // TASK_TOKENS  # by the token that a document starts at
-    edges = [*np.flatnonzero(np.diff(task[:-1], prepend=-1)).tolist(), len(corpus.documents) - 1]
-    spans = list(pairwise(edges))
-    tasks = (delayed(build_part)(folder, dtype, span, *recipe) for span in spans)
-    results = Parallel(n_jobs=workers, return_as="generator")(tasks)
-    with tqdm(desc="records", total=edges[-1], unit="doc", unit_scale=True) as progress:
-        for (first, last), result in zip(spans, results, strict=True):
+    starts, documents = memoryview(corpus.starts), memoryview(corpus.documents)
+    last = len(documents) - 1
+    limits = range(0, starts[-1] + TASK_TOKENS, TASK_TOKENS)
+    edges = {bisect_left(documents, token, hi=last, key=lambda sentence: starts[sentence]) for token in limits}
+    spans = list(pairwise(sorted(edges)))
+    results = in_order(partial(build_part, folder=folder, dtype=dtype, recipe=recipe), spans, workers)
+    with tqdm(desc="records", total=last, unit="doc", unit_scale=True) as progress:
+        for (start, end), result in zip(spans, results, strict=True):
             yield result
-            progress.update(last - first)
+            progress.update(end - start)
 
 
-def build_part(
-    folder: Path,
-    dtype: str,
-    span: tuple[int, int],
-    template: Template,
-    budget: int,
-    short_probability: float,
-    seed: int,
-) -> tuple[bytes, np.ndarray]:
+def build_part(span: tuple[int, int], folder: Path, dtype: str, recipe: Recipe) -> tuple[bytes, np.ndarray]:
     """The records of the documents `span[0]` to `span[1]` as TFRecord frames, and their index."""
     corpus = Corpus.open(folder, dtype)
     width = corpus.tokens.itemsize
     # memory views give plain integers and bytes, several times as fast as arrays do
     tokens = memoryview(corpus.tokens).cast("B")
     starts, documents = memoryview(corpus.starts), memoryview(corpus.documents)
-    before, between, after = (np.array(ids, dtype).tobytes() for ids in template[:3])
-    special = len(template.before) + len(template.between)
+    before, between, after = (np.array(ids, dtype).tobytes() for ids in recipe.template[:3])
+    special = len(recipe.template.before) + len(recipe.template.between)
     frames, index, offset = [], [], IDS_AT
     for document in range(*span):
-        rng = generator(seed, document)
-        for a, b in pairs(document, starts, documents, budget, short_probability, rng):
+        rng = generator(recipe.seed, document)
+        for a, b in pairs(document, starts, documents, recipe.budget, recipe.short_probability, rng):
             side_a, side_b = (tokens[start * width : end * width] for start, end in (a, b))
             ids = b"".join((before, side_a, between, side_b, after))
             first = special + a[1] - a[0]

@@ -11,11 +11,11 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from joblib import Parallel, delayed
 from sentencex import segment
 from tqdm import tqdm
 
 from minimoe.corpus.chunks import Chunk, chunks
+from minimoe.corpus.parallel import in_order
 from minimoe.errors import UserError
 from minimoe.files import whole_folder
 
@@ -67,8 +67,8 @@ def format_corpus(
     pieces = list(chunks(paths, boundary=b"</doc>\n"))
     if not pieces:
         raise UserError(f"{extracted}: no text in it; expected wikiextractor's files such as AA/wiki_00")
-    tasks = (delayed(format_chunk)(piece, language, splitter, min_length) for piece in pieces)
-    results = Parallel(n_jobs=workers, return_as="generator")(tasks)
+    work = partial(format_chunk, language=language, splitter=splitter, min_length=min_length)
+    results = in_order(work, pieces, workers)
     total = Counts()
     with whole_folder(formatted) as folder:
         part = 0

@@ -1,17 +1,18 @@
 """Formatted sentences become one long row of token ids, in files that are read through memory maps."""
 
 import os
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from joblib import Parallel, delayed
 from tokenizers import Tokenizer
 from tqdm import tqdm
 
 from minimoe.corpus.chunks import Chunk, chunks
+from minimoe.corpus.parallel import in_order
+from minimoe.corpus.words import Encoder
 from minimoe.errors import UserError
 
 SPECIAL = ("pad", "mask", "cls", "sep")  # the special tokens that an encoder's tokenizer has
@@ -85,8 +86,7 @@ def pair_template(backend: Tokenizer, name: str | Path) -> Template:
 def tokenize(paths: list[Path], tokenizer: Path, dtype: str, folder: Path, workers: int) -> Corpus:
     """Write the tokens of the formatted files `paths` to `folder`; `tokenizer` is a tokenizer.json."""
     pieces = list(chunks(paths, boundary=b"\n\n"))
-    tasks = (delayed(tokenize_chunk)(piece, str(tokenizer), dtype) for piece in pieces)
-    results = Parallel(n_jobs=workers, return_as="generator")(tasks)
+    results = in_order(partial(tokenize_chunk, tokenizer=str(tokenizer), dtype=dtype), pieces, workers)
     tokens = sentences = 0  # written so far
     total = sum(piece.end - piece.start for piece in pieces)
     with (
@@ -114,17 +114,15 @@ def tokenize_chunk(chunk: Chunk, tokenizer: str, dtype: str) -> tuple[np.ndarray
     Sentences without a token, and documents without a sentence, are left out.
     """
     documents = [[line for line in block.split("\n") if line] for block in chunk.read().split("\n\n")]
-    encodings = _load(tokenizer).encode_batch_fast(list(chain.from_iterable(documents)), add_special_tokens=False)
-    ids = [encoding.ids for encoding in encodings]
-    lengths = np.fromiter(map(len, ids), np.int64, len(ids))
+    rows = _encoder(tokenizer, dtype)(list(chain.from_iterable(documents)))
+    lengths = np.fromiter(map(len, rows), np.int64, len(rows)) // np.dtype(dtype).itemsize
     document = np.repeat(np.arange(len(documents)), [len(lines) for lines in documents])
     counts = np.bincount(document[lengths > 0])
-    row = np.fromiter(chain.from_iterable(ids), dtype, lengths.sum())
-    return row, lengths[lengths > 0], counts[counts > 0]
+    return np.frombuffer(b"".join(rows), dtype), lengths[lengths > 0], counts[counts > 0]
 
 
 @lru_cache(maxsize=1)
-def _load(path: str) -> Tokenizer:
+def _encoder(path: str, dtype: str) -> Encoder:
     """The tokenizer of a worker, which has one core to itself."""
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    return Tokenizer.from_file(path)
+    return Encoder(Tokenizer.from_file(path), dtype)
