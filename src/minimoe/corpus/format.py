@@ -37,7 +37,8 @@ CHARACTER_LANGUAGES = {
 PART_BYTES = 1 << 28  # an output file is closed once it has this many bytes
 
 _DOCUMENT = re.compile(r'<doc [^\n]*?title="([^\n]*)">\n(.*?)</doc>', re.DOTALL)
-_PUBLISHED_ENDS = re.compile(r"(?<=[.!?;。！？；])|(?<=……)")
+_ENDS = re.compile(r"(?<=[.!?;。！？；])")
+_ENDS_AND_DOTS = re.compile(r"(?<=[.!?;。！？；])|(?<=……)")  # half as fast
 
 Splitter = Callable[[str], Iterable[str]]
 
@@ -123,7 +124,7 @@ def sentences(body: str, split: Splitter) -> Iterator[str]:
 
 def published(text: str) -> list[str]:
     """The published rule: a cut after each of `. ! ? ;` and `。！？；……`, also within "3.5" and "U.S."."""
-    return _PUBLISHED_ENDS.split(text)
+    return (_ENDS_AND_DOTS if "……" in text else _ENDS).split(text)
 
 
 def _words(sentence: str) -> int:

@@ -12,6 +12,7 @@ import numpy as np
 from crc32c import crc32c
 from tqdm import tqdm
 
+from minimoe.corpus.maps import Maps
 from minimoe.corpus.tfrecord import masked
 from minimoe.errors import UserError
 
@@ -20,32 +21,27 @@ class PublishedShards:
     """The shards of a folder in the published form, which says nothing of the tokenizer: padding is 0, as BERT's."""
 
     def __init__(self, folder: Path) -> None:
-        self.paths = sorted(folder.glob("*.tfrecord"))
-        if not self.paths:
+        paths = sorted(folder.glob("*.tfrecord"))
+        if not paths:
             raise UserError(f"{folder}: no records in it; expected manifest.json and shards, or .tfrecord files")
-        indices = [
-            np.array(list(scan(path)), np.int64).reshape(-1, 2) for path in tqdm(self.paths, desc="scan", delay=2)
-        ]
+        indices = [np.array(list(scan(path)), np.int64).reshape(-1, 2) for path in tqdm(paths, desc="scan", delay=2)]
         counts = [len(index) for index in indices]
         self.manifest = {
             "count": sum(counts),
             "pad_id": 0,
             "segments": True,
-            "shards": [
-                {"count": count, "files": {path.name: {}}} for path, count in zip(self.paths, counts, strict=True)
-            ],
+            "shards": [{"count": count, "files": {path.name: {}}} for path, count in zip(paths, counts, strict=True)],
         }
         self.ends = np.cumsum(counts)
         self.places = np.concatenate(indices)
+        self.maps = Maps(paths, "u1")
 
     def read(self, rows: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
         """The ids of each record, and the tokens [B] of their first segments."""
         ids, first = [], []
         shards = np.searchsorted(self.ends, rows, side="right").tolist()
         for shard, (start, end) in zip(shards, self.places[rows].tolist(), strict=True):
-            with self.paths[shard].open("rb") as file:
-                file.seek(start)
-                record, segments = parse(file.read(end - start), self.paths[shard])
+            record, segments = parse(self.maps[shard][start:end].tobytes(), self.maps.paths[shard])
             ids.append(record)
             first.append(len(record) - np.count_nonzero(segments))
         return ids, np.array(first)

@@ -16,6 +16,7 @@ import numpy as np
 from crc32c import crc32c
 from tqdm import tqdm
 
+from minimoe.corpus.maps import Maps
 from minimoe.corpus.published import PublishedShards
 from minimoe.errors import UserError
 
@@ -89,7 +90,7 @@ class Shards:
         files = {name: file for shard in shards for name, file in shard["files"].items()}
         for name, file in tqdm(files.items(), desc="check records", unit="file", delay=2):
             _check(folder / name, file)
-        self.paths = [folder / name for name in files if name.endswith(".tfrecord")]
+        self.maps = Maps([folder / name for name in files if name.endswith(".tfrecord")], self.manifest["dtype"])
         indices = [np.load(folder / name) for name in files if name.endswith(".npy")]
         counts = [len(index) for index in indices]
         if counts != [shard["count"] for shard in shards] or sum(counts) != self.manifest["count"]:
@@ -98,7 +99,6 @@ class Shards:
         index = np.concatenate(indices)
         self.starts = index["offset"] // np.dtype(self.manifest["dtype"]).itemsize
         self.lengths, self.first = index["length"].copy(), index["first"].copy()
-        self._maps = {}
 
     def read(self, rows: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
         """The ids of each record, and the tokens [B] of their first segments."""
@@ -106,15 +106,7 @@ class Shards:
         starts = self.starts[rows]
         ends = starts + self.lengths[rows]
         places = zip(shards, starts.tolist(), ends.tolist(), strict=True)
-        return [self._map(shard)[start:end] for shard, start, end in places], self.first[rows]
-
-    def _map(self, shard: int) -> np.ndarray:
-        if shard not in self._maps:
-            self._maps[shard] = np.asarray(np.memmap(self.paths[shard], self.manifest["dtype"], "r"))
-        return self._maps[shard]
-
-    def __getstate__(self) -> dict:
-        return self.__dict__ | {"_maps": {}}  # another process maps the files itself
+        return [self.maps[shard][start:end] for shard, start, end in places], self.first[rows]
 
 
 def checksum(path: Path) -> int:
