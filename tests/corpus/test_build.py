@@ -1,6 +1,7 @@
 import functools
 import json
 
+import backbones
 import numpy as np
 import pytest
 from corpus.tiny_corpus import BERT, WORDS, make_tokenizer, sentences
@@ -9,7 +10,7 @@ from tfrecord.writer import TFRecordWriter
 from transformers import AutoTokenizer
 
 from minimoe.corpus import build as module
-from minimoe.corpus import tokens
+from minimoe.corpus import tokens, words
 from minimoe.corpus.chunks import chunks
 from minimoe.corpus.published import scan
 from minimoe.corpus.records import Records
@@ -42,6 +43,14 @@ def test_the_size_of_tasks_and_shards_changes_no_record(build, small_tasks, monk
     small = ids(build("small", shard_records=7))
     monkeypatch.undo()
     assert ids(build("large", shard_records=10**6)) == small
+
+
+def test_words_that_are_kept_change_no_byte(build, small_tasks, tmp_path, monkeypatch):
+    backbones.make_tokenizer("bert").save_pretrained(tmp_path / "bert")
+    text = "Ann EATS, and (bob) sees.\nThe film is [MASK] in Paris: 3.5!\n\nbob eats the play\n\n" * 50
+    kept = contents(build("kept", text=text, tokenizer=tmp_path / "bert"))
+    monkeypatch.setattr(words, "words", lambda tokenizer: None)
+    assert contents(build("plain", text=text, tokenizer=tmp_path / "bert")) == kept
 
 
 def test_the_seed_changes_the_records(build):

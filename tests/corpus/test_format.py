@@ -42,6 +42,11 @@ def test_the_published_rule_cuts_numbers_and_abbreviations(run):
     assert written == "It all cost $3.\n5 in one year.\nHe asked him why;\n\n"
 
 
+def test_the_published_rule_cuts_behind_every_end_and_every_two_dots():
+    cut = {"a……b": ["a……", "b"], "a…b。": ["a…b。", ""], "3.5; c": ["3.", "5;", " c"], "………。d": ["……", "…", "。", "d"]}
+    assert {text: module.published(text) for text in cut} == cut
+
+
 def test_the_title_is_no_sentence(run):
     title = "A title of more words than a sentence needs &amp; more"
     _, written = run({"AA/wiki_00": document(title, "And here is what it says.")})

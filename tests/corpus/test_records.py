@@ -1,5 +1,7 @@
 import json
 import pickle
+import resource
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -73,6 +75,18 @@ def test_data_loader_workers_and_other_processes(records):
     pickled = pickle.dumps(records)
     copy = pickle.loads(pickled)
     assert [record["input_ids"].tolist() for record in copy] == expected
+
+
+def test_more_shards_than_files_may_be_open(build):
+    records = Records(build(shard_records=5))
+    expected = [record["input_ids"].tolist() for record in records]
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(list(Path("/dev/fd").iterdir())) + 9, hard))
+    try:
+        again = [record["input_ids"].tolist() for record in pickle.loads(pickle.dumps(records))]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert len(records.manifest["shards"]) > 20 and again == expected
 
 
 def flip(path):

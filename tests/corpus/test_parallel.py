@@ -1,0 +1,44 @@
+import operator
+
+import pytest
+
+from minimoe.corpus import parallel
+from minimoe.corpus.parallel import in_order
+from minimoe.errors import UserError
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_results_come_in_the_order_of_the_items(workers, monkeypatch):
+    monkeypatch.setattr(parallel, "ROUND", 3)
+    assert list(in_order(operator.neg, range(20), workers)) == [-item for item in range(20)]
+    assert list(in_order(operator.neg, [], workers)) == []
+
+
+def noting(items, begun):
+    for item in items:
+        begun.append(item)
+        yield item
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_no_more_is_begun_than_a_round(workers, monkeypatch):
+    monkeypatch.setattr(parallel, "ROUND", 3)
+    begun = []
+    results = in_order(operator.neg, noting(range(100), begun), workers)
+    for taken in range(1, 15):
+        next(results)
+        assert taken <= len(begun) <= taken + 3 * workers
+    results.close()
+
+
+def refuse(item):
+    if item == 5:
+        raise UserError("item 5: not this one")
+    return item
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_error_of_a_worker_is_the_callers(workers):
+    with pytest.raises(UserError, match="item 5"):
+        list(in_order(refuse, range(20), workers))
+    assert list(in_order(refuse, range(5), workers)) == list(range(5))
