@@ -26,7 +26,7 @@ from minimoe.corpus.tokens import SPECIAL, Corpus, Template, load_tokenizer, pai
 from minimoe.errors import UserError
 from minimoe.files import whole_folder, write_json
 
-TASK_TOKENS = 1 << 20  # a task is the documents of about so many tokens
+TASK_TOKENS = 1 << 18  # a task is the documents of about so many tokens; of the maps it touches some 100 MB at most
 
 
 class Recipe(NamedTuple):
