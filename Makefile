@@ -1,11 +1,12 @@
 # make repro: the sample, end to end.  make test: lint and tests.  make ui: MLflow on 127.0.0.1.
+# make bench: what is fast, and how fast.
 PYTHON ?= python3
 VENV   ?= .venv
 PORT   ?= 5000
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PYTHONNOUSERSITE = 1
 
-.PHONY: repro test lint ui env clean
+.PHONY: repro test lint bench ui env clean
 
 repro: env
 	python -m minimoe repro
@@ -16,6 +17,9 @@ test: env lint
 lint: env
 	ruff check --no-cache .
 	ruff format --no-cache --check .
+
+bench: env
+	python -m benchmarks
 
 ui: env
 	python -m minimoe ui --port $(PORT)

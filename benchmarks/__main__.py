@@ -15,7 +15,7 @@ from benchmarks.measure import Row, peak
 from minimoe.memory import keep_freed_memory
 from minimoe.runtime import cores
 
-NAMES = ["records", "loader", "step", "rounds", "experts", "grid", "startup"]
+NAMES = ["records", "loader", "step", "rounds", "experts"]
 RESULTS = Path(__file__).with_name("results.json")
 
 
