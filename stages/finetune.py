@@ -17,9 +17,9 @@ def main() -> None:
     parser.add_argument("task", choices=TASKS)
     model, task = vars(parser.parse_args()).values()
     params = load()
-    threads = max(1, runtime.cores() // runtime.workers(params.runtime.workers))
-    os.environ |= {"OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false"}
-    from minimoe.finetune.cell import finetune
+    os.environ |= runtime.cell_environment(runtime.workers(params.runtime.workers))
+    with runtime.importing():
+        from minimoe.finetune.cell import finetune
 
     settings = params.tasks[task].over(params.finetune).model_dump()
     tags = {"stage": "finetune", "model": model, "task": task}

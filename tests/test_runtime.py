@@ -1,3 +1,4 @@
+import gc
 import sys
 
 import pytest
@@ -14,6 +15,30 @@ def test_a_user_error_is_one_line_and_exit_code_one(capsys):
         exit_cleanly(main)
     assert stopped.value.code == 1
     assert capsys.readouterr().err == "error: params.yaml: seed: expected a number\n"
+
+
+def test_an_interrupt_is_one_line_and_the_shells_exit_code(capsys):
+    def main():
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as stopped:
+        exit_cleanly(main)
+    assert stopped.value.code == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_imports_look_for_no_garbage_and_training_does():
+    with pytest.raises(ImportError), runtime.importing():
+        assert not gc.isenabled()
+        raise ImportError
+    assert gc.isenabled()
+    gc.unfreeze()
+
+
+@pytest.mark.parametrize(("workers", "threads"), [(1, "8"), (3, "2"), (20, "1")])
+def test_finetuning_processes_share_the_cores(monkeypatch, workers, threads):
+    monkeypatch.setattr(runtime, "cores", lambda: 8)
+    assert runtime.cell_environment(workers)["OMP_NUM_THREADS"] == threads
 
 
 def test_zero_workers_means_one_per_core():

@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+from multiprocessing import get_context
 from types import SimpleNamespace
 
 import pytest
@@ -67,6 +68,32 @@ def test_sigterm_closes_the_run_as_killed(client):
     with pytest.raises(KeyboardInterrupt), tracking.run(settings(), "run", {}, {}):
         os.kill(os.getpid(), signal.SIGTERM)
     assert only_run(client).info.status == "KILLED"
+
+
+def test_being_ended_twice_does_not_leave_the_run_open(client):
+    with pytest.raises(KeyboardInterrupt), tracking.run(settings(), "run", {}, {}) as tracker:
+        closing, tracker.flush = tracker.flush, lambda: (os.kill(os.getpid(), signal.SIGTERM), closing())
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert only_run(client).info.status == "KILLED"
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_forks_of_a_process_that_is_connected_track_their_own_runs(client):
+    tracking.connect(settings())
+
+    def work(number):
+        with tracking.run(settings(), f"run {number}", {}, {}) as tracker:
+            tracker.metrics({"loss": number})
+
+    forked = [get_context("fork").Process(target=work, args=(number,)) for number in range(3)]
+    [process.start() for process in forked]
+    [process.join() for process in forked]
+    assert [process.exitcode for process in forked] == [0] * 3
+    found = client.search_runs([client.get_experiment_by_name("tests").experiment_id])
+    assert {(run.info.run_name, run.info.status, run.data.metrics["loss"]) for run in found} == {
+        (f"run {number}", "FINISHED", number) for number in range(3)
+    }
 
 
 def test_an_address_that_cannot_be_used_is_named(tmp_path):

@@ -1,7 +1,10 @@
 """The one error that a user sees, and how a stage ends on it."""
 
+import gc
 import sys
 from collections.abc import Callable
+
+INTERRUPTED = 130  # a shell's exit code after Ctrl-C
 
 
 class UserError(Exception):
@@ -12,9 +15,14 @@ class UserError(Exception):
 
 
 def exit_cleanly(main: Callable[[], None]) -> None:
-    """Run `main`; a `UserError` becomes one line on stderr and exit code 1."""
+    """Run `main`; a `UserError` becomes one line on stderr and exit code 1, Ctrl-C one and the shell's code for it."""
+    gc.freeze()
+    gc.enable()  # stages/__init__.py switched it off
     try:
         main()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(INTERRUPTED)

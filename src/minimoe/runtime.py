@@ -1,8 +1,11 @@
 """How many processes and threads the work takes, and on which device. None of it changes a result."""
 
+import gc
 import os
 import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from minimoe.errors import UserError
 
@@ -15,6 +18,22 @@ def cores() -> int:
 def workers(wanted: int) -> int:
     """Processes for `runtime.workers`; 0 means one per core."""
     return wanted or cores()
+
+
+def cell_environment(count: int) -> dict[str, str]:
+    """What shares the cores among `count` finetuning processes; to be set before anything is imported."""
+    return {"OMP_NUM_THREADS": str(max(1, cores() // count)), "TOKENIZERS_PARALLELISM": "false"}
+
+
+@contextmanager
+def importing() -> Iterator[None]:
+    """Import libraries without looking for garbage, a quarter of the time: nearly all that they make stays."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()  # it is not looked through later either
+        gc.enable()
 
 
 def device(wanted: str) -> str:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from minimoe.errors import UserError
+from minimoe.runtime import importing
 
 BATCH = 200  # metrics sent at once; MLflow takes at most 1000
 FLUSH_SECONDS = 10.0  # and no later than this, so that the UI is alive
@@ -75,16 +76,16 @@ def run(tracking, name: str, tags: dict, params: dict) -> Iterator[NoTracker | M
     tracker = MlflowTracker(client, started.info.run_id)
     client.log_batch(tracker.run_id, params=_params(params))
     status = "FAILED"
-    try:
-        with _terminated_as_interrupt():
+    with _terminated_as_interrupt():
+        try:
             yield tracker
-        status = "FINISHED"
-    except KeyboardInterrupt:
-        status = "KILLED"
-        raise
-    finally:
-        tracker.flush()
-        client.set_terminated(tracker.run_id, status)
+            status = "FINISHED"
+        except KeyboardInterrupt:
+            status = "KILLED"
+            raise
+        finally:
+            tracker.flush()
+            client.set_terminated(tracker.run_id, status)
 
 
 def address(uri: str) -> str:
@@ -103,11 +104,14 @@ def address(uri: str) -> str:
 def connect(tracking) -> tuple:
     """MLflow's client and the experiment's id; a new database is set up by one process while others wait."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")  # a fork may not share an open sqlite file
+    with importing():
+        import mlflow.store.tracking.sqlalchemy_store  # noqa: F401  the client would import it for a database
+        from filelock import FileLock
+        from mlflow import MlflowClient
+        from mlflow.exceptions import MlflowException
     for noisy in ("mlflow", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    from filelock import FileLock
-    from mlflow import MlflowClient
-    from mlflow.exceptions import MlflowException
 
     uri = address(tracking.uri)
     try:
@@ -143,9 +147,10 @@ def _flat(values: dict, prefix: str = "") -> dict:
 
 @contextmanager
 def _terminated_as_interrupt() -> Iterator[None]:
-    """SIGTERM ends the block as Ctrl-C does, so that the run is closed."""
+    """SIGTERM ends the block as Ctrl-C does, so that the run is closed; a second one does not keep it from that."""
 
     def interrupt(_signal, _frame):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGTERM, interrupt)

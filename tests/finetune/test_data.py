@@ -24,7 +24,7 @@ def test_texts_and_pairs(tokenizer):
     assert one[0]["labels"] == 1
     two = encode([{"text": "the film", "pair": "a", "label": 2}], TASKS["mnli"], tokenizer, 16)
     assert tokenizer.convert_ids_to_tokens(two[0]["input_ids"]) == ["[CLS]", "the", "film", "[SEP]", "a", "[SEP]"]
-    assert two[0]["token_type_ids"] == [0, 0, 0, 0, 1, 1]
+    assert list(two[0]["token_type_ids"]) == [0, 0, 0, 0, 1, 1]
     assert (
         len(encode([{"text": "a " * 99, "pair": "b " * 99, "label": 2}], TASKS["mnli"], tokenizer, 16)[0]["input_ids"])
         == 16
@@ -34,9 +34,15 @@ def test_texts_and_pairs(tokenizer):
 def test_a_words_label_is_on_its_first_piece(tokenizer):
     made = encode(TAGGED, TASKS["conll2003"], tokenizer, 16)
     assert tokenizer.convert_ids_to_tokens(made[0]["input_ids"]) == ["[CLS]", "b", "##b", "##b", "eats", "a", "[SEP]"]
-    assert made[0]["labels"] == [-100, 1, -100, -100, 0, 0, -100]
+    assert list(made[0]["labels"]) == [-100, 1, -100, -100, 0, 0, -100]
     assert made.gold[0] == ["B-PER", "O", "O"]
     assert made.words == [[0, 1, 2], [0]]
+
+
+def test_examples_are_tokenised_in_parts(tokenizer, monkeypatch):
+    whole = encode(TAGGED * 3, TASKS["conll2003"], tokenizer, 16)
+    monkeypatch.setattr("minimoe.finetune.data.AT_ONCE", 4)
+    assert encode(TAGGED * 3, TASKS["conll2003"], tokenizer, 16) == whole
 
 
 def test_sorting_keeps_answers_beside_their_examples(tokenizer):

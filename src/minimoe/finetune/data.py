@@ -5,7 +5,8 @@ label stands on its first piece; a word without a piece, cut off by the maximum 
 """
 
 import json
-from dataclasses import dataclass
+from array import array
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
@@ -16,15 +17,18 @@ from minimoe.errors import UserError
 from minimoe.tasks.table import Task
 
 IGNORED = -100  # label of a piece that is not predicted
+AT_ONCE = 1000  # examples given to the tokenizer, whose own form of them is large
 
 
 @dataclass
 class Examples:
     """Tokenised examples: a dataset for the Trainer, with the answers that are right."""
 
-    features: list[dict]  # input_ids and their like, lists of one length T; labels: one, or T of them
-    gold: list  # a label each, or for tagging the tags of all words
-    words: list[list[int]]  # for tagging: the words that have a label, in the order of their pieces
+    # input_ids and their like, arrays of one length T, a seventh of what lists take; labels: one, or T of them
+    features: list[dict] = field(default_factory=list)
+    gold: list = field(default_factory=list)  # a label each, or for tagging the tags of all words
+    # for tagging: the words that have a label, in the order of their pieces
+    words: list[list[int]] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.features)
@@ -44,8 +48,10 @@ def read_examples(path: str | Path, limit: int = 0) -> list[dict]:
 
 def encode(examples: list[dict], task: Task, tokenizer, max_length: int, by_length: bool = False) -> Examples:
     """Tokenise, cut to `max_length`, and label; `by_length` sorts, which saves padding where order is free."""
-    encoded = _encode_words if task.kind == "tagging" else _encode_texts
-    made = encoded(examples, task, tokenizer, max_length)
+    add = _add_words if task.kind == "tagging" else _add_texts
+    made = Examples()
+    for start in range(0, len(examples), AT_ONCE):
+        add(made, examples[start : start + AT_ONCE], task, tokenizer, max_length)
     if not by_length:
         return made
     order = sorted(range(len(made)), key=lambda i: len(made.features[i]["input_ids"]))
@@ -54,27 +60,30 @@ def encode(examples: list[dict], task: Task, tokenizer, max_length: int, by_leng
     )
 
 
-def _encode_texts(examples: list[dict], task: Task, tokenizer, max_length: int) -> Examples:
+def _add_texts(made: Examples, examples: list[dict], task: Task, tokenizer, max_length: int) -> None:
     texts = [example["text"] for example in examples]
     pairs = [example["pair"] for example in examples] if len(task.columns) == 3 else None
     encoded = tokenizer(texts, pairs, truncation=True, max_length=max_length)
-    gold = [example["label"] for example in examples]
-    features = [{**{key: encoded[key][i] for key in encoded}, "labels": label} for i, label in enumerate(gold)]
-    return Examples(features, gold, [])
+    for i, example in enumerate(examples):
+        made.features.append({**_arrays(encoded, i), "labels": example["label"]})
+        made.gold.append(example["label"])
 
 
-def _encode_words(examples: list[dict], task: Task, tokenizer, max_length: int) -> Examples:
+def _add_words(made: Examples, examples: list[dict], task: Task, tokenizer, max_length: int) -> None:
     sentences = [example["words"] for example in examples]
     encoded = tokenizer(sentences, is_split_into_words=True, truncation=True, max_length=max_length)
     numbers = {name: number for number, name in enumerate(task.labels)}
-    features, words = [], []
     for i, example in enumerate(examples):
         places = encoded.word_ids(i)
         first = [word is not None and word != before for word, before in zip(places, [None, *places], strict=False)]
         labels = [numbers[example["tags"][word]] if new else IGNORED for word, new in zip(places, first, strict=True)]
-        features.append({**{key: encoded[key][i] for key in encoded}, "labels": labels})
-        words.append([word for word, new in zip(places, first, strict=True) if new])
-    return Examples(features, [example["tags"] for example in examples], words)
+        made.features.append({**_arrays(encoded, i), "labels": array("i", labels)})
+        made.gold.append(example["tags"])
+        made.words.append([word for word, new in zip(places, first, strict=True) if new])
+
+
+def _arrays(encoded, i: int) -> dict[str, array]:
+    return {key: array("i", rows[i]) for key, rows in encoded.items()}
 
 
 class Batches:
@@ -97,8 +106,8 @@ class Batches:
             if key not in features[0]:
                 continue
             rows = [feature[key] for feature in features]
-            if isinstance(rows[0], list):
-                rows = [row + [fill] * (width - len(row)) for row in rows]
+            if isinstance(rows[0], array):
+                rows = [[*row, *[fill] * (width - len(row))] for row in rows]
             batch[key] = torch.tensor(rows, dtype=self.label_type if key == "labels" else torch.int64)
         return batch
 
