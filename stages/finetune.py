@@ -6,6 +6,7 @@ import os
 from minimoe import runtime, tracking
 from minimoe.errors import exit_cleanly
 from minimoe.files import write_json
+from minimoe.memory import keep_freed_memory
 from minimoe.params import load
 from minimoe.tasks.table import TASKS
 
@@ -17,6 +18,7 @@ def main() -> None:
     parser.add_argument("task", choices=TASKS)
     model, task = vars(parser.parse_args()).values()
     params = load()
+    keep_freed_memory()
     os.environ |= runtime.cell_environment(runtime.workers(params.runtime.workers))
     with runtime.importing():
         from minimoe.finetune.cell import finetune

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -46,6 +47,8 @@ def main():
         Path("closed").write_text("")
         raise
     seen = {"stage": os.environ["DVC_STAGE"], "prepared": "colorsys" in sys.modules, "folder": os.getcwd()}
+    if task == "x":
+        time.sleep(float(os.environ.get("SLOW", 0)))
     Path(f"out/{model}").mkdir(parents=True, exist_ok=True)
     Path(f"out/{model}/{task}").write_text(model + task)
     Path(f"{task}.json").write_text(json.dumps(seen))
@@ -54,14 +57,15 @@ if __name__ == "__main__":
     exit_cleanly(main)
 """
 RUN = """
-import sys
+import os, sys
 from functools import partial
 from importlib import import_module
 from minimoe import grid
 from minimoe.errors import exit_cleanly
 
 if __name__ == "__main__":
-    exit_cleanly(lambda: grid.run(sys.argv[2:], int(sys.argv[1]), partial(import_module, "colorsys")))
+    library = os.environ.get("LIBRARY", "colorsys")
+    exit_cleanly(lambda: grid.run(sys.argv[2:], int(sys.argv[1]), partial(import_module, library)))
 """
 CELLS = [f"cell@{model}-{task}" for model in ("teacher", "base/a") for task in "xy"]
 
@@ -119,6 +123,14 @@ def test_every_stage_runs_once_as_under_dvc(folder):
     assert locked(folder) == ours
 
 
+def test_two_folders_do_not_meet(folder, tmp_path_factory):
+    other = Path(shutil.copytree(folder, tmp_path_factory.mktemp("other") / "folder"))
+    one, two = start(folder, SLOW="0.3"), start(other, FAIL="y")
+    assert (finish(one)[0], finish(two)[0]) == (0, 1)
+    assert sorted(locked(folder)) == sorted(CELLS)
+    assert sorted(locked(other)) == sorted([CELLS[0], CELLS[2]])
+
+
 def test_what_is_up_to_date_does_not_run(folder):
     assert finish(start(folder, CELLS[0], workers=1))[0] == 0
     assert finish(start(folder))[0] == 0
@@ -135,6 +147,14 @@ def test_a_stage_that_fails_is_named_and_stops_no_other(folder):
     assert sorted(locked(folder)) == sorted([CELLS[1], CELLS[3]])
 
 
+def test_what_keeps_all_from_starting_is_one_line(folder):
+    broken = "from minimoe.errors import UserError\nraise UserError('params.yaml: wrong')"
+    (folder / "stages" / "broken.py").write_text(broken)
+    code, output = finish(start(folder, LIBRARY="stages.broken"))
+    assert code == 1
+    assert [line[:25] for line in output.splitlines()] == ["error: params.yaml: wrong", "error: a stage failed; it"]
+
+
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
 def test_nothing_outlives_the_parent_and_what_was_done_stays_done(folder, sent):
     process = start(folder, HANG="y", workers=1)
@@ -145,11 +165,13 @@ def test_nothing_outlives_the_parent_and_what_was_done_stays_done(folder, sent):
     assert list(locked(folder)) == [CELLS[0]]
 
 
-def test_a_worker_that_is_killed_ends_the_others(folder):
+@pytest.mark.parametrize("generations", [1, 2])  # a worker, the forge
+def test_a_process_that_is_killed_ends_all_others(folder, generations):
     process = start(folder, HANG="y", workers=1)
-    cell = until_it_hangs(folder)
-    worker = int(Path(f"/proc/{cell}/stat").read_text().rpartition(")")[2].split()[1])
-    os.kill(worker, signal.SIGKILL)
+    ancestor = until_it_hangs(folder)
+    for _ in range(generations):
+        ancestor = int(Path(f"/proc/{ancestor}/stat").read_text().rpartition(")")[2].split()[1])
+    os.kill(ancestor, signal.SIGKILL)
     code, output = finish(process)
     assert code == 1
     assert "error: a stage failed" in output

@@ -21,10 +21,13 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from multiprocessing import get_context, parent_process
 
-from minimoe.errors import INTERRUPTED, UserError
+from minimoe.errors import INTERRUPTED, UserError, exit_cleanly
 
 SPAWN, FORK = get_context("spawn"), get_context("fork")
-COMMAND = re.compile(r"python -m (stages\.\w+)((?: [\w./-]+)*)")  # what can be forked; anything else DVC starts itself
+WARM = (
+    sys.platform == "linux"
+)  # elsewhere, what has loaded such libraries may not fork: DVC starts every command itself
+COMMAND = re.compile(r"python -m (stages\.\w+)((?: [\w./-]+)*)")  # what can be forked; anything else DVC starts
 WRITE_SECONDS = 60  # between two rewritings of dvc.lock; what is finished in between is in DVC's run cache
 LOOK_SECONDS = 0.1  # between two looks at who is alive
 
@@ -34,21 +37,24 @@ def run(stages: list[str], workers: int, prepare: Callable[[], None]) -> None:
 
     Args:
         stages: by DVC's names, the longest first; none depends on another.
-        workers: how many at once.
+        workers: how many at once, at most.
         prepare: sets the environment and imports what the stages need; may start no thread and touch no GPU.
 
     Raises:
         UserError: a stage failed; the others have been tried all the same.
     """
-    forge = SPAWN.Process(target=_forge, args=(stages, workers, prepare))
+    if not stages:
+        return
+    forge = SPAWN.Process(target=exit_cleanly, args=(partial(_forge, stages, min(workers, len(stages)), prepare),))
     forge.start()
     try:
         forge.join()
-    finally:  # also after Ctrl-C, which reaches this process alone
-        forge.terminate()
-        with suppress(ProcessLookupError):  # nobody is left, as it should be
-            os.killpg(forge.pid, signal.SIGTERM)
-        forge.join()
+    finally:
+        if forge.exitcode is None or forge.exitcode < 0:  # Ctrl-C, which reaches this process alone; or it was killed
+            forge.terminate()
+            with suppress(ProcessLookupError):  # no group yet, or nobody left in it
+                os.killpg(forge.pid, signal.SIGTERM)
+            forge.join()
     if forge.exitcode:
         raise UserError("a stage failed; its own message stands above; mend it and run again: what is done stays done")
 
@@ -57,7 +63,8 @@ def _forge(stages: list[str], workers: int, prepare: Callable[[], None]) -> None
     """Import once, fork the workers, and end them all if one of them or the parent is killed."""
     os.setpgrp()
     gc.disable()  # what is imported stays: there is no garbage to look for, now or, frozen, in a fork
-    prepare()
+    if WARM:
+        prepare()
     gc.freeze()
     gc.enable()
     taken = FORK.Value("i", 0)
@@ -65,14 +72,18 @@ def _forge(stages: list[str], workers: int, prepare: Callable[[], None]) -> None
     for worker in running:
         worker.start()
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the group's end: this process waits for the others
-    while any(worker.exitcode is None for worker in running):
-        if not parent_process().is_alive() or any((worker.exitcode or 0) < 0 for worker in running):
-            os.killpg(0, signal.SIGTERM)
-            break
+    while _well(running) and any(worker.is_alive() for worker in running):
         time.sleep(LOOK_SECONDS)
+    if not _well(running):
+        os.killpg(0, signal.SIGTERM)
     for worker in running:
         worker.join()
     sys.exit(any(worker.exitcode for worker in running))
+
+
+def _well(workers: list) -> bool:
+    """Whether neither the parent nor a worker was killed."""
+    return parent_process().is_alive() and all((worker.exitcode or 0) >= 0 for worker in workers)
 
 
 def _work(names: list[str], taken) -> None:
@@ -156,7 +167,7 @@ def _command(usual: Callable, stage, dry: bool = False, run_env: dict | None = N
     from dvc.stage.exceptions import StageCmdFailedError
     from dvc.stage.run import prepare_kwargs
 
-    known = COMMAND.fullmatch(str(stage.cmd))
+    known = WARM and COMMAND.fullmatch(str(stage.cmd))
     if not known:
         return usual(stage, dry=dry, run_env=run_env)
     print(f"Running stage '{stage.addressing}':", flush=True)

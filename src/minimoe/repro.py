@@ -8,7 +8,6 @@ import importlib
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -33,20 +32,30 @@ def repro() -> None:
         UserError: params.yaml is wrong, or a stage failed (its message has been printed).
     """
     params = load()
-    models, tasks = params.table.models, params.table.tasks
+    models = params.table.models
+    cells = [f"finetune@{model}-{task}" for task in params.table.tasks for model in models]
     costs = [f"cost@{model}" for model in models]
-    cells = [f"finetune@{model}-{task}" for task in tasks for model in models]
     stale = _stale()
     if stale - {*cells, *costs, "report"}:
         _dvc("distill", "tasks", *(["teachers"] if params.teachers else []))  # what the cells depend on;
         stale = _stale()  # only then is it known which of them are stale
-    workers = runtime.workers(params.runtime.workers)
-    cells.sort(key=_examples, reverse=True)  # no long one is left to the end
-    _side_by_side(cells, stale, workers, partial(_prepare, runtime.cell_environment(workers), params.runtime.tracking))
-    _side_by_side(costs, stale, 1, partial(_prepare, {}, None))  # alone, because they measure time
+    finetune([cell for cell in cells if cell in stale], params.runtime)
+    grid.run([cost for cost in costs if cost in stale], 1, _import)  # alone, because they measure time
     if stale:
         _dvc()
     _show()
+
+
+def finetune(cells: list[str], settings) -> None:
+    """Bring cells of the table up to date, side by side.
+
+    Args:
+        cells: `finetune@model-task`.
+        settings: the params' `runtime`.
+    """
+    longest_first = sorted(cells, key=_examples, reverse=True)  # no long one is left to the end
+    workers = runtime.workers(settings.workers)
+    grid.run(longest_first, workers, partial(prepare, runtime.cell_environment(workers), settings.tracking))
 
 
 def ui(port: int) -> None:
@@ -67,7 +76,7 @@ def _stale() -> set[str]:
     """The stages that `dvc repro` would run."""
     from dvc.repo import Repo
 
-    with Repo() as repo:
+    with Repo(_wait_for_lock=True) as repo:
         return set(repo.status())  # of all stages: faster than of many named ones
 
 
@@ -76,19 +85,17 @@ def _examples(cell: str) -> int:
     return Path(f"data/tasks/{cell.rpartition('-')[2]}/train.jsonl").stat().st_size
 
 
-def _side_by_side(stages: list[str], stale: set[str], workers: int, prepare: Callable[[], None]) -> None:
-    chosen = [stage for stage in stages if stage in stale]
-    if chosen:
-        grid.run(chosen, min(len(chosen), workers), prepare)
-
-
-def _prepare(environment: dict[str, str], settings) -> None:
-    """Import what cells need, under their environment, and set up the database where runs are tracked in one."""
+def prepare(environment: dict[str, str], settings) -> None:
+    """Import under the cells' environment, and set up MLflow's database where one is used."""
     os.environ.update(environment)
+    _import()
+    if settings.enabled:
+        tracking.connect(settings)
+
+
+def _import() -> None:
     for library in LIBRARIES:
         importlib.import_module(library)
-    if settings and settings.enabled:
-        tracking.connect(settings)
 
 
 def _dvc(*targets: str) -> None:
