@@ -24,9 +24,8 @@ from multiprocessing import get_context, parent_process
 from minimoe.errors import INTERRUPTED, UserError, exit_cleanly
 
 SPAWN, FORK = get_context("spawn"), get_context("fork")
-WARM = (
-    sys.platform == "linux"
-)  # elsewhere, what has loaded such libraries may not fork: DVC starts every command itself
+# Elsewhere a process that has loaded such libraries may not fork, and DVC starts every command itself.
+WARM = sys.platform == "linux"
 COMMAND = re.compile(r"python -m (stages\.\w+)((?: [\w./-]+)*)")  # what can be forked; anything else DVC starts
 WRITE_SECONDS = 60  # between two rewritings of dvc.lock; what is finished in between is in DVC's run cache
 LOOK_SECONDS = 0.1  # between two looks at who is alive
