@@ -4,6 +4,7 @@ repro    run the whole pipeline, finetuning cells side by side, and show the res
 profile  put one of profiles/ in place of params.yaml
 ui       serve MLflow on this machine
 convert  a checkpoint released by the authors of MiniMoE, as folders that load anywhere
+plan     print what a run will read, write and take, before it is started
 """
 
 import argparse
@@ -24,6 +25,12 @@ def main() -> None:
     convert = commands.add_parser("convert", help="convert a checkpoint released by the authors of MiniMoE")
     convert.add_argument("source", metavar="SRC", help="the released folder: config, weights, vocabulary")
     convert.add_argument("out", metavar="DST", help="a new folder")
+    plan = commands.add_parser("plan", help="print what a run will read, write and take")
+    given = "of the first round's teacher and students together, on one device; in place of a short trial"
+    plan.add_argument("--sequences-per-second", type=float, metavar="N", help=given)
+    plan.add_argument("--devices", type=int, metavar="N", help="that a round is shared out to; else by the launcher")
+    plan.add_argument("--online", action="store_true", help="ask the dump's server for its size")
+    plan.add_argument("--json", metavar="FILE", help="write the numbers there as well")
     arguments = parser.parse_args()
     match arguments.command:
         case "repro":
@@ -45,6 +52,11 @@ def main() -> None:
             from minimoe.convert.write import convert
 
             convert(arguments.source, arguments.out)
+        case "plan":
+            from minimoe.plan.run import plan as plan_run
+
+            given, devices = arguments.sequences_per_second, arguments.devices
+            plan_run(".", given=given, devices=devices, online=arguments.online, json=arguments.json)
 
 
 if __name__ == "__main__":

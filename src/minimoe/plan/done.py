@@ -1,0 +1,41 @@
+"""Which stages need not run: those that DVC calls up to date, with all that they stand on.
+
+DVC compares each stage with what lies on disk now, so behind a stage that will run anew others still look up to date.
+"""
+
+from pathlib import Path
+
+from minimoe.errors import UserError
+
+
+def done(root: str | Path) -> set[str]:
+    """Names of the stages of the repository `root` that are up to date; `UserError` where DVC cannot say."""
+    from dvc.exceptions import DvcException
+    from dvc.lock import LockError
+    from dvc.repo import Repo
+
+    try:
+        with Repo(str(root)) as repo:
+            changed = set(repo.status())
+            return up_to_date(repo.index.graph, changed)
+    except LockError:
+        raise UserError("another dvc command is at work here; plan when it has ended") from None
+    except DvcException as error:
+        raise UserError(f"{root}: dvc cannot read the pipeline: {' '.join(str(error).split())}") from None
+
+
+def up_to_date(graph, changed: set[str]) -> set[str]:
+    """Stages of `graph` that neither changed nor stand on one that did; edges lead to what a stage depends on."""
+    from networkx import descendants
+
+    return {
+        stage.name
+        for stage in graph
+        if not changed & {stage.name, *(needed.name for needed in descendants(graph, stage))}
+    }
+
+
+def size(path: Path) -> int:
+    """Bytes of a file, or of all files below a folder."""
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    return sum(file.stat().st_size for file in files)

@@ -1,0 +1,47 @@
+"""What a round does: its passes over the corpus, each with a teacher and what learns from it."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from minimoe.params.rounds import ASSISTANT, Distill
+from minimoe.plan import flops
+from minimoe.plan.shapes import Shapes
+
+
+class Learner(NamedTuple):
+    """A student."""
+
+    config: object
+    projection: int | None = None  # width of the extra projection of one that shares its weights with others
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One pass over the corpus."""
+
+    teacher: object  # a config
+    learners: list[Learner]
+
+    def flops(self, length: int, settings: Distill) -> tuple[int, list[int]]:
+        """For one sequence: of the teacher's pass, and of each learner's step."""
+        own = [flops.learner(config, self.teacher, length, settings, width) for config, width in self.learners]
+        return flops.teacher(self.teacher, length, settings), own
+
+    def parameters(self) -> int:
+        """All weights that learn; those that are shared stand in the last one that shares them."""
+        alone = [learner.config for learner in self.learners if not learner.projection]
+        shared = [learner.config for learner in self.learners if learner.projection]
+        return sum(map(flops.parameters, [*alone, *shared[-1:]]))
+
+
+def passes(shapes: Shapes, name: str) -> list[Pass]:
+    """The passes of a round: one, after one in which an assistant is chosen where there is to be one."""
+    teacher = shapes.of(shapes.params.rounds[name].teacher)
+    made = []
+    if candidates := shapes.candidates(name):
+        made.append(Pass(teacher, [Learner(config, teacher.hidden_size) for config in candidates.values()]))
+        teacher = shapes.of(f"models/{name}/{ASSISTANT}")
+    members = list(shapes.members(name).values())
+    width = max((config.hidden_size for config in members), default=None)
+    learners = [*map(Learner, shapes.students(name).values()), *(Learner(config, width) for config in members)]
+    return [*made, Pass(teacher, learners)]
