@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from minimoe.errors import UserError
 from minimoe.params.rounds import ASSISTANT, Distill
 from minimoe.plan import flops
 from minimoe.plan.shapes import Shapes
@@ -35,8 +36,16 @@ class Pass:
 
 
 def passes(shapes: Shapes, name: str) -> list[Pass]:
-    """The passes of a round: one, after one in which an assistant is chosen where there is to be one."""
-    teacher = shapes.of(shapes.params.rounds[name].teacher)
+    """The passes of a round: one, after one in which an assistant is chosen where there is to be one.
+
+    Raises `UserError` where the teacher lacks the layer that the round imitates.
+    """
+    teacher, layer = shapes.of(shapes.params.rounds[name].teacher), shapes.settings(name).teacher_layer
+    if layer != "last" and layer > teacher.num_hidden_layers:
+        raise UserError(
+            f"rounds.{name}.teacher_layer: expected last or 1 to {teacher.num_hidden_layers}, the teacher's layers; "
+            f"got {layer}"
+        )
     made = []
     if candidates := shapes.candidates(name):
         made.append(Pass(teacher, [Learner(config, teacher.hidden_size) for config in candidates.values()]))

@@ -176,7 +176,7 @@ def shrunk(config, layers: int, experts: int = 1) -> MiniMoEConfig:
         num_hidden_layers=layers,
         hidden_size=layer.width,
         num_attention_heads=heads,
-        intermediate_size=layer.neurons,
+        intermediate_size=max(1, layer.neurons),
         ffn_experts=[experts] * layers,
     )
 

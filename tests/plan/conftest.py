@@ -1,0 +1,46 @@
+"""Plans of the shipped profiles at made-up speeds, so that no trial runs."""
+
+from pathlib import Path
+
+import pytest
+
+from minimoe.params import Params, load
+from minimoe.plan import corpus
+from minimoe.plan.examples import examples
+from minimoe.plan.rates import MEASURED, Rates
+from minimoe.plan.row import Row, Run
+from minimoe.plan.run import stages
+from minimoe.plan.shapes import Shapes
+
+ROOT = Path(__file__).parents[2]
+RATES = Rates(
+    basis=MEASURED, products={"fp32": 1e12, "fp16": 2e12, "bf16": 2e12}, precision="fp32", teacher=8e11, dense=4e11,
+    experts=2e11, learner=1e-4, finetune=1e11, step=0.01, start=4.0, format=1e7, records=1e6,
+)  # fmt: skip
+
+
+def profile(name: str = "sample", **changes) -> Params:
+    """A profile; a change such as `distill__epochs=1` goes through validation as an edit of the file does."""
+    values = load(ROOT / f"profiles/{name}.yaml").model_dump(exclude_unset=True)
+    for key, value in changes.items():
+        *sections, last = key.split("__")
+        inner = values
+        for section in sections:
+            inner = inner[section]
+        inner[last] = value
+    return Params.model_validate(values)
+
+
+def run_of(params: Params, root: Path = ROOT, done=frozenset(), rates=RATES, device="cpu", devices=1) -> Run:
+    tasks = {task: examples(task, params, root, done) for task in params.table.tasks}
+    sizes = corpus.measure(params, root, done, online=False)
+    return Run(params, root, done, Shapes(params, root, done), sizes, tasks, rates, device, devices)
+
+
+def rows_of(*args, **options) -> dict[str, Row]:
+    return {row.stage: row for row in stages(run_of(*args, **options))}
+
+
+@pytest.fixture(scope="session")
+def sample() -> Run:
+    return run_of(profile())

@@ -1,0 +1,118 @@
+"""The rows of a plan: one for every stage, growing with what there is to do."""
+
+import shutil
+from dataclasses import replace
+
+import pytest
+
+from minimoe.plan.corpus import Known
+from minimoe.plan.rates import GIVEN, reference
+from minimoe.plan.run import launched, stages
+from minimoe.plan.shapes import Shapes
+from minimoe.profiles import names
+from tests.plan.conftest import RATES, ROOT, profile, rows_of
+
+
+@pytest.mark.parametrize("name", names(ROOT))
+def test_every_stage_of_the_graph_has_a_row(name, tmp_path):
+    from dvc.repo import Repo
+
+    shutil.copy(ROOT / "dvc.yaml", tmp_path)
+    shutil.copy(ROOT / f"profiles/{name}.yaml", tmp_path / "params.yaml")
+    with Repo.init(tmp_path, no_scm=True) as repo:
+        graph = {stage.name for stage in repo.index.stages}
+    params = profile(name)
+    cells = {f"finetune@{model}-{task}": f"finetune@*-{task}" for model in params.table.models for task in params.tasks}
+    cells |= {f"cost@{model}": "cost" for model in params.table.models}
+    rows = rows_of(params)
+    assert set(rows) == {cells.get(stage, stage) for stage in graph}
+    assert all(row.seconds > 0 and row.work and row.size and row.speed for row in rows.values())
+
+
+def work(row) -> float:
+    """Seconds without those of every stage."""
+    return row.seconds - RATES.start - 1.5 - row.writes / 200e6
+
+
+def test_rounds_take_longer_with_epochs_and_students():
+    once, twice = (rows_of(profile(distill__epochs=epochs, distill__evaluate_every=10**9)) for epochs in (3, 6))
+    heldout = rows_of(profile(distill__epochs=0))
+    for name in ("base", "tinybert", "once-for-all"):
+        alone = work(heldout[f"distill@{name}"])
+        first, second = (work(rows[f"distill@{name}"]) - alone for rows in (once, twice))
+        assert second == pytest.approx(2 * first)
+    assert work(once["distill@control"]) == pytest.approx(work(twice["distill@control"]))
+    assert work(once["distill@base"]) > 2 * work(once["distill@assisted"])
+
+
+def test_rounds_take_longer_with_records(sample):
+    settings = sample.shapes.settings("assisted")
+
+    def seconds(records: int) -> float:
+        counted = replace(sample.corpus, records=Known(settings.heldout + records, "counted"))
+        return work({row.stage: row for row in stages(replace(sample, corpus=counted))}["distill@assisted"])
+
+    assert seconds(32_000) - seconds(0) == pytest.approx((seconds(64_000) - seconds(0)) / 2, rel=1e-3)
+
+
+def test_devices_share_the_training_but_not_the_measuring():
+    settings = {"distill__evaluate_every": 10**9, "distill__heldout": 1}
+    one, four = (rows_of(profile(**settings), devices=devices) for devices in (1, 4))
+    assert work(four["distill@base"]) == pytest.approx(work(one["distill@base"]) / 4, rel=0.01)
+    assert four["finetune@*-rte"] == one["finetune@*-rte"]
+
+
+def test_lower_precision_is_as_much_faster_as_matrix_products():
+    rates = replace(RATES, learner=0.0)
+    full, half = (rows_of(profile(distill__precision=precision), rates=rates) for precision in ("fp32", "bf16"))
+    assert work(half["distill@base"]) == pytest.approx(work(full["distill@base"]) / 2)
+
+
+def test_an_assistant_costs_a_pass_of_its_own():
+    rows = rows_of(profile(distill__epochs=2))
+    assert work(rows["distill@minidisc"]) > 2 * work(rows["distill@sparse"])
+
+
+def test_a_grid_costs_its_runs():
+    one = rows_of(profile())["finetune@*-rte"]
+    six = rows_of(profile(finetune__learning_rates=[1e-3, 2e-3, 3e-3], finetune__seeds=[1, 2]))["finetune@*-rte"]
+    assert "6 x 5 x 800" in six.work and six.size == "counted"
+    assert 4 * one.seconds < six.seconds + 5 * RATES.start * 11
+    few = rows_of(profile(finetune__max_train=100))["finetune@*-rte"]
+    assert few.seconds < one.seconds and "100 examples" in few.work
+
+
+def test_what_is_up_to_date_takes_nothing(sample):
+    models = sample.params.table.models
+    done = {"distill@base", *(f"finetune@{model}-rte" for model in models), f"finetune@{models[0]}-cola"}
+    rows = {row.stage: row for row in stages(replace(sample, done=done))}
+    assert rows["distill@base"].done and rows["distill@base"].seconds == 0
+    assert rows["finetune@*-rte"].done and not rows["finetune@*-cola"].done
+    assert rows["finetune@*-cola"].work.startswith(f"{len(models) - 1} cells")
+
+
+def test_memory_follows_what_is_at_once_on_a_device():
+    whole = rows_of(profile("paper_base", runtime__micro_batch=0))["distill@base"].memory
+    part = rows_of(profile("paper_base"))["distill@base"].memory
+    assert part < whole / 4 and part > 4 * 110e6
+
+
+def test_the_reference_is_the_first_round_that_trains():
+    params = profile()
+    assert reference(Shapes(params, ROOT, set())) == "base"
+    params = profile(rounds__base__epochs=0)
+    assert reference(Shapes(params, ROOT, set())) == "assisted"
+
+
+@pytest.mark.parametrize(
+    ("launcher", "count"),
+    [("python", 1), ("torchrun --nproc-per-node=4", 4), ("accelerate launch --num_processes 2", 2)],
+)
+def test_devices_that_a_launcher_uses(launcher, count):
+    assert launched(launcher) == count
+
+
+def test_every_basis_is_told(sample):
+    rows = stages(replace(sample, rates=replace(RATES, basis=GIVEN)))
+    assert {row.speed for row in rows} == {"given", "measured", "guessed"}
+    assert {row.size for row in rows} == {"counted", "guessed"}

@@ -1,0 +1,92 @@
+"""The trial runs the stages' own code and ends after a few steps; the command as a user types it."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from minimoe.errors import UserError
+from minimoe.params.rounds import Distill
+from minimoe.plan import rates, trial
+from minimoe.plan.rates import Tried
+from minimoe.plan.run import plan
+from minimoe.plan.shapes import Shapes
+from tests.plan.conftest import ROOT, profile
+
+FEW = {"seed": 0, "corpus__records__max_length": 16, "distill__batch": 4, "distill__relation_heads": 6}
+
+
+@pytest.fixture
+def little_text(monkeypatch):
+    monkeypatch.setattr(trial, "WORDS", 200)
+    monkeypatch.setattr(trial, "DOCUMENTS", 12)
+    monkeypatch.setattr(trial, "VOCABULARY", 1500)
+    monkeypatch.setattr(rates, "FINETUNE_LENGTH", 8)
+    monkeypatch.setattr(trial, "product", lambda precision, device: 1e11)
+
+
+def test_a_rate_is_of_what_was_done_more_and_never_above_the_limit():
+    assert Tried(10, 1.0).rate(Tried(30, 2.0), limit=100) == 20
+    assert Tried(10, 1.0).rate(Tried(30, 0.5), limit=100) == 100
+
+
+def test_the_clock_ends_a_training_after_its_steps():
+    clock, done = trial.Clock(), []
+
+    def training():
+        clock.metrics({"heldout_loss": 1.0}, 0)
+        for step in range(1, 100):
+            done.append(step)
+            clock.metrics({"train_loss": 1.0, "learning_rate": 1.0}, step)
+
+    assert clock.seconds(training) >= 0
+    assert len(done) == trial.STEPS + 1
+
+
+def test_widths_and_experts_are_the_models_own():
+    experts = Shapes(profile(), ROOT, set()).of("models/base/minimoe-2L-72H")
+    shape = trial.shrunk(experts, 1, 4)
+    assert (shape.hidden_size, shape.num_attention_heads, shape.layer_neurons, shape.ffn_experts) == (
+        72,
+        12,
+        [288],
+        [4],
+    )
+    settings = trial.few_steps(profile().distill, 96, 72)
+    assert isinstance(settings, Distill) and settings.relation_heads == 6
+
+
+def test_a_trial_of_every_kind(little_text):
+    made = rates.rates(Shapes(profile(**FEW), ROOT, set()), "cpu", start=1.0)
+    assert made.basis == "measured" and made.start == 1.0
+    speeds = (made.teacher, made.dense, made.experts, made.finetune)
+    assert all(0 < speed <= 1e11 for speed in speeds)
+    assert made.format > 0 and made.records > 0 and made.learner >= 0 and made.step >= 0
+
+
+def test_given_speeds_are_those_of_the_first_round(little_text):
+    made, twice = (rates.rates(Shapes(profile(**FEW), ROOT, set()), "cpu", 1.0, given) for given in (10, 20))
+    assert made.basis == "given" and made.teacher == made.experts
+    assert twice.dense == 2 * made.dense
+
+
+@pytest.mark.parametrize(("given", "devices"), [(0, None), (-1, None), (None, 0)])
+def test_nonsense_is_refused(given, devices):
+    with pytest.raises(UserError, match="more than 0 sequences a second and at least 1 device"):
+        plan(".", given=given, devices=devices, online=False, json=None)
+
+
+@pytest.mark.slow
+def test_the_command(tmp_path):
+    for name in ("dvc.yaml", "params.yaml"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "data").mkdir()
+    shutil.copytree(ROOT / "data/sample", tmp_path / "data/sample")
+    subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "-q"], cwd=tmp_path, check=True)
+    command = [sys.executable, "-m", "minimoe", "plan", "--sequences-per-second", "100", "--json", "plan.json"]
+    shown = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert shown.returncode == 0, shown.stderr
+    assert "distill@base" in shown.stdout and "as given for round base" in shown.stdout
+    assert json.loads((tmp_path / "plan.json").read_text())["rates"]["basis"] == "given"
