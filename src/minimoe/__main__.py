@@ -3,8 +3,8 @@
 repro    run the whole pipeline, finetuning cells side by side, and show the results
 profile  put one of profiles/ in place of params.yaml
 ui       serve MLflow on this machine
-convert  a checkpoint released by the authors of MiniMoE, as folders that load anywhere
 plan     print what a run will read, write and take, before it is started
+convert  a checkpoint released by the authors of MiniMoE, as folders that load anywhere
 """
 
 import argparse

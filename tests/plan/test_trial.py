@@ -9,7 +9,7 @@ import pytest
 
 from minimoe.errors import UserError
 from minimoe.params.rounds import Distill
-from minimoe.plan import rates, trial
+from minimoe.plan import made_text, rates, trial
 from minimoe.plan.rates import Tried
 from minimoe.plan.run import plan
 from minimoe.plan.shapes import Shapes
@@ -20,8 +20,8 @@ FEW = {"seed": 0, "corpus__records__max_length": 16, "distill__batch": 4, "disti
 
 @pytest.fixture
 def little_text(monkeypatch):
-    monkeypatch.setattr(trial, "WORDS", 200)
-    monkeypatch.setattr(trial, "DOCUMENTS", 12)
+    monkeypatch.setattr(made_text, "WORDS", 200)
+    monkeypatch.setattr(made_text, "DOCUMENTS", 12)
     monkeypatch.setattr(trial, "VOCABULARY", 1500)
     monkeypatch.setattr(rates, "FINETUNE_LENGTH", 8)
     monkeypatch.setattr(trial, "product", lambda precision, device: 1e11)
@@ -30,6 +30,7 @@ def little_text(monkeypatch):
 def test_a_rate_is_of_what_was_done_more_and_never_above_the_limit():
     assert Tried(10, 1.0).rate(Tried(30, 2.0), limit=100) == 20
     assert Tried(10, 1.0).rate(Tried(30, 0.5), limit=100) == 100
+    assert (Tried(10, 1.0).besides(20), Tried(10, 1.0).besides(5)) == (0.5, 0.0)
 
 
 def test_the_clock_ends_a_training_after_its_steps():
@@ -42,7 +43,7 @@ def test_the_clock_ends_a_training_after_its_steps():
             clock.metrics({"train_loss": 1.0, "learning_rate": 1.0}, step)
 
     assert clock.seconds(training) >= 0
-    assert len(done) == trial.STEPS + 1
+    assert len(done) == trial.STEPS
 
 
 def test_widths_and_experts_are_the_models_own():

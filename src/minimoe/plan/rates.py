@@ -1,7 +1,7 @@
 """How fast this machine is: from a short trial, or from what the user says.
 
-The trial is of the first round that trains: its widths, length, precision and relation heads. Its times with few and
-with more layers give the FLOP/s of a teacher's pass, of a dense student's step and of one with experts, and what a
+The trial is of the first round that trains: its widths, length, precision and relation heads. A teacher's pass is timed
+alone; steps with few and with more layers give the FLOP/s of a dense student and of one with experts, and what a
 learner takes besides; so do two of finetuning. Rounds of another precision are scaled by the rate of a large matrix
 product.
 """
@@ -11,14 +11,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+from minimoe.memory import keep_freed_memory
+from minimoe.params.rounds import Distill
 from minimoe.params.sections import Finetune
-from minimoe.plan import constants, flops, trial
+from minimoe.plan import constants, flops, made_text, trial
 from minimoe.plan.passes import passes
 from minimoe.plan.shapes import Shapes
 from minimoe.runtime import cores, workers
 
 MEASURED, GIVEN = "measured", "given"
 STEP_SECONDS = 0.15  # that a step of the trial should take
+MANY = 4  # layers of the trial's deeper student; the other has one
+LARGEST = 256  # sequences of a step; the made text has more
 FINETUNE_LENGTH = 64  # tokens of a sequence in the trial of finetuning
 
 
@@ -55,6 +59,10 @@ class Tried(NamedTuple):
         did = more.flops - self.flops
         return did / max(more.seconds - self.seconds, did / limit)
 
+    def besides(self, rate: float) -> float:
+        """Seconds that do not depend on the layers, which do `rate` FLOP/s."""
+        return max(0.0, self.seconds - self.flops / rate)
+
 
 def reference(shapes: Shapes) -> str:
     """The first round that trains."""
@@ -71,7 +79,7 @@ def rates(shapes: Shapes, device: str, start: float, given: float | None = None)
     corpus, name = shapes.params.corpus, reference(shapes)
     settings = shapes.settings(name)
     with TemporaryDirectory() as folder:
-        speeds = trial.corpus(Path(folder), corpus.language, corpus.format.splitter, corpus.records.max_length)
+        speeds = made_text.process(Path(folder), corpus.language, corpus.format.splitter, corpus.records.max_length)
         texts = {"start": start, "format": speeds[0], "records": speeds[1]}
         if given:
             taught, learned = passes(shapes, name)[-1].flops(corpus.records.max_length, settings)
@@ -80,39 +88,41 @@ def rates(shapes: Shapes, device: str, start: float, given: float | None = None)
             return Rates(GIVEN, {}, settings.precision, **models, learner=0.0, step=constants.STEP, **texts)
         used = {"fp32", *(shapes.settings(other).precision for other in shapes.params.rounds)}
         products = {precision: trial.product(precision, device) for precision in sorted(used)}
-        models = _distilling(Path(folder), shapes, name, products, device)
-        models |= _finetuning(shapes.params.finetune, shapes, name, products["fp32"], device)
+        models = _finetuning(shapes.params.finetune, shapes, name, products["fp32"], device)
+        keep_freed_memory()  # as the stages do that distil, and not that which finetunes
+        models |= _distilling(Path(folder), shapes, name, products, device)
         return Rates(MEASURED, products, settings.precision, **models, **texts)
 
 
 def _distilling(work: Path, shapes: Shapes, name: str, products: dict[str, float], device: str) -> dict[str, float]:
     """FLOP/s of teachers and learners like those of the round `name`, and a learner's further seconds."""
     like, teacher = typical(shapes, name), shapes.of(shapes.params.rounds[name].teacher)
-    settings = trial.few_steps(shapes.settings(name), teacher.hidden_size, like.hidden_size)
-    length, peak = shapes.params.corpus.records.max_length, products[settings.precision]
-    expected = products["fp32"] / 4  # FLOP/s, whatever the precision; only so that no step takes long
+    length, most = shapes.params.corpus.records.max_length, shapes.params.runtime.micro_batch
+    shallow, deep = (trial.shrunk(teacher, layers) for layers in (1, 3))
+    settings = trial.few_steps(shapes.settings(name), shallow.hidden_size, like.hidden_size)
 
-    def computed(above: int, layers: int, experts: int = 1) -> tuple[int, int]:
-        models = trial.shrunk(teacher, above), trial.shrunk(like, layers, experts)
-        return flops.teacher(models[0], length, settings), flops.learner(*reversed(models), length, settings)
+    above = flops.teacher(deep, length, settings)
+    alone = _sized(settings, most, above, products["fp32"])
+    taught = above * alone.batch / trial.teaching(work, deep, alone, device)
+    steps = _sized(settings, most, flops.learner(trial.shrunk(like, MANY), shallow, length, settings), products["fp32"])
 
-    batch = int(STEP_SECONDS * expected / sum(computed(3, 3)))
-    most = min(shapes.params.runtime.micro_batch or settings.batch, settings.batch)
-    settings = settings.model_copy(update={"batch": max(1, min(batch, most))})
+    def step(*shape: int) -> Tried:
+        student = trial.shrunk(like, *shape)
+        seconds = trial.distilling(work, shallow, student, steps, device) / steps.batch
+        seconds -= flops.teacher(shallow, length, settings) / taught
+        return Tried(flops.learner(student, shallow, length, settings), seconds)
 
-    def step(*layers: int) -> Tried:
-        above, *own = layers
-        models = trial.shrunk(teacher, above), trial.shrunk(like, *own)
-        seconds = trial.distilling(work, *models, settings, device)
-        return Tried(sum(computed(*layers)), seconds / settings.batch)
+    few, experts, peak = step(1), _most_experts(shapes), products[settings.precision]
+    dense = few.rate(step(MANY), peak)
+    routed = step(1, experts).rate(step(MANY, experts), peak) if experts > 1 else dense
+    return {"teacher": taught, "dense": dense, "experts": routed, "learner": few.besides(dense)}
 
-    few = step(1, 1)
-    speed = {"teacher": few.rate(step(3, 1), peak), "dense": few.rate(step(1, 3), peak)}
-    experts = _most_experts(shapes)
-    speed["experts"] = step(1, 1, experts).rate(step(1, 3, experts), peak) if experts > 1 else speed["dense"]
-    taught, learned = computed(1, 1)
-    besides = few.seconds - taught / speed["teacher"] - learned / speed["dense"]
-    return speed | {"learner": max(0.0, besides)}
+
+def _sized(settings: Distill, micro_batch: int, sequence: int, speed: float) -> Distill:
+    """With a batch that takes about `STEP_SECONDS`, at so many FLOPs a `sequence` and a quarter of `speed`."""
+    most = min(micro_batch or settings.batch, settings.batch, LARGEST)
+    batch = round(STEP_SECONDS * speed / 4 / sequence)
+    return settings.model_copy(update={"batch": max(min(2, most), min(batch, most))})
 
 
 def _finetuning(settings: Finetune, shapes: Shapes, name: str, peak: float, device: str) -> dict[str, float]:
@@ -125,9 +135,9 @@ def _finetuning(settings: Finetune, shapes: Shapes, name: str, peak: float, devi
         did = flops.BACKWARD * flops.encoder(model, length) * settings.batch
         return Tried(did, trial.finetuning(model, length, settings, device, threads))
 
-    few, more = step(1), step(3)
+    few, more = step(1), step(MANY)
     rate = few.rate(more, peak)
-    return {"finetune": rate, "step": max(0.0, few.seconds - few.flops / rate)}
+    return {"finetune": rate, "step": few.besides(rate)}
 
 
 def typical(shapes: Shapes, name: str):
