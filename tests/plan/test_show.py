@@ -50,6 +50,13 @@ def test_a_gpu_that_is_not_here(sample):
     assert warnings(replace(run, device="cuda"), [], PLENTY) == []
 
 
+def test_a_machine_that_is_busy(sample):
+    busy = replace(PLENTY, load=2.0)
+    assert "plan again when it is idle" in warnings(sample, [], busy)[0]
+    given = replace(sample, rates=replace(sample.rates, basis="given"))
+    assert warnings(given, [], busy) == warnings(sample, [], PLENTY) == []
+
+
 def test_json_has_all_numbers(sample):
     rows = [Row("a", 1, 2, "things", 3, "counted", "measured", 4), Row("b", writes=9, done=True)]
     made = json.loads(json.dumps(as_json(sample, rows, PLENTY), allow_nan=False))

@@ -10,7 +10,8 @@ import psutil
 
 from minimoe.errors import UserError
 from minimoe.files import write_json
-from minimoe.params import load
+from minimoe.params import load as load_params
+from minimoe.runtime import cores
 
 
 def plan(root: str | Path, *, given: float | None, devices: int | None, online: bool, json: str | None) -> None:
@@ -27,12 +28,12 @@ def plan(root: str | Path, *, given: float | None, devices: int | None, online: 
     """
     if (given is not None and given <= 0) or (devices is not None and devices < 1):
         raise UserError("plan: expected more than 0 sequences a second and at least 1 device")
-    start = _start_up()
+    load, start = psutil.getloadavg()[0] / cores(), _start_up()
     from minimoe.plan.done import done
     from minimoe.plan.show import as_json, text
 
     run = prepare(Path(root), done(root), start, given, devices, online)
-    rows, machine = stages(run), _machine(run)
+    rows, machine = stages(run), _machine(run, load)
     print(text(run, rows, machine))
     if json:
         write_json(json, as_json(run, rows, machine))
@@ -48,7 +49,7 @@ def prepare(root: Path, done: set[str], start: float, given: float | None, devic
     from minimoe.plan.row import Run
     from minimoe.plan.shapes import Shapes
 
-    params = load(root / "params.yaml")
+    params = load_params(root / "params.yaml")
     shapes = Shapes(params, root, done)
     wanted = params.runtime.device
     there = torch.cuda.is_available()
@@ -98,7 +99,7 @@ def _start_up() -> float:
     return time.perf_counter() - start
 
 
-def _machine(run):
+def _machine(run, load: float):
     import torch
 
     from minimoe.plan.show import Machine
@@ -106,4 +107,4 @@ def _machine(run):
     memory = psutil.virtual_memory().total
     if run.device == "cuda":  # another machine's, where there is none here, is not known
         memory = torch.cuda.get_device_properties(0).total_memory if torch.cuda.is_available() else math.inf
-    return Machine(shutil.disk_usage(run.root).free, memory)
+    return Machine(shutil.disk_usage(run.root).free, memory, load)

@@ -8,15 +8,17 @@ from minimoe.plan.rates import GIVEN, reference
 from minimoe.plan.row import Row, Run, number
 
 DAY = 86400.0
+BUSY = 0.5  # processes at work for each core
 COPIES = 2  # of every output: in its place, and in DVC's cache where the file system cannot clone
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What there is to be used up, in bytes."""
+    """What there is to be used up, in bytes, and what is used already."""
 
     disk: float
     memory: float  # of the device
+    load: float = 0.0  # processes at work for each core, before the trial
 
 
 def text(run: Run, rows: list[Row], machine: Machine) -> str:
@@ -60,6 +62,8 @@ def warnings(run: Run, rows: list[Row], machine: Machine) -> list[str]:
         )
     if run.params.runtime.device == "cuda" and run.device == "cpu":
         made.append("runtime.device is cuda, and there is none here: times are this processor's")
+    if machine.load > BUSY and run.rates.basis != GIVEN:
+        made.append("this machine is at work, which makes times longer than they need be; plan again when it is idle")
     return made
 
 

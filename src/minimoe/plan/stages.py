@@ -4,6 +4,7 @@ from minimoe.plan import constants, flops
 from minimoe.plan.corpus import COUNTED, GUESSED, Known
 from minimoe.plan.rates import MEASURED
 from minimoe.plan.row import Row, Run, number
+from minimoe.tasks.table import TASKS
 
 FLOAT = 4  # bytes of a weight
 STATES = 4  # numbers that training keeps of a weight: itself, its gradient, and two of AdamW's
@@ -15,7 +16,8 @@ def texts(run: Run) -> list[Row]:
     fetched, trained = params.corpus.download.source, params.teacher.source == "pretrain"
     local = fetched == "local" or fetched.startswith("file:")
     dump, extracted, formatted = (known.value for known in (corpus.dump, corpus.extracted, corpus.formatted))
-    if params.corpus.extract.form == "wikipedia":
+    adopted = local and (run.root / params.corpus.download.path).is_dir()  # documents already
+    if params.corpus.extract.form == "wikipedia" and not adopted:
         templates = dump / constants.UNPACK if params.corpus.extract.templates else 0
         extract = dump / constants.EXTRACT / run.processes + templates
     else:
@@ -62,7 +64,8 @@ def tables(run: Run) -> list[Row]:
     params = run.params
     count = sum(sets.train + sets.scored for sets, _ in run.tasks.values())
     size = GUESSED if any(basis == GUESSED for _, basis in run.tasks.values()) else COUNTED
-    hub = any(family.source == "hub" for family in dict(params.task_data).values())
+    families = {TASKS[task].family for task in params.table.tasks}
+    hub = any(dict(params.task_data)[family].source == "hub" for family in families)
     written = constants.EXAMPLE * count
     seconds = written / (constants.NETWORK if hub else constants.PLAIN)
     tasks = row(run, "tasks", written, written, f"{number(count)} examples", seconds, size, GUESSED)
