@@ -9,6 +9,7 @@ fit the time. What a layer costs is the difference between a model with more of 
 import io
 import math
 import time
+from array import array
 from collections import defaultdict
 from collections.abc import Callable
 from contextlib import redirect_stderr, suppress
@@ -108,7 +109,8 @@ def distilling(work: Path, teacher: MiniMoEConfig, student: MiniMoEConfig, setti
 def finetuning(model: MiniMoEConfig, length: int, settings: Finetune, device: str, threads: int) -> float:
     """Seconds of a finetuning step on sequences of `length` tokens, on `threads` cores."""
     ids = np.random.default_rng(0).integers(5, model.vocab_size, (settings.batch * (STEPS + 1), length)).tolist()
-    features = [{"input_ids": row, "attention_mask": [1] * length, "labels": 0} for row in ids]
+    mask = array("i", [1] * length)
+    features = [{"input_ids": array("i", row), "attention_mask": mask, "labels": 0} for row in ids]
     made = Examples(features, [0] * len(features), [])
     batches = Batches(TASKS["sst2"], SimpleNamespace(pad_token_id=0, pad_token_type_id=0))
     before, clock = torch.get_num_threads(), Clock()
