@@ -15,7 +15,7 @@ from benchmarks.measure import Row, peak
 from minimoe.memory import keep_freed_memory
 from minimoe.runtime import cores
 
-NAMES = ["records", "loader", "step", "rounds", "experts"]
+NAMES = ["records", "loader", "step", "rounds", "family", "experts", "memory", "grid", "startup"]
 RESULTS = Path(__file__).with_name("results.json")
 
 

@@ -1,0 +1,42 @@
+"""A step of once-for-all training: 15 students that share the weights of one."""
+
+from functools import partial
+from tempfile import TemporaryDirectory
+
+from accelerate import Accelerator
+from transformers import BertConfig, BertModel
+
+from benchmarks import naive
+from benchmarks.measure import Row, in_turn
+from benchmarks.step import Step, batch, bert
+from minimoe.distill.learner import Learner
+from minimoe.distill.start import Start
+from minimoe.params.rounds import OnceForAll
+
+MEMBERS = OnceForAll(layers=[6, 4, 3], hidden=[768, 512, 384, 256, 192])
+HEADS, BATCH = 32, 8
+
+
+def run() -> list[Row]:
+    """One row."""
+    with TemporaryDirectory() as folder:
+        BertModel(bert(12, 768)).save_pretrained(folder)
+        ours, data = _step(folder), batch(BATCH)
+        members = [_member(layers, hidden) for layers, hidden in MEMBERS.students.values()]
+        baseline = naive.OnceForAll(bert(12, 768), members, HEADS)
+        fast, slow = in_turn(partial(ours, data), partial(baseline, data), 3)
+    name = f"bert-base → once for all, {len(members)} students, batch {BATCH}, fp32"
+    return [Row(name, "sequences/s", BATCH / fast, BATCH / slow, "naive, one by one", 3.0)]
+
+
+def _step(teacher: str) -> Step:
+    step = Step(teacher, [], HEADS)
+    whole = Start(step.teacher.config, step.settings, 0).once_for_all(MEMBERS)
+    step.learners = [Learner(whole, step.settings, 1000, 0, Accelerator(cpu=True))]
+    return step
+
+
+def _member(layers: int, hidden: int) -> BertConfig:
+    config = bert(layers, hidden)
+    config.num_attention_heads = hidden // 64
+    return config
