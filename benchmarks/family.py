@@ -18,19 +18,21 @@ HEADS, BATCH = 32, 8
 
 
 def run() -> list[Row]:
-    """One row."""
+    """One row for fp32 and one for bf16."""
+    members, rows = [_member(layers, hidden) for layers, hidden in MEMBERS.students.values()], []
     with TemporaryDirectory() as folder:
         BertModel(bert(12, 768)).save_pretrained(folder)
-        ours, data = _step(folder), batch(BATCH)
-        members = [_member(layers, hidden) for layers, hidden in MEMBERS.students.values()]
-        baseline = naive.OnceForAll(bert(12, 768), members, HEADS)
-        fast, slow = in_turn(partial(ours, data), partial(baseline, data), 3)
-    name = f"bert-base → once for all, {len(members)} students, batch {BATCH}, fp32"
-    return [Row(name, "sequences/s", BATCH / fast, BATCH / slow, "naive, one by one", 3.0)]
+        baseline, data = naive.OnceForAll(bert(12, 768), members, HEADS), batch(BATCH)
+        for precision in ("fp32", "bf16"):
+            ours = _step(folder, precision)
+            fast, slow = in_turn(partial(ours, data), partial(baseline, data), 2)
+            name = f"bert-base → once for all, {len(members)} students, batch {BATCH}, {precision}"
+            rows.append(Row(name, "sequences/s", BATCH / fast, BATCH / slow, "naive, one by one, in fp32", 3.0))
+    return rows
 
 
-def _step(teacher: str) -> Step:
-    step = Step(teacher, [], HEADS)
+def _step(teacher: str, precision: str) -> Step:
+    step = Step(teacher, [], HEADS, precision)
     whole = Start(step.teacher.config, step.settings, 0).once_for_all(MEMBERS)
     step.learners = [Learner(whole, step.settings, 1000, 0, Accelerator(cpu=True))]
     return step

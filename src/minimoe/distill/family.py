@@ -3,6 +3,9 @@
 Once-for-all training is this (a member for each number of layers and width), and MiniDisc's choice of an assistant
 (a member for each sparsity). A member's forward pass runs its own small encoder, made without weights of its own, on
 slices of the shared ones, so that no model knows that it is shared.
+
+Autograd's own slices would give every member's gradients the shape of the shared weights, nearly all of it zeros, so
+members add theirs where they belong. The last does it autograd's way: that tells processes to share the gradients.
 """
 
 import torch
@@ -30,21 +33,45 @@ class Family(nn.Module):
         width = encoder.config.hidden_size
         self.whole = TappedStudent(encoder, seed, extra_projection=width)
         self.configs = members
+        *self._inner, _ = members  # of these, gradients are added in place
         with torch.device("meta"):
             # in a dict of a list: the members are no submodules, they have no weights
             self._members = [
                 {name: TappedStudent(MiniMoEModel(c), 0, extra_projection=width) for name, c in members.items()}
             ]
+        for name in self._inner:
+            self._members[0][name].encoder.embeddings.word_embeddings.sparse = True
 
     def forward(self, member: str, **batch: Tensor) -> tuple[Taps, Routed]:
         """As `TappedStudent` of this member."""
         skeleton = self._members[0][member].train(self.training)
-        weights = leading_slices(_tensors(self.whole), _tensors(skeleton))
+        weights = _tensors(self.whole)
+        if member in self._inner and torch.is_grad_enabled():
+            weights = {name: _InPlace.apply(weights[name], like.shape) for name, like in _tensors(skeleton).items()}
+        else:
+            weights = leading_slices(weights, _tensors(skeleton))
         return functional_call(skeleton, weights, kwargs=batch)
 
     def member(self, name: str) -> TappedStudent:
         """This member with weights of its own, as they are now."""
         return cut_student(self.whole, self.configs[name])
+
+
+class _InPlace(torch.autograd.Function):
+    """The leading slice of a weight, in this shape; its gradient is added to that slice of the weight's."""
+
+    @staticmethod
+    def forward(ctx, weight: Tensor, shape: torch.Size) -> Tensor:
+        ctx.weight, ctx.at = weight, tuple(slice(0, size) for size in shape)
+        return weight[ctx.at]
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[None, None]:
+        weight = ctx.weight
+        if weight.requires_grad:
+            weight.grad = torch.zeros_like(weight) if weight.grad is None else weight.grad
+            weight.grad[ctx.at].add_(grad)  # also where `grad` is sparse: of the embeddings that were looked up
+        return None, None
 
 
 def cut_student(student: TappedStudent, config: MiniMoEConfig) -> TappedStudent:
