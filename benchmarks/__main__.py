@@ -1,6 +1,7 @@
 """`python -m benchmarks [NAME …]`: every benchmark in turn, one table, and benchmarks/results.json.
 
 Each row is a ratio of two things measured in turn in one process. Machines are noisy: read the ratios, not the rates.
+`python -m benchmarks --table` prints the results as they stand in README.md.
 """
 
 import argparse
@@ -23,7 +24,12 @@ def main() -> None:
     """Run the benchmarks named on the command line, or all."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", choices=[[], *NAMES], default=NAMES, metavar="NAME", help=", ".join(NAMES))
-    names = parser.parse_args().names
+    parser.add_argument("--table", action="store_true", help="print the results that are there, for README.md")
+    arguments = parser.parse_args()
+    if arguments.table:
+        print(markdown(json.loads(RESULTS.read_text())))
+        return
+    names = arguments.names
     keep_freed_memory()
     known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"rows": {}}
     known["machine"] = machine()
@@ -42,6 +48,22 @@ def line(row: Row) -> str:
         f"{row.what:<58} {row.ours:>10,.1f} {row.unit:<12} {row.baseline:>10,.1f} {row.against:<28}"
         f" ratio {row.ratio:.2f}{goal}"
     )
+
+
+def markdown(results: dict) -> str:
+    """The rows of results.json as a table."""
+    lines = [f"Measured on: {results['machine']}.", "", "| what | | against | ratio | goal |", "|---|---|---|---|---|"]
+    for name in NAMES:
+        for values in results["rows"].get(name, []):
+            ratio, goal = values.pop("ratio"), values["goal"]
+            row = Row(**values)
+            rates = f"{_number(row.ours)} {row.unit} | {row.against}, {_number(row.baseline)}"
+            lines.append(f"| {row.what} | {rates} | {ratio:.2f} | {'' if goal is None else f'{goal:.2f}'} |")
+    return "\n".join(lines)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
 
 
 def machine() -> str:
