@@ -55,8 +55,11 @@ def settings(**changes) -> Distill:
     return Distill(**values | changes)
 
 
-def run(teacher, students, records=None, micro_batch=0, once_for_all=None, assistant=False, **changes):
-    trackers = defaultdict(Recorder)
+def run(
+    teacher, students, records=None, micro_batch=0, once_for_all=None, assistant=False,
+    checkpoints=None, tracker=Recorder, **changes,
+):  # fmt: skip
+    trackers = defaultdict(tracker)
     outcomes = distil(
         teacher,
         records or TinyRecords(),
@@ -68,6 +71,7 @@ def run(teacher, students, records=None, micro_batch=0, once_for_all=None, assis
         trackers=trackers,
         micro_batch=micro_batch,
         log_every=1,
+        checkpoints=checkpoints,
     )
     for name, outcome in outcomes.items():
         outcome.points = trackers[name].points

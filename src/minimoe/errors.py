@@ -4,6 +4,8 @@ import gc
 import sys
 from collections.abc import Callable
 
+from minimoe.interrupts import terminated_as_interrupt
+
 INTERRUPTED = 130  # a shell's exit code after Ctrl-C
 
 
@@ -15,11 +17,13 @@ class UserError(Exception):
 
 
 def exit_cleanly(main: Callable[[], None]) -> None:
-    """Run `main`; a `UserError` becomes one line on stderr and exit code 1, Ctrl-C one and the shell's code for it."""
+    """Run `main`; a `UserError` becomes one line on stderr and exit code 1, Ctrl-C or SIGTERM
+    one and the shell's code for it."""
     gc.freeze()
     gc.enable()  # stages/__init__.py switched it off
     try:
-        main()
+        with terminated_as_interrupt():
+            main()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)

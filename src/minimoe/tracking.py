@@ -6,13 +6,13 @@ because a request each would cost more than a small model's step.
 
 import logging
 import os
-import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from minimoe.errors import UserError
+from minimoe.interrupts import terminated_as_interrupt
 from minimoe.runtime import importing
 
 BATCH = 200  # metrics sent at once; MLflow takes at most 1000
@@ -27,6 +27,9 @@ class NoTracker:
 
     def artifact(self, path: str | Path) -> None:
         """Forget the file or folder."""
+
+    def flush(self) -> None:
+        """Nothing is waiting."""
 
 
 class MlflowTracker:
@@ -76,7 +79,7 @@ def run(tracking, name: str, tags: dict, params: dict) -> Iterator[NoTracker | M
     tracker = MlflowTracker(client, started.info.run_id)
     client.log_batch(tracker.run_id, params=_params(params))
     status = "FAILED"
-    with _terminated_as_interrupt():
+    with terminated_as_interrupt():
         try:
             yield tracker
             status = "FINISHED"
@@ -143,18 +146,3 @@ def _flat(values: dict, prefix: str = "") -> dict:
     for key, value in values.items():
         flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
     return flat
-
-
-@contextmanager
-def _terminated_as_interrupt() -> Iterator[None]:
-    """SIGTERM ends the block as Ctrl-C does, so that the run is closed; a second one does not keep it from that."""
-
-    def interrupt(_signal, _frame):
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

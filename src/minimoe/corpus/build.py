@@ -20,11 +20,11 @@ from tqdm import tqdm
 
 from minimoe.corpus.pairs import generator, pairs
 from minimoe.corpus.parallel import in_order
-from minimoe.corpus.records import INDEX, MANIFEST, VERSION, checksum
+from minimoe.corpus.records import INDEX, MANIFEST, VERSION
 from minimoe.corpus.tfrecord import IDS_AT, frame
 from minimoe.corpus.tokens import SPECIAL, Corpus, Template, load_tokenizer, pair_template, tokenize
 from minimoe.errors import UserError
-from minimoe.files import whole_folder, write_json
+from minimoe.files import checksum, whole_folder, write_json
 
 TASK_TOKENS = 1 << 18  # a task is the documents of about so many tokens; of the maps it touches some 100 MB at most
 

@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from crc32c import crc32c
 from tqdm import tqdm
 
 from minimoe.corpus.maps import Maps
 from minimoe.corpus.published import PublishedShards
 from minimoe.errors import UserError
+from minimoe.files import checksum
 
 VERSION = 1
 MANIFEST = "manifest.json"
@@ -107,15 +107,6 @@ class Shards:
         ends = starts + self.lengths[rows]
         places = zip(shards, starts.tolist(), ends.tolist(), strict=True)
         return [self.maps[shard][start:end] for shard, start, end in places], self.first[rows]
-
-
-def checksum(path: Path) -> int:
-    """CRC-32C of a file."""
-    value = 0
-    with path.open("rb") as file:
-        while block := file.read(1 << 22):
-            value = crc32c(block, value)
-    return value
 
 
 def _manifest(folder: Path) -> dict:

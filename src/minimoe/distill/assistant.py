@@ -12,19 +12,22 @@ from collections.abc import Callable
 
 import torch
 
+from minimoe.checkpoints import Checkpoints
 from minimoe.distill.learner import Learner
-from minimoe.distill.loop import Outcome, Pass
+from minimoe.distill.loop import Pass
+from minimoe.distill.outcome import Outcome
 from minimoe.distill.objectives import Totals, minilm
 from minimoe.distill.start import Start
 from minimoe.errors import UserError
 
 
-def choose(over: Pass, start: Start, teacher: Callable, *, below: int, tracker) -> Outcome:
+def choose(over: Pass, start: Start, teacher: Callable, *, below: int, tracker, checkpoints: Checkpoints) -> Outcome:
     """Train the candidates of a sparsity lower than `below`, and return the best one's outcome.
 
     Args:
         teacher: from a batch to its taps.
         tracker: where the candidates' curves go, each under its sparsity.
+        checkpoints: of the candidates' training; they end with its last state, so that it is done once.
     """
     family = start.sparsities(below).to(over.accelerator.device)
     trackers = {name: _Prefixed(tracker, f"sparsity_{name}/") for name in family.configs}
@@ -32,7 +35,7 @@ def choose(over: Pass, start: Start, teacher: Callable, *, below: int, tracker) 
         known = start.sparsified.sparsities
         raise UserError(f"sparsify.sparsities: expected some between 0 and {below} for an assistant, got {known}")
     learner = Learner(family, over.settings, over.steps, over.seed, over.accelerator)
-    outcomes = over.run([learner], teacher, trackers)
+    outcomes = over.run([learner], teacher, trackers, checkpoints)
     unexplained = _uniform_loss(over, teacher)
     candidates = {}
     for name, outcome in outcomes.items():
@@ -68,3 +71,7 @@ class _Prefixed:
 
     def metrics(self, values: dict[str, float], step: int = 0) -> None:
         self.tracker.metrics({self.prefix + key: value for key, value in values.items()}, step)
+
+    def flush(self) -> None:
+        """Send what is waiting."""
+        self.tracker.flush()

@@ -45,9 +45,9 @@ class Learner:
         self._decayed = [weight for name, weight in trained.items() if not name.endswith(NO_DECAY)]
         self.optimizer = torch.optim.AdamW(trained.values(), weight_decay=0.0, fused=True)
         self.scaler = torch.amp.GradScaler(accelerator.device.type, enabled=settings.precision == "fp16")
-        self._random = _seeded_state(seed, accelerator.device)
+        self.random = _seeded_state(seed, accelerator.device)
         self._step_losses = torch.zeros(len(self.names), device=accelerator.device)
-        self._losses: list[Tensor] = []
+        self.losses: list[Tensor] = []  # of every step since the last mean, over all processes
 
     def accumulate(self, batch: dict[str, Tensor], teacher: Taps, totals: Totals, *, last: bool = True) -> None:
         """Add the gradient of one part of a step's batch; of a family, the mean of its members' losses.
@@ -98,18 +98,22 @@ class Learner:
             # and it decays the weights after the step, torch's before
             with torch.no_grad():
                 torch._foreach_mul_(self._decayed, 1 - rate * self.settings.weight_decay)
-        self.optimizer.zero_grad(set_to_none=True)
         self.step += 1
         losses = self.accelerator.reduce(self._step_losses.clone(), "sum")
-        self._step_losses.zero_()
-        self._losses.append(losses)
+        self.discard()
+        self.losses.append(losses)
         logged = {"learning_rate": rate} | ({"gradient_norm": norm} if stepped else {})
         return {name: {"train_loss": loss} | logged for name, loss in zip(self.names, losses, strict=True)}
 
+    def discard(self) -> None:
+        """Forget the gradients gathered."""
+        self.optimizer.zero_grad(set_to_none=True)
+        self._step_losses.zero_()
+
     def mean_losses(self) -> dict[str, float]:
         """Mean training losses by name over the steps since the last call, over all processes."""
-        means = torch.stack(self._losses).mean(0).tolist()
-        self._losses.clear()
+        means = torch.stack(self.losses).mean(0).tolist()
+        self.losses.clear()
         return dict(zip(self.names, means, strict=True))
 
     def loss(self, taps: Taps, teacher: Taps, mask: Tensor, totals: Totals, *, exact: bool = False) -> Tensor:
@@ -138,11 +142,11 @@ class Learner:
     def _own_randomness(self) -> Iterator[None]:
         """Draw from this student's random state, and leave everybody else's as it was."""
         outside = _random_state(self.accelerator.device)
-        _set_random_state(self._random, self.accelerator.device)
+        _set_random_state(self.random, self.accelerator.device)
         try:
             yield
         finally:
-            self._random = _random_state(self.accelerator.device)
+            self.random = _random_state(self.accelerator.device)
             _set_random_state(outside, self.accelerator.device)
 
 

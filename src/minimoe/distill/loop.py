@@ -1,58 +1,24 @@
 """A pass over the corpus: every step the teacher sees the batch once, and each learner learns from it."""
 
-import math
+import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 from accelerate import Accelerator
 from torch import Tensor
 from tqdm import tqdm
 
+from minimoe.checkpoints import Checkpoints
 from minimoe.corpus.records import Records
-from minimoe.distill.heldout import Heldout, measure
+from minimoe.distill import state
+from minimoe.distill.health import check_losses, check_values, check_weights
+from minimoe.distill.heldout import measure
 from minimoe.distill.learner import Learner, share
 from minimoe.distill.objectives import Totals
+from minimoe.distill.outcome import Outcome
 from minimoe.errors import UserError
-from minimoe.models.student import MiniMoEModel
 from minimoe.params.rounds import Distill
-
-
-@dataclass
-class Outcome:
-    """What became of one student."""
-
-    name: str
-    learner: Learner
-    steps: int
-    records: int
-    heldout: Heldout
-    about: dict = field(default_factory=dict)  # what else its metrics say
-    curve: list[dict] = field(default_factory=list)  # rows of step, train_loss, heldout_loss
-
-    @property
-    def encoder(self) -> MiniMoEModel:
-        """The student as it is saved."""
-        return self.learner.encoder(self.name)
-
-    def add(self, step: int, heldout: Heldout, train_loss: float | None, tracker) -> None:
-        """One more point of the curve; `train_loss` is the mean since the point before."""
-        self.heldout = heldout
-        self.curve.append({"step": step, "train_loss": train_loss, "heldout_loss": heldout.loss})
-        tracker.metrics(heldout.metrics(), step)
-
-    def metrics(self) -> dict:
-        """What the round's metrics file says of it."""
-        values = {
-            "heldout_loss": self.curve[-1]["heldout_loss"],
-            "heldout_loss_initial": self.curve[0]["heldout_loss"],
-            "train_loss": self.curve[-1]["train_loss"],
-            "steps": self.steps,
-            "records": self.records,
-        }
-        if self.heldout.load:
-            values |= {"expert_load": self.heldout.load, "router_entropy": self.heldout.entropy}
-        return values | self.about
 
 
 class Pass:
@@ -72,38 +38,86 @@ class Pass:
         self.records, self.settings, self.seed, self.accelerator = records, settings, seed, accelerator
         self.micro_batch, self.log_every = micro_batch, log_every
         self.train, kept = records.split(settings.heldout)
-        self.steps = _steps(len(self.train), settings)
+        self.batches = _batches(len(self.train), settings)  # of an epoch
+        self.steps = settings.epochs * self.batches
         self.heldout = [self._batch(part) for part in _parts(kept, micro_batch or settings.batch)]
 
-    def run(self, learners: list[Learner], teacher: Callable, trackers: dict) -> dict[str, Outcome]:
-        """Train the learners.
+    def run(
+        self, learners: list[Learner], teacher: Callable, trackers: dict, checkpoints: Checkpoints
+    ) -> dict[str, Outcome]:
+        """Train the learners, from where `checkpoints` has them.
 
         Args:
             teacher: from a batch of ids, mask, segments [B, T] to its taps.
             trackers: by student, where curves go.
+            checkpoints: of this pass.
 
         Raises:
             UserError: a loss that is no number any more.
         """
-        outcomes = {}
-        before = measure(learners, teacher, self.heldout)
-        for learner in learners:
-            for name in learner.names:
-                start = before[name]
-                outcomes[name] = Outcome(name, learner, self.steps, self.steps * self.settings.batch, start)
-                outcomes[name].add(0, start, None, trackers[name])
-        progress = tqdm(self._plan(), total=self.steps, desc="distil", unit="step", disable=not self.steps)
-        for step, parts in enumerate(progress, start=1):
-            logged = self._step(learners, teacher, [self._batch(part) for part in parts])
-            if step % self.log_every == 0 or step == self.steps:
-                for name, values in logged.items():
-                    trackers[name].metrics({key: _number(value, name, step) for key, value in values.items()}, step)
-            if step % self.settings.evaluate_every == 0 or step == self.steps:
-                now = measure(learners, teacher, self.heldout)
-                for learner in learners:
-                    for name, loss in learner.mean_losses().items():
-                        outcomes[name].add(step, now[name], loss, trackers[name])
+        outcomes, done = self._begin(learners, teacher, trackers, checkpoints)
+        progress = tqdm(
+            self._plan(done), initial=done, total=self.steps, desc="distil", unit="step", disable=not self.steps
+        )
+        with checkpoints.interruptible():
+            for step, parts in enumerate(progress, start=done + 1):
+                logged = self._step(learners, teacher, [self._batch(part) for part in parts])
+                last = step == self.steps
+                if step % self.log_every == 0 or last:
+                    check_losses(learners, step, self.batches)
+                    for name, values in logged.items():
+                        trackers[name].metrics(check_values(values, name, step, self.batches), step)
+                if step % self.settings.evaluate_every == 0 or last:
+                    check_losses(learners, step, self.batches)
+                    now = measure(learners, teacher, self.heldout)
+                    for learner in learners:
+                        for name, loss in learner.mean_losses().items():
+                            outcomes[name].add(step, now[name], loss, trackers[name])
+                self._keep(outcomes, trackers, checkpoints, step)
         return outcomes
+
+    def _begin(
+        self, learners: list[Learner], teacher: Callable, trackers: dict, checkpoints: Checkpoints
+    ) -> tuple[dict[str, Outcome], int]:
+        """What became of the students so far, and the steps done; the learners are brought there."""
+        of = {name: learner for learner in learners for name in learner.names}
+        records = self.steps * self.settings.batch
+        if saved := state.newest(checkpoints, self.accelerator):
+            self._settle(learners, teacher)
+            curves, heldout = state.restore(saved, learners)
+            print(f"{checkpoints.folder}: going on after step {saved.number} of {self.steps}", file=sys.stderr)
+            made = {n: Outcome(n, of[n], self.steps, records, heldout[n], curve=curves[n]) for n in of}
+            return made, saved.number
+        outcomes = {}
+        for name, before in measure(learners, teacher, self.heldout).items():
+            outcomes[name] = Outcome(name, of[name], self.steps, records, before)
+            outcomes[name].add(0, before, None, trackers[name])
+        return outcomes, 0
+
+    def _settle(self, learners: list[Learner], teacher: Callable) -> None:
+        """A step for nothing: processes sum gradients in an order that they choose in their first step."""
+        if self.accelerator.num_processes > 1:
+            batch = self._batch(next(self._plan())[0])
+            taps, totals = share(teacher(batch), batch, learners), Totals.of([batch["attention_mask"]])
+            for learner in learners:
+                learner.accumulate(batch, taps, totals)
+                learner.discard()
+
+    def _keep(self, outcomes: dict[str, Outcome], trackers: dict, checkpoints: Checkpoints, step: int) -> None:
+        """Save where it is time for it, and end where the user asked for it, in all processes or in none."""
+        flags = torch.tensor([checkpoints.asked(), checkpoints.due() or step == self.steps], dtype=torch.int32)
+        if self.accelerator.num_processes > 1:
+            flags = self.accelerator.reduce(flags.to(self.accelerator.device), "sum")
+        asked, due = flags.tolist()
+        if due:
+            learners = list(dict.fromkeys(outcome.learner for outcome in outcomes.values()))
+            check_losses(learners, step, self.batches)
+            check_weights(learners, step, self.batches)
+            for tracker in trackers.values():
+                tracker.flush()  # so that no point before the checkpoint can be lost
+            state.save(checkpoints, step, learners, outcomes)
+        if asked:
+            raise KeyboardInterrupt
 
     def _step(self, learners: list[Learner], teacher: Callable, batches: list[dict]) -> dict[str, dict]:
         """One optimizer step of every learner; the teacher sees each part of the batch once."""
@@ -115,16 +129,16 @@ class Pass:
                 learner.accumulate(batch, taps, totals, last=number == len(batches))
         return {name: logged for learner in learners for name, logged in learner.update().items()}
 
-    def _plan(self) -> Iterator[list[np.ndarray]]:
-        """For every step the records of this process, in parts that fit the device.
+    def _plan(self, done: int = 0) -> Iterator[list[np.ndarray]]:
+        """For every step after `done` the records of this process, in parts that fit the device.
 
         A step's records depend on seed and epoch alone; processes share them out.
         """
         size = self.settings.batch
-        for epoch in range(self.settings.epochs):
+        for epoch in range(done // max(self.batches, 1), self.settings.epochs):
             order = self.records.order(self.train, self.seed, epoch)
-            for start in range(0, len(self.train) - size + 1, size):
-                batch = order[start : start + size]
+            for number in range(max(0, done - epoch * self.batches), self.batches):
+                batch = order[number * size : (number + 1) * size]
                 share = batch[self.accelerator.process_index :: self.accelerator.num_processes]
                 yield _parts(share, self.micro_batch or len(share))
 
@@ -140,20 +154,10 @@ def _tensor(number: int, batches: list[dict]) -> Tensor:
     return batches[0]["attention_mask"].new_tensor(number)
 
 
-def _steps(records: int, settings: Distill) -> int:
-    """Optimizer steps of the round; the incomplete last batch of an epoch is left out."""
+def _batches(records: int, settings: Distill) -> int:
+    """Batches of an epoch; the incomplete last one is left out."""
     if settings.epochs and records < settings.batch:
         raise UserError(
             f"distill.batch: expected at most {records}, the records left to train on; got {settings.batch}"
         )
-    return settings.epochs * (records // settings.batch)
-
-
-def _number(value: Tensor | float, student: str, step: int) -> float:
-    number = float(value)
-    if not math.isfinite(number):
-        raise UserError(
-            f"student {student}: the loss or its gradient is {number} at step {step}; "
-            "lower distill.learning_rate, or set distill.precision to bf16 or fp32"
-        )
-    return number
+    return records // settings.batch

@@ -9,10 +9,12 @@ from pathlib import Path
 
 from accelerate import Accelerator
 
+from minimoe.checkpoints import Checkpoints, NoCheckpoints
 from minimoe.corpus.records import Records
 from minimoe.distill.assistant import choose
 from minimoe.distill.learner import PRECISIONS, Learner, autocast
-from minimoe.distill.loop import Outcome, Pass
+from minimoe.distill.loop import Pass
+from minimoe.distill.outcome import Outcome
 from minimoe.distill.start import Start
 from minimoe.distill.taps import Teacher
 from minimoe.errors import UserError
@@ -34,6 +36,7 @@ def distil(
     device: str = "cpu",
     micro_batch: int = 0,
     log_every: int = 10,
+    checkpoints: Checkpoints | None = None,
 ) -> dict[str, Outcome]:
     """Train the students of one round.
 
@@ -49,6 +52,7 @@ def distil(
         device: cpu or cuda.
         micro_batch: sequences at once on a device; 0 means all of its share.
         log_every: steps between two points of the training curves.
+        checkpoints: what was done already, and where more is kept; default: nothing and nowhere.
 
     Raises:
         UserError: settings that do not fit the teacher or the records, or a loss that is no number any more.
@@ -58,6 +62,7 @@ def distil(
     teacher = Teacher(teacher_folder, settings.teacher_layer, states=states, dtype=dtype)
     teacher.model.to(accelerator.device)
     _check(teacher, teacher_folder, records, settings)
+    checkpoints = checkpoints or NoCheckpoints()
     over = Pass(records, settings, seed, accelerator, micro_batch, log_every)
     start = Start(teacher.config, settings, seed)
     if any(student.sparsity is not None for student in students.values()):
@@ -65,7 +70,8 @@ def distil(
     outcomes, teach = {}, _in_precision(teacher, over)
     if assistant:
         lowest = min(student.sparsity for student in students.values())
-        best = choose(over, start, teach, below=lowest, tracker=trackers[ASSISTANT])
+        kept = checkpoints.part(ASSISTANT)
+        best = choose(over, start, teach, below=lowest, tracker=trackers[ASSISTANT], checkpoints=kept)
         outcomes[ASSISTANT] = best
         start.assistant = best.learner.student.member(best.name).eval().requires_grad_(False)
         teach = _in_precision(lambda batch: start.assistant(**batch)[0], over)
@@ -73,7 +79,7 @@ def distil(
     learners = [_learner(start.student(shape), over, name) for name, shape in students.items()]
     if once_for_all:
         learners.append(_learner(start.once_for_all(once_for_all), over))
-    outcomes |= over.run(learners, teach, trackers)
+    outcomes |= over.run(learners, teach, trackers, checkpoints.part("students"))
     for name, shape in students.items():
         if shape.sparsity is not None:
             outcomes[name].about["sparsity"] = shape.sparsity

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from transformers import AutoTokenizer
 
-from minimoe.distill.loop import Outcome
+from minimoe.distill.outcome import Outcome
 from minimoe.files import whole_folder
 from minimoe.models.save import save
 

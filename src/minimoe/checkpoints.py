@@ -1,0 +1,181 @@
+"""Checkpoints: what a stage has done so far, so that a stage that was killed goes on and ends with the same bytes.
+
+DVC deletes a stage's outputs before it runs the stage, so they lie elsewhere: in `work/<stage>/<name>/<key>/`. The key
+is a hash of whatever can change the result, so that a checkpoint is found by the same work and by no other.
+
+A checkpoint is one safetensors file: tensors, and any further values as JSON in its header; nothing is ever unpickled.
+It gets its name when it is on the disk as a whole, and its name ends with its checksum. The newest whole one counts,
+the one before it is kept beside it, and all are removed when the stage has written its outputs.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import NamedTuple
+
+from crc32c import crc32c
+from ruamel.yaml import YAML
+
+from minimoe.files import checksum, sync
+from minimoe.interrupts import postponed
+
+KEPT = 2  # the newest, and one in case that it is damaged
+SUFFIX = ".safetensors"
+LIBRARIES = ("torch", "transformers", "accelerate", "tokenizers", "sentencex", "numpy")
+
+
+class Checkpoint(NamedTuple):
+    """What was saved."""
+
+    number: int
+    tensors: dict
+    values: dict
+
+
+class Checkpoints:
+    """The checkpoints of one piece of work.
+
+    Args:
+        folder: where they lie; it is made by the first `save`.
+        minutes: between two of them.
+    """
+
+    def __init__(self, folder: str | Path, minutes: float) -> None:
+        self.folder, self.minutes = Path(folder), minutes
+        self.asked: Callable[[], bool] = lambda: False  # to end
+        self._last = time.monotonic()
+
+    def part(self, name: str) -> "Checkpoints":
+        """Those of a part of the work."""
+        return Checkpoints(self.folder / name, self.minutes)
+
+    def newest(self) -> Path | None:
+        """The newest whole checkpoint; a damaged one is removed, with one line on stderr."""
+        for path in sorted(self.folder.glob(f"*{SUFFIX}"), reverse=True):
+            if path.stem.endswith(f"-{checksum(path):08x}"):
+                return path
+            path.unlink(missing_ok=True)
+            print(f"{path}: damaged, its checksum is wrong; going on from the one before it, if any", file=sys.stderr)
+        return None
+
+    def load(self) -> Checkpoint | None:
+        """The newest whole checkpoint, or None to start from the beginning."""
+        path = self.newest()
+        return read(path) if path else None
+
+    def save(self, number: int, tensors: dict, values: dict) -> None:
+        """Write a checkpoint and prune old ones. A disk that is full is told of, and does not end the work.
+
+        Args:
+            number: larger than those before.
+            tensors: by name, of any device; no two share memory.
+            values: what JSON can hold.
+        """
+        from safetensors.torch import save
+
+        whole = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+        data = save(whole, {"values": json.dumps(values, allow_nan=False)})
+        temporary = self.folder / f".{number}.{os.getpid()}"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            temporary.write_bytes(data)
+            sync(temporary)
+            temporary.replace(self.folder / f"{number:012d}-{crc32c(data):08x}{SUFFIX}")
+            sync(self.folder)
+            self._prune()
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            print(f"{self.folder}: no checkpoint could be saved: {error.strerror}; going on", file=sys.stderr)
+        self._last = time.monotonic()
+
+    def due(self) -> bool:
+        """Whether it is time for one, or the process is asked to end."""
+        return self.asked() or time.monotonic() - self._last >= 60 * self.minutes
+
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Within the block, work that is asked to end does so after the next checkpoint, when it calls `stop`."""
+        with postponed() as self.asked:
+            yield
+
+    def stop(self) -> None:
+        """Interrupt, if the process is asked to end."""
+        if self.asked():
+            raise KeyboardInterrupt
+
+    def remove(self) -> None:
+        """Remove all of them; the work is done."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _prune(self) -> None:
+        whole = sorted(self.folder.glob(f"*{SUFFIX}"))
+        for path in [*whole[:-KEPT], *self.folder.glob(".*")]:  # what a killed process left begins with a dot
+            path.unlink(missing_ok=True)
+
+
+class NoCheckpoints(Checkpoints):
+    """None: work that is killed starts over."""
+
+    def __init__(self) -> None:
+        super().__init__("nowhere", float("inf"))
+
+    def part(self, name: str) -> "NoCheckpoints":
+        """None either."""
+        return self
+
+    def newest(self) -> None:
+        """None."""
+
+    def save(self, number: int, tensors: dict, values: dict) -> None:
+        """Forget it."""
+
+
+def read(path: Path) -> Checkpoint:
+    """The checkpoint in a file."""
+    from safetensors.torch import load
+
+    data = path.read_bytes()
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    return Checkpoint(int(path.stem.split("-")[0]), load(data), json.loads(header["__metadata__"]["values"]))
+
+
+def work_folder(stage: str, name: str, inputs: list[str | Path], facts: dict) -> Path:
+    """Where a stage keeps what it has done so far: `work/<stage>/<name>/<key>`.
+
+    Args:
+        stage: as in dvc.yaml, which lists the code that can change its result.
+        name: which of several, such as a round's; may be empty.
+        inputs: files, and folders with all that is in them.
+        facts: whatever else can change the result, as JSON can hold it.
+    """
+    code = [path for path in _dependencies(stage) if str(path).startswith(("src/", "stages/"))]
+    made_by = {library: version(library) for library in LIBRARIES}
+    known = [facts, made_by, *(_content(Path(path)) for path in [*code, *inputs])]
+    key = hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:16]
+    folder = Path("work", stage, name, key)
+    if not folder.exists() and (others := sorted(other.name for other in folder.parent.glob("[0-9a-f]" * 16))):
+        print(
+            f"{folder.parent}: what changes the result has changed since {', '.join(others)}, so the work starts over; "
+            "delete what is not needed any more",
+            file=sys.stderr,
+        )
+    return folder
+
+
+def _dependencies(stage: str) -> list[Path]:
+    declared = YAML(typ="safe").load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"][stage]
+    return [Path(path) for path in declared.get("do", declared)["deps"]]
+
+
+def _content(path: Path) -> list:
+    """Names, sizes and checksums of a file or of all files in a folder."""
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    code = [file for file in files if "__pycache__" not in file.parts]
+    return [(str(file), file.stat().st_size, checksum(file)) for file in code]

@@ -1,0 +1,80 @@
+"""The state of a pass between two steps: all that makes a pass that goes on end as one that was never interrupted.
+
+Of every learner: weights, AdamW's moments, the loss scale of fp16, the losses since the last point of the curve, and
+the random state of every process. Of every student: its curve. The order of the records needs the step alone.
+"""
+
+from dataclasses import asdict
+
+import torch
+from accelerate.utils import broadcast_object_list
+from torch import Tensor
+
+from minimoe.checkpoints import Checkpoint, Checkpoints, read
+from minimoe.distill.heldout import Heldout
+from minimoe.distill.learner import Learner
+from minimoe.distill.outcome import Outcome
+from minimoe.errors import UserError
+
+
+def save(checkpoints: Checkpoints, step: int, learners: list[Learner], outcomes: dict[str, Outcome]) -> None:
+    """Save the state after `step`; every process of the round calls this, the main one writes."""
+    tensors: dict[str, Tensor] = {}
+    for number, learner in enumerate(learners):
+        tensors |= {f"{number}/{name}": tensor for name, tensor in _tensors(learner).items()}
+    if learners[0].accelerator.is_main_process:
+        values = {
+            "scalers": [learner.scaler.state_dict() for learner in learners],
+            "curves": {name: outcome.curve for name, outcome in outcomes.items()},
+            "heldout": {name: asdict(outcome.heldout) for name, outcome in outcomes.items()},
+        }
+        checkpoints.save(step, tensors, values)
+
+
+def newest(checkpoints: Checkpoints, accelerator) -> Checkpoint | None:
+    """The newest state that the main process finds, so that all processes go on from the same one."""
+    found = [checkpoints.newest() if accelerator.is_main_process else None]
+    (path,) = broadcast_object_list(found) if accelerator.num_processes > 1 else found
+    if path and not path.is_file():
+        raise UserError(f"{path}: not on this machine; expected a folder work/ that all machines of a round share")
+    return read(path) if path else None
+
+
+def restore(saved: Checkpoint, learners: list[Learner]) -> tuple[dict[str, list], dict[str, Heldout]]:
+    """Bring learners that have just been made to a saved state; returns curves and held-out values by student."""
+    for number, learner in enumerate(learners):
+        prefix = f"{number}/"
+        own = {name.removeprefix(prefix): t for name, t in saved.tensors.items() if name.startswith(prefix)}
+        _restore(learner, saved.number, own, saved.values["scalers"][number])
+    return saved.values["curves"], {name: Heldout(**last) for name, last in saved.values["heldout"].items()}
+
+
+def _tensors(learner: Learner) -> dict[str, Tensor]:
+    tensors = {f"weight/{name}": weight for name, weight in learner.student.named_parameters()}
+    for number, moments in learner.optimizer.state_dict()["state"].items():
+        tensors |= {f"adam/{number}/{name}": moment for name, moment in moments.items()}
+    if learner.losses:
+        tensors["losses"] = torch.stack(learner.losses)
+    for number, state in enumerate(learner.random):
+        tensors[f"random/{number}"] = learner.accelerator.gather(state.to(learner.accelerator.device)[None])
+    return tensors
+
+
+@torch.no_grad()
+def _restore(learner: Learner, step: int, tensors: dict[str, Tensor], scaler: dict) -> None:
+    device = learner.accelerator.device
+    for name, weight in learner.student.named_parameters():
+        weight.copy_(tensors[f"weight/{name}"])
+    moments: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        if key.startswith("adam/"):
+            _, number, name = key.split("/")
+            moments.setdefault(int(number), {})[name] = tensor.clone()  # to memory that is aligned
+    groups = learner.optimizer.state_dict()["param_groups"]
+    learner.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+    learner.scaler.load_state_dict(scaler)
+    learner.losses = list(tensors["losses"].to(device)) if "losses" in tensors else []
+    learner.random = [
+        tensors[f"random/{number}"][learner.accelerator.process_index].clone() for number in range(len(learner.random))
+    ]
+    learner.step = step
