@@ -61,3 +61,11 @@ def checksum(path: Path) -> int:
         while block := file.read(1 << 22):
             value = crc32c(block, value)
     return value
+
+
+def outside_workspaces() -> Path:
+    """The repository's folder, also within a temporary workspace of DVC, which is deleted with all that is in it."""
+    root = Path.cwd()
+    if ".dvc" in root.parts:  # dvc exp run --temp: <repository>/.dvc/tmp/exps/…
+        root = Path(*root.parts[: root.parts.index(".dvc")])
+    return root

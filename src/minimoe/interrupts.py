@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def terminated_as_interrupt() -> Iterator[None]:
-    """SIGTERM ends the block as Ctrl-C does, so that what is open is closed; a second one does not keep it from that."""
+    """SIGTERM ends the block as Ctrl-C does, so that what is open is closed; a second one is ignored."""
 
     def interrupt(_signal, _frame):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)

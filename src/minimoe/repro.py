@@ -8,6 +8,7 @@ import importlib
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -90,7 +91,8 @@ def prepare(environment: dict[str, str], settings) -> None:
     os.environ.update(environment)
     _import()
     if settings.enabled:
-        tracking.connect(settings)
+        with suppress(tracking.UnreachableError):  # cells say so, and go on
+            tracking.connect(settings)
 
 
 def _import() -> None:

@@ -11,8 +11,10 @@ ROOT = Path(__file__).parents[2]
 STAGES = {
     name: stage.get("do", stage) for name, stage in yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].items()
 }
-# cannot change a result: errors, whole files, memory, params (their values are declared), runtime, tracking
-INFRASTRUCTURE = {"errors.py", "files.py", "memory.py", "runtime.py", "tracking.py", "__init__.py"}
+# cannot change a result: checkpoints, errors, whole files, interrupts, memory, params (their values are declared),
+# runtime, tracking
+INFRASTRUCTURE = {"checkpoints.py", "errors.py", "files.py", "interrupts.py", "memory.py", "runtime.py", "__init__.py"}
+INFRASTRUCTURE_FOLDERS = {"params", "tracking"}
 
 
 def outputs(stage: dict) -> list[str]:
@@ -51,7 +53,7 @@ def reached(path: Path) -> set[Path]:
 
 def is_infrastructure(path: Path) -> bool:
     inside = path.relative_to(ROOT / "src" / "minimoe") if path.is_relative_to(ROOT / "src" / "minimoe") else None
-    return inside is not None and (inside.parts[0] == "params" or str(inside) in INFRASTRUCTURE)
+    return inside is not None and (inside.parts[0] in INFRASTRUCTURE_FOLDERS or str(inside) in INFRASTRUCTURE)
 
 
 @pytest.mark.parametrize("name", STAGES)

@@ -15,8 +15,8 @@ import torch
 from minimoe.checkpoints import Checkpoints
 from minimoe.distill.learner import Learner
 from minimoe.distill.loop import Pass
-from minimoe.distill.outcome import Outcome
 from minimoe.distill.objectives import Totals, minilm
+from minimoe.distill.outcome import Outcome
 from minimoe.distill.start import Start
 from minimoe.errors import UserError
 

@@ -174,5 +174,6 @@ class Runtime(Section):
     device: Literal["auto", "cpu", "cuda"]
     micro_batch: Count
     log_every: Positive
+    checkpoint_minutes: Annotated[float, Field(ge=0)]
     launcher: str
     tracking: Tracking

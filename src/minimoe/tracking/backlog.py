@@ -1,0 +1,75 @@
+"""What MLflow could not take, in `work/tracking/`: a file for each run, which a later run of any stage sends.
+
+The first line of a file says whose points they are, each further one is a list of points. A file is locked as long as
+the process lives that writes it.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+from filelock import FileLock, Timeout
+
+from minimoe.files import outside_workspaces, whole_file
+
+Point = tuple[str, float, int, int]  # key, value, milliseconds since 1970, step
+
+
+class Backlog:
+    """The file of one run; it is there only as long as something waits."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path or folder() / f"{uuid4().hex}.jsonl"
+        self._lock = FileLock(f"{self.path}.lock")
+        self._about: dict | None = None
+        self._kept = 0
+
+    def keep(self, about: dict, points: list[Point]) -> None:
+        """Have `points`, of which those kept before come first, on the disk."""
+        if not self._lock.is_locked:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire()
+        if about != self._about:
+            with whole_file(self.path) as temporary:
+                temporary.write_text(f"{json.dumps(about)}\n{json.dumps(points)}\n", encoding="utf-8")
+        elif points[self._kept :]:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(f"{json.dumps(points[self._kept :])}\n")
+        self._about, self._kept = about, len(points)
+
+    def take(self) -> tuple[dict, list[Point]] | None:
+        """What a process left that lives no more; None while it lives, or when another one takes it."""
+        try:
+            self._lock.acquire(timeout=0)
+            about, *lists = self.path.read_text(encoding="utf-8").splitlines()
+        except (Timeout, FileNotFoundError):
+            return None
+        points = [tuple(point) for some in map(_parsed, lists) for point in some]
+        self._about, self._kept = json.loads(about), len(points)
+        return self._about, points
+
+    def remove(self) -> None:
+        """All of it is sent."""
+        if self._about is not None:
+            self.path.unlink(missing_ok=True)
+            Path(self._lock.lock_file).unlink(missing_ok=True)
+        self._about, self._kept = None, 0
+        self._lock.release()
+
+
+def folder() -> Path:
+    """Where the files lie."""
+    return outside_workspaces() / "work/tracking"
+
+
+def left() -> Iterator[Backlog]:
+    """Those of all runs."""
+    return (Backlog(path) for path in sorted(folder().glob("*.jsonl")))
+
+
+def _parsed(line: str) -> list:
+    try:
+        return json.loads(line)
+    except ValueError:  # the last line of a process that was killed while it wrote
+        return []

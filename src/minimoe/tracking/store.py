@@ -1,0 +1,96 @@
+"""MLflow's server or database: how it is reached, and the few things that are asked of it."""
+
+import logging
+import os
+from pathlib import Path
+
+from minimoe.errors import UserError
+from minimoe.files import outside_workspaces
+from minimoe.runtime import importing
+
+ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SQLALCHEMYSTORE_POOLCLASS": "NullPool",  # a fork may not share an open sqlite file
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # training waits meanwhile; by default for minutes
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",  # seconds
+}
+
+
+class UnreachableError(UserError):
+    """Something is there, as far as can be seen, and does not answer for now."""
+
+
+def address(uri: str) -> str:
+    """`runtime.tracking.uri` as MLflow wants it; a path becomes an absolute sqlite address.
+
+    Absolute, and outside of DVC's temporary workspaces, where a database would be deleted with the workspace.
+    """
+    return uri if "://" in uri else f"sqlite:///{outside_workspaces() / uri}"
+
+
+def connect(tracking) -> tuple:
+    """MLflow's client and the experiment's id; a new database is set up by one process while others wait.
+
+    Raises:
+        UserError: it cannot be used. UnreachableError: it cannot be reached for now.
+    """
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    with importing():
+        import mlflow.store.tracking.sqlalchemy_store  # noqa: F401  the client would import it for a database
+        from filelock import FileLock
+        from mlflow import MlflowClient
+        from mlflow.exceptions import MlflowException
+    logging.getLogger("mlflow").setLevel(logging.CRITICAL)  # its errors are raised as well
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+
+    uri = address(tracking.uri)
+    try:
+        if not uri.startswith("sqlite:///"):
+            return _experiment(MlflowClient(uri), tracking.experiment, None)
+        database = Path(uri.removeprefix("sqlite:///"))
+        database.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{database}.lock"):
+            artifacts = (database.parent / "mlflow-artifacts").as_uri()
+            return _experiment(MlflowClient(uri), tracking.experiment, artifacts)
+    except (MlflowException, OSError) as error:
+        kind = UnreachableError if isinstance(error, MlflowException) else UserError
+        message = f"cannot use {uri}: {first_line(error)}; mend it or set enabled: false"
+        raise kind(f"runtime.tracking.uri: {message}") from None
+
+
+def active(client, run_id: str) -> bool:
+    """Whether there is such a run, not deleted."""
+    from mlflow.exceptions import MlflowException
+    from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
+
+    try:
+        return client.get_run(run_id).info.lifecycle_stage == "active"
+    except MlflowException as error:
+        if error.error_code != ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
+            raise
+        return False
+
+
+def create(client, experiment: str, about: dict) -> str:
+    """Make a run of a name, tags and params; returns its id."""
+    from mlflow.entities import Param
+
+    run_id = client.create_run(experiment, run_name=about["name"], tags=about["tags"]).info.run_id
+    client.log_batch(run_id, params=[Param(key, value) for key, value in sorted(about["params"].items())])
+    return run_id
+
+
+def steps_known(client, run_id: str, key: str) -> set[int]:
+    """The steps at which a run has a metric."""
+    return {metric.step for metric in client.get_metric_history(run_id, key)}
+
+
+def first_line(error: Exception) -> str:
+    """What went wrong, in one line."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+def _experiment(client, name: str, artifacts: str | None) -> tuple:
+    found = client.get_experiment_by_name(name)
+    return client, found.experiment_id if found else client.create_experiment(name, artifacts)
