@@ -6,6 +6,7 @@ from contextlib import ExitStack
 import pandas as pd
 
 from minimoe import tracking
+from minimoe.checkpoints import Checkpoints
 from minimoe.corpus.records import Records
 from minimoe.distill.round import distil
 from minimoe.distill.write import write_students
@@ -13,7 +14,8 @@ from minimoe.errors import exit_cleanly
 from minimoe.files import whole_file, write_json
 from minimoe.memory import keep_freed_memory
 from minimoe.params import load
-from minimoe.runtime import device, is_main, launch
+from minimoe.runtime import device, is_main, launch, processes
+from minimoe.work import work_folder
 
 
 def main() -> None:
@@ -24,6 +26,13 @@ def main() -> None:
     launch(runtime.launcher, "stages.distill")
     keep_freed_memory()
     settings = round_.over(params.distill)
+    records = Records("data/records")
+    facts = {
+        "params": [params.seed, params.distill.model_dump(mode="json"), round_.model_dump(mode="json")],
+        "records": records.manifest,
+        "random states": [device(runtime.device), processes()],
+    }
+    checkpoints = Checkpoints(work_folder("distill", name, [round_.teacher], facts), runtime.checkpoint_minutes)
     with ExitStack() as runs:
         trackers = {
             student: runs.enter_context(
@@ -37,13 +46,14 @@ def main() -> None:
                         "model": f"{name}/{student}",
                     },
                     params={"teacher": round_.teacher, **round_.shape(student), **settings.model_dump()},
+                    memory=checkpoints.run_id(student),
                 )
             )
             for student in round_.models
         }
         outcomes = distil(
             round_.teacher,
-            Records("data/records"),
+            records,
             round_.students,
             settings,
             params.seed,
@@ -53,9 +63,11 @@ def main() -> None:
             device=device(runtime.device),
             micro_batch=runtime.micro_batch,
             log_every=runtime.log_every,
+            checkpoints=checkpoints,
         )
     if is_main():
         _write(name, round_.teacher, outcomes)
+        checkpoints.remove()
 
 
 def _write(name: str, teacher: str, outcomes: dict) -> None:

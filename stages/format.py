@@ -4,12 +4,14 @@ from minimoe.corpus.format import format_corpus, unit
 from minimoe.errors import exit_cleanly
 from minimoe.params import load
 from minimoe.runtime import workers
+from minimoe.work import remove, work_folder
 
 
 def main() -> None:
     """Run the stage."""
     params = load()
     corpus = params.corpus
+    work = work_folder("format", "", ["data/extracted"], [corpus.language, corpus.format.model_dump()])
     counts = format_corpus(
         "data/extracted",
         "data/formatted",
@@ -17,7 +19,10 @@ def main() -> None:
         splitter=corpus.format.splitter,
         min_length=corpus.format.min_length,
         workers=workers(params.runtime.workers),
+        work=work,
+        minutes=params.runtime.checkpoint_minutes,
     )
+    remove(work)
     length = f"{counts.length} {unit(corpus.language)}"
     print(f"format: {counts.documents} documents, {counts.sentences} sentences, {length}")
 

@@ -4,12 +4,15 @@ from minimoe.corpus.build import build_records
 from minimoe.errors import exit_cleanly
 from minimoe.params import load
 from minimoe.runtime import workers
+from minimoe.work import remove, work_folder
 
 
 def main() -> None:
     """Run the stage."""
     params = load()
     records = params.corpus.records
+    facts = [params.seed, records.model_dump()]
+    work = work_folder("records", "", ["data/formatted", "data/tokenizer"], facts)
     manifest = build_records(
         "data/formatted",
         "data/tokenizer",
@@ -19,7 +22,10 @@ def main() -> None:
         shard_records=records.shard_records,
         seed=params.seed,
         workers=workers(params.runtime.workers),
+        work=work,
+        minutes=params.runtime.checkpoint_minutes,
     )
+    remove(work)
     print(f"records: {manifest['count']} in {len(manifest['shards'])} files")
 
 

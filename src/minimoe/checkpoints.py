@@ -1,34 +1,27 @@
 """Checkpoints: what a stage has done so far, so that a stage that was killed goes on and ends with the same bytes.
 
-DVC deletes a stage's outputs before it runs the stage, so they lie elsewhere: in `work/<stage>/<name>/<key>/`. The key
-is a hash of whatever can change the result, so that a checkpoint is found by the same work and by no other.
-
-A checkpoint is one safetensors file: tensors, and any further values as JSON in its header; nothing is ever unpickled.
-It gets its name when it is on the disk as a whole, and its name ends with its checksum. The newest whole one counts,
-the one before it is kept beside it, and all are removed when the stage has written its outputs.
+They lie in the stage's folder of `work/` (see `minimoe.work`). A checkpoint is one safetensors file: tensors, and any
+further values as JSON in its header; nothing is ever unpickled. It gets its name when it is on the disk as a whole, and
+its name ends with its checksum. The newest whole one counts, and the one before it is kept beside it.
 """
 
-import hashlib
 import json
 import os
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
 from crc32c import crc32c
-from ruamel.yaml import YAML
 
 from minimoe.files import checksum, sync
 from minimoe.interrupts import postponed
+from minimoe.work import RUNS, remove
 
 KEPT = 2  # the newest, and one in case that it is damaged
 SUFFIX = ".safetensors"
-LIBRARIES = ("torch", "transformers", "accelerate", "tokenizers", "sentencex", "numpy")
 
 
 class Checkpoint(NamedTuple):
@@ -51,6 +44,10 @@ class Checkpoints:
         self.folder, self.minutes = Path(folder), minutes
         self.asked: Callable[[], bool] = lambda: False  # to end
         self._last = time.monotonic()
+
+    def run_id(self, name: str) -> Path:
+        """The file for the id of the MLflow run that this name has."""
+        return self.folder / RUNS / name
 
     def part(self, name: str) -> "Checkpoints":
         """Those of a part of the work."""
@@ -112,7 +109,7 @@ class Checkpoints:
 
     def remove(self) -> None:
         """Remove all of them; the work is done."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        remove(self.folder)
 
     def _prune(self) -> None:
         whole = sorted(self.folder.glob(f"*{SUFFIX}"))
@@ -144,38 +141,3 @@ def read(path: Path) -> Checkpoint:
     data = path.read_bytes()
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     return Checkpoint(int(path.stem.split("-")[0]), load(data), json.loads(header["__metadata__"]["values"]))
-
-
-def work_folder(stage: str, name: str, inputs: list[str | Path], facts: dict) -> Path:
-    """Where a stage keeps what it has done so far: `work/<stage>/<name>/<key>`.
-
-    Args:
-        stage: as in dvc.yaml, which lists the code that can change its result.
-        name: which of several, such as a round's; may be empty.
-        inputs: files, and folders with all that is in them.
-        facts: whatever else can change the result, as JSON can hold it.
-    """
-    code = [path for path in _dependencies(stage) if str(path).startswith(("src/", "stages/"))]
-    made_by = {library: version(library) for library in LIBRARIES}
-    known = [facts, made_by, *(_content(Path(path)) for path in [*code, *inputs])]
-    key = hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:16]
-    folder = Path("work", stage, name, key)
-    if not folder.exists() and (others := sorted(other.name for other in folder.parent.glob("[0-9a-f]" * 16))):
-        print(
-            f"{folder.parent}: what changes the result has changed since {', '.join(others)}, so the work starts over; "
-            "delete what is not needed any more",
-            file=sys.stderr,
-        )
-    return folder
-
-
-def _dependencies(stage: str) -> list[Path]:
-    declared = YAML(typ="safe").load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"][stage]
-    return [Path(path) for path in declared.get("do", declared)["deps"]]
-
-
-def _content(path: Path) -> list:
-    """Names, sizes and checksums of a file or of all files in a folder."""
-    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
-    code = [file for file in files if "__pycache__" not in file.parts]
-    return [(str(file), file.stat().st_size, checksum(file)) for file in code]

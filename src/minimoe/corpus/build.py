@@ -7,11 +7,10 @@ of a pair can come from any document of the corpus, and still little is in memor
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import numpy as np
@@ -24,7 +23,9 @@ from minimoe.corpus.records import INDEX, MANIFEST, VERSION
 from minimoe.corpus.tfrecord import IDS_AT, frame
 from minimoe.corpus.tokens import SPECIAL, Corpus, Template, load_tokenizer, pair_template, tokenize
 from minimoe.errors import UserError
-from minimoe.files import checksum, whole_folder, write_json
+from minimoe.files import checksum, write_json
+from minimoe.journal import Journal, adopt, growing
+from minimoe.work import place
 
 TASK_TOKENS = 1 << 18  # a task is the documents of about so many tokens; of the maps it touches some 100 MB at most
 
@@ -47,12 +48,15 @@ def build_records(
     shard_records: int,
     seed: int,
     workers: int,
+    work: Path | None = None,
+    minutes: float = 10,
 ) -> dict:
     """Write the sentences in `formatted` as records to the folder `records`; returns the manifest.
 
     `tokenizer` is a Hugging Face tokenizer folder. `max_length` is the most tokens of a record, special ones
     included, `short_probability` the share of documents that aim at shorter ones, `shard_records` the records in a
-    file. Raises `UserError` when there are fewer than two documents or the tokenizer is not an encoder's.
+    file. What is done so far is written down in the folder `work` (`minimoe.work`) every so many `minutes`.
+    Raises `UserError` when there are fewer than two documents or the tokenizer is not an encoder's.
     """
     paths = sorted(Path(formatted).glob("*.txt"))
     if not paths:
@@ -65,15 +69,18 @@ def build_records(
     backend.no_padding()
     template = pair_template(backend, tokenizer)
     dtype = "<u2" if len(hugging_face) <= 1 << 16 else "<u4"
-    with whole_folder(records) as folder, TemporaryDirectory(dir=folder.parent, prefix=".tokens.") as work:
-        backend.save(str(Path(work, "tokenizer.json")))
-        corpus = tokenize(paths, Path(work, "tokenizer.json"), dtype, Path(work), workers)
+    with place(work, records) as folder:
+        backend.save(str(folder / "tokenizer.json"))
+        with growing(folder / "tokens", minutes) as tokens:
+            corpus = tokenize(paths, folder / "tokenizer.json", dtype, tokens, workers)
         if len(corpus.documents) < 3:
             raise UserError(
                 f"{formatted}: one document; expected more, as half of the pairs take their B from another one"
             )
         recipe = Recipe(template, max_length - template.tokens, short_probability, seed)
-        shards = write_shards(folder, _parts(corpus, Path(work), dtype, recipe, workers), shard_records)
+        parts = partial(_parts, corpus, tokens.folder, dtype, recipe, workers)
+        with growing(folder / "shards", minutes) as journal:
+            shards = write_shards(journal, parts, shard_records)
         manifest = {
             "version": VERSION,
             "count": sum(shard["count"] for shard in shards),
@@ -86,19 +93,22 @@ def build_records(
             "shards": shards,
         }
         write_json(folder / MANIFEST, manifest)
+        adopt([folder / MANIFEST, *sorted(journal.folder.iterdir())], records)
     return manifest
 
 
-def _parts(corpus: Corpus, folder: Path, dtype: str, recipe: Recipe, workers: int) -> Iterator:
-    """What `build_part` makes of all documents, in their order."""
+def _parts(corpus: Corpus, folder: Path, dtype: str, recipe: Recipe, workers: int, done: int) -> Iterator:
+    """What `build_part` makes of the documents, in their order, without the first `done` parts."""
     starts, documents = memoryview(corpus.starts), memoryview(corpus.documents)
     last = len(documents) - 1
     limits = range(0, starts[-1] + TASK_TOKENS, TASK_TOKENS)
     edges = {bisect_left(documents, token, hi=last, key=lambda sentence: starts[sentence]) for token in limits}
     spans = list(pairwise(sorted(edges)))
-    results = in_order(partial(build_part, folder=folder, dtype=dtype, recipe=recipe), spans, workers)
-    with tqdm(desc="records", total=last, unit="doc", unit_scale=True) as progress:
-        for (start, end), result in zip(spans, results, strict=True):
+    left = spans[done:]
+    results = in_order(partial(build_part, folder=folder, dtype=dtype, recipe=recipe), left, workers)
+    before = left[0][0] if left else last
+    with tqdm(desc="records", initial=before, total=last, unit="doc", unit_scale=True) as progress:
+        for (start, end), result in zip(left, results, strict=True):
             yield result
             progress.update(end - start)
 
@@ -125,21 +135,38 @@ def build_part(span: tuple[int, int], folder: Path, dtype: str, recipe: Recipe) 
     return b"".join(frames), np.array(index, INDEX)
 
 
-def write_shards(folder: Path, parts: Iterator[tuple[bytes, np.ndarray]], limit: int) -> list[dict]:
-    """Write frames and their indices as shards of `limit` records; returns the manifest's entry of each."""
-    shards, rows = [], []
-    for frames, index in parts:
+def write_shards(journal: Journal, parts: Callable[[int], Iterator], limit: int) -> list[dict]:
+    """Write frames and their indices as shards of `limit` records; returns the manifest's entry of each.
+
+    A shard that is not whole is begun anew: what is done is its number of shards, and the part, and the number of its
+    records, that the last of them ends with. `parts` gives the parts without the first so many.
+    """
+    first, used, shards = journal.values.get("done", (0, 0, []))
+    rows = []
+    for number, (frames, index) in enumerate(parts(first), first):
+        frames, index = _without(frames, index, used)
         while len(index):
             room = limit - sum(map(len, rows))
             end = int(index["offset"][room]) - IDS_AT if room < len(index) else len(frames)
-            with (folder / f"{len(shards):05d}.tfrecord").open("ab") as file:
+            with (journal.folder / f"{len(shards):05d}.tfrecord").open("ab") as file:
                 rows.append(_shifted(index[:room], file.tell()))
                 file.write(frames[:end])
-            frames, index = frames[end:], _shifted(index[room:], -end)
+            frames, index = _without(frames, index, room)
+            used += len(rows[-1])
             if sum(map(len, rows)) == limit:
-                shards.append(_finish(folder, len(shards), rows))
+                shards.append(_finish(journal.folder, len(shards), rows))
                 rows = []
-    return [*shards, _finish(folder, len(shards), rows)] if rows else shards
+                journal.note({"done": [number, used, shards]})
+        used = 0
+    return [*shards, _finish(journal.folder, len(shards), rows)] if rows else shards
+
+
+def _without(frames: bytes, index: np.ndarray, count: int) -> tuple[bytes, np.ndarray]:
+    """Frames and their index without the first `count` records."""
+    if count >= len(index):
+        return b"", index[:0]
+    start = int(index["offset"][count]) - IDS_AT
+    return frames[start:], _shifted(index[count:], -start)
 
 
 def _shifted(index: np.ndarray, by: int) -> np.ndarray:

@@ -17,7 +17,8 @@ from tqdm import tqdm
 from minimoe.corpus.chunks import Chunk, chunks
 from minimoe.corpus.parallel import in_order
 from minimoe.errors import UserError
-from minimoe.files import whole_folder
+from minimoe.journal import adopt, growing
+from minimoe.work import place
 
 # Languages written without spaces between words: a sentence's length is its characters.
 CHARACTER_LANGUAGES = {
@@ -56,33 +57,44 @@ class Counts(NamedTuple):
 
 
 def format_corpus(
-    extracted: str | Path, formatted: str | Path, language: str, splitter: str, min_length: int, workers: int
+    extracted: str | Path,
+    formatted: str | Path,
+    language: str,
+    splitter: str,
+    min_length: int,
+    workers: int,
+    work: Path | None = None,
+    minutes: float = 10,
 ) -> Counts:
     """Write the documents below `extracted` (wikiextractor's output) as sentences to the folder `formatted`.
 
     A sentence is kept when it has more than `min_length` words, or characters in a language of
     `CHARACTER_LANGUAGES`; a document that keeps none vanishes. `splitter` is "sentencex" or "published".
+    What is done so far is written down in the folder `work` (`minimoe.work`) every so many `minutes`.
     Raises `UserError` when a file holds no documents or no sentence is kept.
     """
     paths = sorted(path for path in Path(extracted).rglob("*") if path.is_file())
     pieces = list(chunks(paths, boundary=b"</doc>\n"))
     if not pieces:
         raise UserError(f"{extracted}: no text in it; expected wikiextractor's files such as AA/wiki_00")
-    work = partial(format_chunk, language=language, splitter=splitter, min_length=min_length)
-    results = in_order(work, pieces, workers)
-    total = Counts()
-    with whole_folder(formatted) as folder:
-        part = 0
-        for text, counts in tqdm(results, total=len(pieces), desc="format", unit="piece"):
+    convert = partial(format_chunk, language=language, splitter=splitter, min_length=min_length)
+    with place(work, formatted) as folder, growing(folder, minutes) as journal:
+        done, part, counted = journal.values.get("done", (0, 0, Counts()))
+        total = Counts(*counted)
+        results = in_order(convert, pieces[done:], workers)
+        progress = tqdm(results, initial=done, total=len(pieces), desc="format", unit="piece")
+        for number, (text, counts) in enumerate(progress, done + 1):
             total = total.plus(counts)
-            with (folder / f"{part:05d}.txt").open("ab") as file:
+            with (journal.folder / f"{part:05d}.txt").open("ab") as file:
                 file.write(text.encode("utf-8"))
                 part += file.tell() > PART_BYTES
+            journal.note({"done": [number, part, total]})
         if not total.sentences:
             raise UserError(
                 f"{extracted}: no sentence has more than {min_length} {unit(language)}; "
                 "check corpus.language and corpus.format.min_length"
             )
+        adopt(sorted(journal.folder.iterdir()), formatted)
     return total
 
 

@@ -1,6 +1,7 @@
 """Formatted sentences become one long row of token ids, in files that are read through memory maps."""
 
 import os
+from contextlib import ExitStack
 from functools import lru_cache, partial
 from itertools import chain
 from pathlib import Path
@@ -14,6 +15,7 @@ from minimoe.corpus.chunks import Chunk, chunks
 from minimoe.corpus.parallel import in_order
 from minimoe.corpus.words import Encoder
 from minimoe.errors import UserError
+from minimoe.journal import Journal
 
 SPECIAL = ("pad", "mask", "cls", "sep")  # the special tokens that an encoder's tokenizer has
 
@@ -83,29 +85,31 @@ def pair_template(backend: Tokenizer, name: str | Path) -> Template:
     return Template(pair.ids[:a], pair.ids[a_end:b], pair.ids[b_end:], segments)
 
 
-def tokenize(paths: list[Path], tokenizer: Path, dtype: str, folder: Path, workers: int) -> Corpus:
-    """Write the tokens of the formatted files `paths` to `folder`; `tokenizer` is a tokenizer.json."""
+def tokenize(paths: list[Path], tokenizer: Path, dtype: str, journal: Journal, workers: int) -> Corpus:
+    """Write the tokens of the formatted files `paths` to the journal's folder; `tokenizer` is a tokenizer.json."""
     pieces = list(chunks(paths, boundary=b"\n\n"))
-    results = in_order(partial(tokenize_chunk, tokenizer=str(tokenizer), dtype=dtype), pieces, workers)
-    tokens = sentences = 0  # written so far
-    total = sum(piece.end - piece.start for piece in pieces)
-    with (
-        (folder / "tokens").open("wb") as token_file,
-        (folder / "starts").open("wb") as start_file,
-        (folder / "documents").open("wb") as document_file,
-        tqdm(desc="tokenize", total=total, unit="B", unit_scale=True) as progress,
-    ):
-        np.zeros(1, "<i8").tofile(start_file)
-        np.zeros(1, "<i8").tofile(document_file)
-        for piece, (ids, lengths, counts) in zip(pieces, results, strict=True):
-            ids.tofile(token_file)
-            (tokens + np.cumsum(lengths)).astype("<i8").tofile(start_file)
-            (sentences + np.cumsum(counts)).astype("<i8").tofile(document_file)
+    done, tokens, sentences = journal.values.get("done", (0, 0, 0))
+    results = in_order(partial(tokenize_chunk, tokenizer=str(tokenizer), dtype=dtype), pieces[done:], workers)
+    sizes = [piece.end - piece.start for piece in pieces]
+    with ExitStack() as stack:
+        files = [stack.enter_context((journal.folder / name).open("ab")) for name in Corpus._fields]
+        progress = stack.enter_context(
+            tqdm(desc="tokenize", initial=sum(sizes[:done]), total=sum(sizes), unit="B", unit_scale=True)
+        )
+        for file in files[1:]:
+            if not done:
+                file.write(np.zeros(1, "<i8").data)
+        for number, (ids, lengths, counts) in enumerate(results, done):
+            starts, documents = tokens + np.cumsum(lengths), sentences + np.cumsum(counts)
+            for file, array in zip(files, (ids, starts.astype("<i8"), documents.astype("<i8")), strict=True):
+                file.write(array.data)
+                file.flush()
             tokens, sentences = tokens + len(ids), sentences + len(lengths)
-            progress.update(piece.end - piece.start)
+            journal.note({"done": [number + 1, tokens, sentences]})
+            progress.update(sizes[number])
     if not tokens:
         raise UserError(f"{paths[0].parent}: no text in its {len(paths)} files; expected one sentence a line")
-    return Corpus.open(folder, dtype)
+    return Corpus.open(journal.folder, dtype)
 
 
 def tokenize_chunk(chunk: Chunk, tokenizer: str, dtype: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -1,0 +1,130 @@
+"""Formatting and records that were killed go on, and end with the same bytes."""
+
+import functools
+import json
+
+import pytest
+from corpus.tiny_corpus import sentences
+
+from minimoe.corpus import build as build_module
+from minimoe.corpus import format as format_module
+from minimoe.corpus import tokens
+from minimoe.corpus.chunks import chunks
+from minimoe.corpus.format import format_corpus
+from minimoe.journal import Journal
+
+
+class Killed(BaseException):
+    pass
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+@pytest.fixture
+def kill(monkeypatch):
+    """Makes the `at`-th note of a piece the last thing that a process does; what it wrote after the mark stays."""
+    note = Journal.note
+
+    def after(at):
+        count = 0
+
+        def counted(self, values):
+            nonlocal count
+            count += 1
+            if count == at:
+                for path in self.folder.iterdir():
+                    path.write_bytes(path.read_bytes() + b"half a piece")
+                (self.folder / "99999.txt").write_bytes(b"a file that is not noted")
+                self._noted = None
+                raise Killed
+            note(self, values)
+
+        monkeypatch.setattr(Journal, "note", counted)
+
+    return after
+
+
+@pytest.fixture
+def small_tasks(monkeypatch):
+    monkeypatch.setattr(tokens, "chunks", functools.partial(chunks, size=2000))
+    monkeypatch.setattr(build_module, "TASK_TOKENS", 500)
+
+
+@pytest.mark.parametrize("at", [1, 4, 9, 12, 14])  # 8 pieces of tokens, then shards
+def test_records(build, tmp_path, small_tasks, kill, at):
+    values = {"shard_records": 17, "work": tmp_path / "work", "minutes": 0}
+    kill(0)
+    whole = contents(build("whole", shard_records=17))
+    kill(at)
+    with pytest.raises(Killed):
+        build("killed", **values)
+    assert not (tmp_path / "killed").exists()
+    kill(0)
+    assert contents(build("killed", **values)) == whole
+    assert contents(build("killed", **values)) == whole  # also when it was killed right before it told DVC
+
+
+def test_records_interrupted_between_two_marks_lose_nothing(build, tmp_path, small_tasks, monkeypatch):
+    values = {"shard_records": 17, "work": tmp_path / "work", "minutes": 60}
+    made, part = [], build_module.build_part
+
+    def interrupted(span, **more):
+        if len(made) == 5:
+            raise KeyboardInterrupt
+        made.append(span)
+        return part(span, **more)
+
+    monkeypatch.setattr(build_module, "build_part", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        build("killed", **values)
+    monkeypatch.setattr(build_module, "build_part", part)
+    journals = [json.loads((tmp_path / "work" / name / "journal.json").read_text()) for name in ("tokens", "shards")]
+    assert journals[1]["values"]["done"][0] == 4
+    monkeypatch.setattr(tokens, "tokenize_chunk", interrupted)  # which is not needed again
+    killed = contents(build("killed", **values))
+    monkeypatch.undo()
+    assert killed["manifest.json"] == contents(build("again", **values))["manifest.json"]
+
+
+def formatted(tmp_path, **values):
+    defaults = {"language": "en", "splitter": "sentencex", "min_length": 3, "workers": 1}
+    format_corpus(tmp_path / "extracted", tmp_path / "formatted", **defaults, **values)
+    return contents(tmp_path / "formatted")
+
+
+@pytest.fixture
+def extracted(tmp_path, monkeypatch):
+    (tmp_path / "extracted").mkdir()
+    for number, text in enumerate([sentences(1), sentences(2)]):
+        documents = (f'<doc id="{i}" title="T">\nT\n{body}\n</doc>\n' for i, body in enumerate(text.split("\n\n")))
+        (tmp_path / f"extracted/{number}").write_text("".join(documents))
+    monkeypatch.setattr(format_module, "chunks", functools.partial(chunks, size=4000))
+    monkeypatch.setattr(format_module, "PART_BYTES", 9000)
+
+
+@pytest.mark.parametrize("at", [1, 2, 4, 7])
+def test_format(extracted, tmp_path, kill, at):
+    kill(0)
+    whole = formatted(tmp_path)
+    assert len(whole) > 2
+    kill(at)
+    with pytest.raises(Killed):
+        formatted(tmp_path, work=tmp_path / "work", minutes=0)
+    kill(0)
+    assert formatted(tmp_path, work=tmp_path / "work", minutes=0) == whole
+
+
+def test_what_is_damaged_is_done_anew(extracted, tmp_path, kill, capsys):
+    kill(0)
+    whole = formatted(tmp_path)
+    kill(5)
+    with pytest.raises(Killed):
+        formatted(tmp_path, work=tmp_path / "work", minutes=0)
+    path = tmp_path / "work/files/00000.txt"
+    path.write_bytes(b"X" + path.read_bytes()[1:])
+    kill(0)
+    capsys.readouterr()
+    assert formatted(tmp_path, work=tmp_path / "work", minutes=0) == whole
+    assert f"starting over, as what was done cannot be used: {path} is damaged" in capsys.readouterr().err
