@@ -4,11 +4,13 @@ import argparse
 import os
 
 from minimoe import runtime, tracking
+from minimoe.checkpoints import Checkpoints
 from minimoe.errors import exit_cleanly
 from minimoe.files import write_json
 from minimoe.memory import keep_freed_memory
 from minimoe.params import load
 from minimoe.tasks.table import TASKS
+from minimoe.work import work_folder
 
 
 def main() -> None:
@@ -24,8 +26,11 @@ def main() -> None:
         from minimoe.finetune.cell import finetune
 
     settings = params.tasks[task].over(params.finetune).model_dump()
+    inputs, device = [f"models/{model}", f"data/tasks/{task}"], runtime.device(params.runtime.device)
+    checkpoints = Checkpoints(work_folder("finetune", f"{model}/{task}", inputs, [settings, device]))
     tags = {"stage": "finetune", "model": model, "task": task}
-    with tracking.run(params.runtime.tracking, name=f"{model}/{task}", tags=tags, params=settings) as tracker:
+    memory = checkpoints.run_id("cell")
+    with tracking.run(params.runtime.tracking, f"{model}/{task}", tags, settings, memory) as tracker:
         cell = finetune(
             model,
             f"models/{model}",
@@ -33,11 +38,13 @@ def main() -> None:
             f"data/tasks/{task}",
             f"finetuned/{model}/{task}",
             **settings,
-            device=runtime.device(params.runtime.device),
+            device=device,
             log_every=params.runtime.log_every,
             tracker=tracker,
+            checkpoints=checkpoints,
         )
     write_json(f"metrics/finetune/{model}/{task}.json", cell)
+    checkpoints.remove()
     for column, result in cell["results"].items():
         print(f"{model} {column}: {result['mean']:.1f} ± {result['std']:.1f} (majority {result['majority']:.1f})")
 

@@ -3,11 +3,13 @@
 import argparse
 
 from minimoe import runtime, tracking
+from minimoe.checkpoints import Checkpoints
 from minimoe.corpus.records import Records
 from minimoe.errors import exit_cleanly
 from minimoe.memory import keep_freed_memory
 from minimoe.params import load
 from minimoe.sparsify.make import sparsify
+from minimoe.work import work_folder
 
 
 def main() -> None:
@@ -23,16 +25,21 @@ def main() -> None:
         "sparsities": params.sparsify.sparsities,
         "seed": params.seed,
     }
-    tags = {"stage": "sparsify", "teacher": name}
-    with tracking.run(params.runtime.tracking, name=f"sparsify {name}", tags=tags, params=settings) as tracker:
+    records, device = Records("data/records"), runtime.device(params.runtime.device)
+    work = work_folder("sparsify", name, [f"models/{name}"], [settings, records.manifest, device])
+    checkpoints = Checkpoints(work, params.runtime.checkpoint_minutes)
+    tags, memory = {"stage": "sparsify", "teacher": name}, checkpoints.run_id("run")
+    with tracking.run(params.runtime.tracking, f"sparsify {name}", tags, settings, memory) as tracker:
         read = sparsify(
             f"models/{name}",
-            Records("data/records"),
+            records,
             f"models/sparsified/{name}",
             **settings,
-            device=runtime.device(params.runtime.device),
+            device=device,
             tracker=tracker,
+            checkpoints=checkpoints,
         )
+    checkpoints.remove()
     print(f"sparsify: importances of models/{name} from {read} records")
 
 

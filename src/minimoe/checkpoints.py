@@ -37,10 +37,10 @@ class Checkpoints:
 
     Args:
         folder: where they lie; it is made by the first `save`.
-        minutes: between two of them.
+        minutes: between two that are `due`.
     """
 
-    def __init__(self, folder: str | Path, minutes: float) -> None:
+    def __init__(self, folder: str | Path, minutes: float = float("inf")) -> None:
         self.folder, self.minutes = Path(folder), minutes
         self.asked: Callable[[], bool] = lambda: False  # to end
         self._last = time.monotonic()
@@ -121,7 +121,7 @@ class NoCheckpoints(Checkpoints):
     """None: work that is killed starts over."""
 
     def __init__(self) -> None:
-        super().__init__("nowhere", float("inf"))
+        super().__init__("nowhere")
 
     def part(self, name: str) -> "NoCheckpoints":
         """None either."""

@@ -11,6 +11,7 @@ from statistics import mean, stdev
 from transformers import AutoConfig, AutoTokenizer
 from transformers.utils import logging
 
+from minimoe.checkpoints import Checkpoints, NoCheckpoints
 from minimoe.errors import UserError
 from minimoe.files import whole_folder
 from minimoe.finetune.data import Batches, Examples, encode, read_examples
@@ -34,6 +35,7 @@ def finetune(
     max_length: int,
     max_train: int,
     tracker,
+    checkpoints: Checkpoints | None = None,
     **settings,
 ) -> dict:
     """Finetune the model in `folder`, save it into `out`, and return the cell's metrics.
@@ -43,14 +45,16 @@ def finetune(
         data: the folder of the task's files in the normal form.
         learning_rates: each is tried with each of `seeds`.
         max_length: tokens of an example. max_train: only so many training examples; 0 means all.
+        checkpoints: of the runs that are done; default: none are kept.
         settings: what `loop.train` takes besides.
     """
+    checkpoints = checkpoints or NoCheckpoints()
     tokenizer = load_tokenizer(folder, task, max_length)
     batches = Batches(task, tokenizer)
     sets = _encode_all(data, task, tokenizer, max_length, max_train)
     grid = [(rate, seed) for rate in learning_rates for seed in seeds]
-    runs: list[Run] = []
-    for rate, seed in grid:
+    runs = _done(checkpoints)
+    for rate, seed in grid[len(runs) :]:
         which = f"lr{rate:g}-seed{seed}" if len(grid) > 1 else ""
         model = load_model(folder, task, seed)
         watched = {"label": f"{name} {task.name} {which}".strip(), "prefix": f"{which}/" if which else ""}
@@ -60,6 +64,8 @@ def finetune(
             run.scores[column] = scores(task.metrics, sets[split].gold, predict(model, sets[split], task, batches))
         runs.append(run)
         _forget_all_but_best(runs, rate)
+        if len(runs) < len(grid):
+            _save(checkpoints, runs)
     cell = summary(name, task, runs, sets)
     model.load_state_dict(next(run.state for run in runs if run.learning_rate == cell["learning_rate"] and run.state))
     with whole_folder(out) as temporary:
@@ -67,6 +73,25 @@ def finetune(
         tokenizer.save_pretrained(temporary)
     tracker.metrics({column: result["mean"] for column, result in cell["results"].items()})
     return cell
+
+
+def _save(checkpoints: Checkpoints, runs: list[Run]) -> None:
+    """Keep the runs that are done; one that is killed later begins anew."""
+    states = {f"{number}/{key}": tensor for number, run in enumerate(runs) for key, tensor in run.state.items()}
+    checkpoints.save(
+        len(runs), states, {"runs": [{k: v for k, v in vars(run).items() if k != "state"} for run in runs]}
+    )
+
+
+def _done(checkpoints: Checkpoints) -> list[Run]:
+    saved = checkpoints.load()
+    if not saved:
+        return []
+    states: list[dict] = [{} for _ in saved.values["runs"]]
+    for name, tensor in saved.tensors.items():
+        number, _, key = name.partition("/")
+        states[int(number)][key] = tensor
+    return [Run(state=state, **run) for run, state in zip(saved.values["runs"], states, strict=True)]
 
 
 def summary(name: str, task: Task, runs: list[Run], sets: dict[str, Examples]) -> dict:

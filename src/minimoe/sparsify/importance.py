@@ -12,7 +12,7 @@ the element out would change, to first order (MiniDisc, arXiv 2205.14570; the me
 Masks are one, never zero, so that no LayerNorm has to leave a dimension out of its statistics.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -58,21 +58,31 @@ def load_masked_lm(folder: str | Path) -> PreTrainedModel:
     return model
 
 
-def measure(model: PreTrainedModel, batches: Iterable[dict[str, Tensor]], tracker) -> Importance:
+def measure(
+    model: PreTrainedModel,
+    batches: Iterable[dict[str, Tensor]],
+    tracker,
+    *,
+    done: int = 0,
+    sums: Importance | None = None,
+    keep: Callable[[int, Importance], None] = lambda done, sums: None,
+) -> Importance:
     """Mean over batches of |∂loss/∂mask|, divided by its L2 norm: per layer, and for hidden dimensions once.
 
     Args:
         model: one of `HEADS`; it runs in eval mode and is left as it was.
         batches: input_ids, attention_mask, token_type_ids and labels [B, T]; a label below 0 is not predicted.
         tracker: gets each batch's loss.
+        done, sums: batches that were measured before, and what `keep` got after the last of them.
+        keep: is told how many batches are measured, and the sums over them.
 
     Raises `UserError` where a loss is no number.
     """
     masks = _masks(model)
-    totals = [torch.zeros_like(mask) for mask in masks]
-    count = 0
+    sums = sums or Importance(*(torch.zeros_like(mask) for mask in masks))
+    count = done
     with _masked(model, masks):
-        for count, batch in enumerate(batches, 1):
+        for count, batch in enumerate(batches, done + 1):
             loss = _loss(model, **{name: value.to(model.device) for name, value in batch.items()})
             if not loss.isfinite():
                 raise UserError(
@@ -80,9 +90,10 @@ def measure(model: PreTrainedModel, batches: Iterable[dict[str, Tensor]], tracke
                     "check the teacher's weights, and that its tokenizer made the records"
                 )
             tracker.metrics({"masked_lm_loss": loss.item()}, step=count)
-            for total, gradient in zip(totals, torch.autograd.grad(loss, masks), strict=True):
+            for total, gradient in zip(sums, torch.autograd.grad(loss, masks), strict=True):
                 total += gradient.abs()
-    return Importance(*(_normalised(total / count).cpu() for total in totals))
+            keep(count, sums)
+    return Importance(*(_normalised(total / count).cpu() for total in sums))
 
 
 def _masks(model: PreTrainedModel) -> Importance:

@@ -8,11 +8,13 @@ import torch
 from tqdm import tqdm
 from transformers import AutoModel, AutoTokenizer
 
+from minimoe.checkpoints import Checkpoints, NoCheckpoints
 from minimoe.corpus.masking import MaskedBatches
 from minimoe.errors import UserError
 from minimoe.sparsify.folder import write_sparsified
 from minimoe.sparsify.importance import load_masked_lm, measure
 from minimoe.sparsify.reorder import reorder
+from minimoe.sparsify.schedule import Importance
 
 
 def sparsify(
@@ -26,6 +28,7 @@ def sparsify(
     seed: int,
     device: str,
     tracker,
+    checkpoints: Checkpoints | None = None,
 ) -> int:
     """Write the sparsified form of the folder `teacher` to `out`; returns how many records were read.
 
@@ -36,6 +39,7 @@ def sparsify(
         seed: of the masks, and of the pooler where the teacher has none.
         device: cpu or cuda.
         tracker: gets each batch's loss.
+        checkpoints: of the importances so far; default: none are kept.
     """
     chosen = evenly(len(records), share)
     model = load_masked_lm(teacher).to(device)
@@ -43,12 +47,29 @@ def sparsify(
     if tokens.mask_token_id is None:
         raise UserError(f"{teacher}: its tokenizer has no mask token; choose a masked language model")
     masked = MaskedBatches(records, tokens, seed)
-    importance = measure(model, _batches(masked, chosen, batch), tracker)
+    importance = _measure(model, masked, chosen, batch, tracker, checkpoints or NoCheckpoints())
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         encoder = AutoModel.from_pretrained(teacher, dtype=torch.float32, local_files_only=True)
     write_sparsified(teacher, out, importance, reorder(encoder, importance), sparsities)
     return len(chosen)
+
+
+def _measure(model, masked: MaskedBatches, chosen, batch: int, tracker, checkpoints: Checkpoints) -> Importance:
+    """The importances, from the batch on that `checkpoints` have come to."""
+    done, sums = 0, None
+    if saved := checkpoints.load():
+        done = saved.number
+        masked.generator.set_state(saved.tensors["generator"])
+        sums = Importance(*(saved.tensors[name].to(model.device) for name in Importance._fields))
+
+    def keep(done: int, sums: Importance) -> None:
+        if checkpoints.due():
+            checkpoints.save(done, {**sums._asdict(), "generator": masked.generator.get_state()}, {})
+        checkpoints.stop()
+
+    with checkpoints.interruptible():
+        return measure(model, _batches(masked, chosen, batch, done), tracker, done=done, sums=sums, keep=keep)
 
 
 def evenly(count: int, share: float) -> np.ndarray:
@@ -59,8 +80,8 @@ def evenly(count: int, share: float) -> np.ndarray:
     return (2 * np.arange(chosen) + 1) * count // (2 * chosen)
 
 
-def _batches(masked: MaskedBatches, chosen: np.ndarray, batch: int) -> Iterator[dict]:
-    """The chosen records, `batch` at once, with a progress bar."""
+def _batches(masked: MaskedBatches, chosen: np.ndarray, batch: int, done: int) -> Iterator[dict]:
+    """The chosen records, `batch` at once, without the first `done` batches; with a progress bar."""
     starts = range(0, len(chosen), batch)
-    for start in tqdm(starts, desc="sparsify", unit="batch", leave=False):
+    for start in tqdm(starts[done:], initial=done, total=len(starts), desc="sparsify", unit="batch", leave=False):
         yield masked(chosen[start : start + batch])
