@@ -21,22 +21,30 @@ def main() -> None:
 
 
 def _pretrain(params) -> None:
+    from minimoe.checkpoints import Checkpoints
     from minimoe.corpus.records import Records
     from minimoe.memory import keep_freed_memory
     from minimoe.teacher.pretrain import pretrain
+    from minimoe.work import work_folder
 
     keep_freed_memory()
     settings = {**params.teacher.pretrain.model_dump(), "seed": params.seed}
-    with tracking.run(params.runtime.tracking, name="teacher", tags={"stage": "teacher"}, params=settings) as tracker:
+    records, device = Records("data/records"), runtime.device(params.runtime.device)
+    work = work_folder("teacher", "", [TOKENIZER], [settings, records.manifest, device])
+    checkpoints = Checkpoints(work, params.runtime.checkpoint_minutes)
+    memory = checkpoints.run_id("run")
+    with tracking.run(params.runtime.tracking, "teacher", {"stage": "teacher"}, settings, memory) as tracker:
         loss = pretrain(
-            Records("data/records"),
+            records,
             TOKENIZER,
             OUT,
             **settings,
-            device=runtime.device(params.runtime.device),
+            device=device,
             log_every=params.runtime.log_every,
             tracker=tracker,
+            checkpoints=checkpoints,
         )
+    checkpoints.remove()
     print(f"teacher: mean training loss {loss:.3f} nats a masked token")
 
 

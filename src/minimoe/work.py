@@ -15,8 +15,10 @@ from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from filelock import FileLock, Timeout
 from ruamel.yaml import YAML
 
+from minimoe.errors import UserError
 from minimoe.files import checksum
 from minimoe.runtime import is_main
 
@@ -66,18 +68,28 @@ def _dependencies(stage: str) -> list[Path]:
 
 
 def _content(path: Path) -> list:
-    """Names, sizes and checksums of a file or of all files in a folder."""
-    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
-    code = [file for file in files if "__pycache__" not in file.parts]
-    return [(str(file), file.stat().st_size, checksum(file)) for file in code]
+    """Names, sizes and checksums of a file, or of all files in a folder; the stage tells where one is missing."""
+    files = sorted(file for file in [path, *path.rglob("*")] if file.is_file() and "__pycache__" not in file.parts)
+    return [(str(file), file.stat().st_size, checksum(file)) for file in files]
 
 
 @contextmanager
 def place(work: Path | None, out: str | Path) -> Iterator[Path]:
-    """The folder `work`, or a temporary one beside `out` where nothing is to be kept."""
+    """The folder `work`, or a temporary one beside `out` where nothing is to be kept.
+
+    Raises `UserError` where another process is at work in it, such as one that outlived the `dvc repro` it came from.
+    """
     if work:
         work.mkdir(parents=True, exist_ok=True)
-        yield work
+        lock = FileLock(work / "lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise UserError(f"{work}: another process is doing the same; wait until it is done, or end it") from None
+        try:
+            yield work
+        finally:
+            lock.release()
     else:
         Path(out).parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=Path(out).parent, prefix=f".{Path(out).name}.") as temporary:

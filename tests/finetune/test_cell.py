@@ -5,6 +5,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForTokenClassification, BertConfig, BertForMaskedLM, pipeline
 
+from minimoe.checkpoints import Checkpoints
 from minimoe.errors import UserError
 from minimoe.finetune.cell import finetune, summary
 from minimoe.finetune.data import Batches, Examples, encode, read_examples
@@ -14,12 +15,16 @@ from minimoe.tasks.table import TASKS
 
 
 class Tracker:
+    kill_at = None  # a rate and seed, as in the names of metrics
+
     def __init__(self):
         self.seen = {}
 
     def metrics(self, values, step=0):
         for key, value in values.items():
             self.seen.setdefault(key, {})[step] = value
+            if self.kill_at and key.startswith(self.kill_at):
+                raise KeyboardInterrupt
 
 
 SETTINGS = {
@@ -100,6 +105,23 @@ def test_the_seed_decides_and_nothing_else(model, data, tmp_path):
     assert all(torch.equal(a[key], b[key]) for key in a)
     other = load_model(model, TASKS["mnli"], 2).classifier.weight
     assert not torch.equal(load_model(model, TASKS["mnli"], 1).classifier.weight, other)
+
+
+@pytest.mark.parametrize("kill_at", ["lr0.001-seed1/", "lr0.01-seed1/", "lr0.01-seed2/"])
+def test_runs_that_are_done_are_not_done_again(model, data, tmp_path, kill_at):
+    grid = {"learning_rates": [1e-3, 1e-2], "seeds": [1, 2], "epochs": 2}
+    expected = run(model, data, tmp_path, "mnli", "whole", **grid)
+    killed, tracker = Tracker(), Tracker()
+    killed.kill_at = kill_at
+    with pytest.raises(KeyboardInterrupt):
+        run(model, data, tmp_path, "mnli", tracker=killed, checkpoints=Checkpoints(tmp_path / "work"), **grid)
+    cell = run(model, data, tmp_path, "mnli", tracker=tracker, checkpoints=Checkpoints(tmp_path / "work"), **grid)
+    assert cell == expected
+    a, b = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "out"))
+    assert a == b
+    begun = {key.split("/")[0] for key in killed.seen}
+    again = {key.split("/")[0] for key in tracker.seen if "/" in key}
+    assert begun & again == {kill_at[:-1]}
 
 
 def test_patience_and_the_best_epoch(model, data, tmp_path):

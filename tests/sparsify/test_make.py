@@ -1,4 +1,6 @@
+import os
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from sparsify.sparse import teacher
 from transformers import AutoTokenizer
 
 import stages.sparsify
+from minimoe.checkpoints import Checkpoints
 from minimoe.corpus.records import Records
 from minimoe.errors import UserError
 from minimoe.models.slices import cut
@@ -35,6 +38,38 @@ def run(made, out, **changes):
 
 def files(folder):
     return {path.relative_to(folder): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.mark.parametrize("at", [1, 2, 5])
+def test_a_killed_run_ends_with_the_same_bytes(made, tmp_path, at):
+    class Killed(Exception):
+        pass
+
+    class Kills(Losses):
+        def metrics(self, values, step=0):
+            super().metrics(values, step)
+            if step == at:
+                raise Killed
+
+    whole, rest, checkpoints = Losses(), Losses(), Checkpoints(tmp_path / "work", 0)
+    run(made, tmp_path / "whole", tracker=whole)
+    with pytest.raises(Killed):
+        run(made, tmp_path / "out", tracker=Kills(), checkpoints=checkpoints)
+    run(made, tmp_path / "out", tracker=rest, checkpoints=checkpoints)
+    assert files(tmp_path / "out") == files(tmp_path / "whole")
+    assert rest.values == whole.values[at - 1 :] and len(whole.values) > 5
+
+
+def test_an_interrupted_run_saves_first(made, tmp_path):
+    class Asks(Losses):
+        def metrics(self, values, step=0):
+            super().metrics(values, step)
+            if step == 3:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(made, tmp_path / "out", tracker=Asks(), checkpoints=Checkpoints(tmp_path / "work", 60))
+    assert [int(path.stem[:12]) for path in (tmp_path / "work").iterdir()] == [3]
 
 
 @pytest.mark.parametrize(("count", "share"), [(1000, 0.05), (7, 1.0), (10, 0.05001), (100, 0.33)])
@@ -90,6 +125,8 @@ def test_a_teacher_without_a_head_is_an_error(made, tmp_path):
 def test_the_stage(made, tmp_path, monkeypatch, capsys):
     for name in ("models", "data"):
         shutil.copytree(made / name, tmp_path / name)
+    for name in ("dvc.yaml", "src", "stages"):
+        (tmp_path / name).symlink_to(ROOT / name)
     yaml = YAML()
     params = yaml.load(ROOT / "params.yaml")
     params["sparsify"] |= {"share": 0.25, "batch": 8, "sparsities": [0, 50, 80]}

@@ -4,6 +4,7 @@ import pytest
 import torch
 from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer
 
+from minimoe.checkpoints import Checkpoints
 from minimoe.errors import UserError
 from minimoe.teacher.pretrain import MaskedTrainer, pretrain
 from minimoe.tracking import NoTracker
@@ -58,6 +59,28 @@ def test_the_seed_decides(tmp_path, records, tokenizer):
     first, second, other = (weights(tmp_path / name) for name in "abc")
     assert all(torch.equal(first[key], second[key]) for key in first)
     assert not all(torch.equal(first[key], other[key]) for key in first)
+
+
+@pytest.mark.parametrize("at", [2, 3, 4, 5, 9])  # 4 steps an epoch; nothing is saved before the second step
+def test_a_killed_run_ends_with_the_same_bytes(tmp_path, records, tokenizer, at):
+    class Killed(Exception):
+        pass
+
+    class Kills(Tracker):
+        def metrics(self, values, step=0):
+            super().metrics(values, step)
+            if step == at:
+                raise Killed
+
+    whole, rest = Tracker(), Tracker()
+    expected = run(records, tokenizer, tmp_path / "whole", epochs=3, log_every=1, tracker=whole)
+    made = {"epochs": 3, "log_every": 1, "checkpoints": Checkpoints(tmp_path / "work", 0)}
+    with pytest.raises(Killed):
+        run(records, tokenizer, tmp_path / "out", tracker=Kills(), **made)
+    assert run(records, tokenizer, tmp_path / "out", tracker=rest, **made) == expected
+    whole_file, file = (tmp_path / name / "model.safetensors" for name in ("whole", "out"))
+    assert file.read_bytes() == whole_file.read_bytes()
+    assert rest.losses == {step: loss for step, loss in whole.losses.items() if step >= at}
 
 
 def test_logits_at_masked_positions_give_the_models_own_loss(tmp_path, records, tokenizer):

@@ -10,8 +10,10 @@ from pathlib import Path
 from torch import nn
 from transformers import AutoTokenizer, BertConfig, BertForMaskedLM, set_seed
 
-from minimoe.corpus.masking import IGNORED, MaskedBatches
+from minimoe.checkpoints import Checkpoints, NoCheckpoints
+from minimoe.corpus.masking import IGNORED
 from minimoe.files import whole_folder
+from minimoe.teacher.keep import CountedBatches, Keep
 from minimoe.trainer import QuietTrainer, Watch, arguments
 
 POSITIONS = 512
@@ -35,10 +37,12 @@ def pretrain(
     device: str,
     log_every: int,
     tracker,
+    checkpoints: Checkpoints | None = None,
 ) -> float:
     """Train on `records` (a `Records`) and save a `BertForMaskedLM` with its tokenizer into `out`.
 
     Returns the mean training loss in nats per masked token. The same seed gives the same weights.
+    What is done so far lies in `checkpoints`; by default nothing is kept.
     """
     tokens = AutoTokenizer.from_pretrained(tokenizer)
     config = BertConfig(
@@ -52,6 +56,7 @@ def pretrain(
     )
     set_seed(seed)
     model = _without_dropout(BertForMaskedLM(config))
+    batches = CountedBatches(records, tokens, seed)
     trainer = MaskedTrainer(
         model,
         arguments(
@@ -65,10 +70,10 @@ def pretrain(
             log_every=log_every,
         ),
         train_dataset=range(len(records)),
-        data_collator=MaskedBatches(records, tokens, seed),
+        data_collator=batches,
         callbacks=[Watch("teacher", tracker)],
     )
-    loss = trainer.train().training_loss
+    loss = Keep(checkpoints or NoCheckpoints(), batches).train(trainer)
     with whole_folder(out) as temporary:
         model.save_pretrained(temporary)
         tokens.save_pretrained(temporary)
@@ -77,6 +82,9 @@ def pretrain(
 
 class MaskedTrainer(QuietTrainer):
     """Masked language modeling with logits at masked positions only."""
+
+    def _load_from_checkpoint(self, resume_from_checkpoint, model=None):
+        """Nothing: `Keep` does it."""
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         """Mean cross-entropy of the masked tokens of a batch."""

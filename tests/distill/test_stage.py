@@ -1,0 +1,103 @@
+"""The stage goes on after it was ended, in the same MLflow run, and leaves nothing in work/ when it is done."""
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from corpus.tiny_corpus import BERT, make_tokenizer, sentences
+from ruamel.yaml import YAML
+from sparsify.sparse import teacher
+
+import stages.distill
+from minimoe import tracking
+from minimoe.corpus.build import build_records
+from minimoe.distill.learner import Learner
+
+ROOT = Path(__file__).parents[2]
+TRACKING = {"enabled": True, "uri": "work/mlflow.db", "experiment": "tests"}
+
+
+def write_params(**changes):
+    yaml = YAML()
+    params = yaml.load(ROOT / "params.yaml")
+    params["distill"] |= {"epochs": 2, "batch": 32, "relation_heads": 4, "heldout": 16, "evaluate_every": 3} | changes
+    students = {"dense": {"layers": 1, "hidden": 16, "heads": 4}, "other": {"layers": 2, "hidden": 16, "heads": 4}}
+    params["rounds"] = {"base": {"teacher": "models/teacher", "students": students}}
+    params["sparsify"]["teachers"] = []
+    params["table"]["models"] = ["teacher"]
+    params["runtime"] |= {"device": "cpu", "log_every": 1, "checkpoint_minutes": 60, "tracking": TRACKING}
+    yaml.dump(params, Path("params.yaml"))
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A folder in which the stage can run."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["distill", "base"])
+    for name in ("dvc.yaml", "src", "stages"):
+        Path(name).symlink_to(ROOT / name)
+    teacher().save_pretrained("models/teacher")
+    make_tokenizer("models/teacher", BERT, "[CLS]:0 $A:0 [SEP]:0 $B:1 [SEP]:1")
+    Path("formatted").mkdir()
+    Path("formatted/00000.txt").write_text(sentences(), encoding="utf-8")
+    build_records("formatted", "models/teacher", "data/records", 24, 0.1, 100, seed=776, workers=1)
+    write_params()
+
+
+def outputs():
+    files = [*Path("models/base").rglob("*"), Path("curves/base.csv"), Path("metrics/distill/base.json")]
+    return {str(file): file.read_bytes() for file in files if file.is_file()}
+
+
+def interrupted(monkeypatch, at):
+    """The stage, sent SIGTERM in this step."""
+    update = Learner.update
+
+    def ask(self):
+        if self.step + 1 == at:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return update(self)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Learner, "update", ask)
+        stages.distill.main()
+
+
+def test_an_interrupted_stage_goes_on(project, monkeypatch, capsys):
+    stages.distill.main()
+    whole = outputs()
+    steps = json.loads(whole["metrics/distill/base.json"])["dense"]["steps"]
+    assert steps >= 6 and not Path("work/distill/base").exists()
+    for file in whole:
+        Path(file).unlink()
+
+    interrupted(monkeypatch, at=5)
+    client, experiment = tracking.connect(SimpleNamespace(**TRACKING))
+    assert [run.info.status for run in client.search_runs([experiment])].count("KILLED") == 2
+    assert not outputs()
+    (checkpoint,) = Path("work/distill/base").rglob("*.safetensors")
+    stages.distill.main()
+    assert outputs() == whole
+    assert not Path("work/distill/base").exists()
+    assert f"{checkpoint.parent}: going on after step 5 of {steps}" in capsys.readouterr().err
+
+    runs = client.search_runs([experiment])
+    assert [run.info.status for run in runs] == ["FINISHED"] * 4  # of two students, twice
+    for run in runs:
+        history = client.get_metric_history(run.info.run_id, "train_loss")
+        assert [metric.step for metric in history] == list(range(1, steps + 1))
+
+
+def test_other_settings_start_over_and_leave_what_there_is(project, monkeypatch, capsys):
+    interrupted(monkeypatch, at=5)
+    before = sorted(Path("work/distill/base").rglob("*.safetensors"))
+    write_params(learning_rate=1e-3)
+    stages.distill.main()
+    told = capsys.readouterr().err
+    assert "going on after" not in told
+    assert f"distill base: starts over, as what changes its result has changed; what was done before is kept in {before[0].parents[1]}" in told  # noqa: E501  # fmt: skip
+    assert sorted(Path("work/distill/base").rglob("*.safetensors")) == before
