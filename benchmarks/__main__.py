@@ -23,13 +23,13 @@ RESULTS = Path(__file__).with_name("results.json")
 def main() -> None:
     """Run the benchmarks named on the command line, or all."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[[], *NAMES], default=NAMES, metavar="NAME", help=", ".join(NAMES))
+    parser.add_argument("names", nargs="*", choices=[[], *NAMES], default=[], metavar="NAME", help=", ".join(NAMES))
     parser.add_argument("--table", action="store_true", help="print the results that are there, for README.md")
     arguments = parser.parse_args()
     if arguments.table:
         print(markdown(json.loads(RESULTS.read_text())))
         return
-    names = arguments.names
+    names = arguments.names or NAMES
     keep_freed_memory()
     known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"rows": {}}
     known["machine"] = machine()
