@@ -4,18 +4,27 @@ from minimoe.corpus.extract import extract
 from minimoe.errors import exit_cleanly
 from minimoe.params import load
 from minimoe.runtime import workers
+from minimoe.work import remove, work_folder
 
 
 def main() -> None:
     """Run the stage."""
     params = load()
+    chosen = params.corpus.extract
+    work = None
+    if chosen.form != "wikipedia":
+        work = work_folder("extract", "", ["data/dump"], chosen.model_dump())
     documents = extract(
         "data/dump",
         "data/extracted",
-        form=params.corpus.extract.form,
-        templates=params.corpus.extract.templates,
+        form=chosen.form,
+        templates=chosen.templates,
         workers=workers(params.runtime.workers),
+        work=work,
+        minutes=params.runtime.checkpoint_minutes,
     )
+    if work:
+        remove(work)
     print(f"extract: {documents} documents")
 
 

@@ -49,11 +49,15 @@ class Journal:
         if not self._noted:
             return
         values, sizes = self._noted
+        sums = {}
         for name, size in sizes.items():
             start, value = self._sums.get(name, (0, 0))
-            if size > start or not size:
+            if size < start:  # it was begun anew
+                start, value = 0, 0
+            if size > start:
                 sync(self.folder / name)
-                self._sums[name] = size, _checksum(self.folder / name, start, size, value)
+            sums[name] = size, _checksum(self.folder / name, start, size, value)
+        self._sums = sums
         with whole_file(self.path) as temporary:
             temporary.write_text(json.dumps({"values": values, "files": self._sums}), encoding="utf-8")
             sync(temporary)

@@ -6,6 +6,7 @@ from minimoe.corpus import plain
 from minimoe.corpus.extract import extract
 from minimoe.corpus.format import bodies
 from minimoe.errors import UserError
+from minimoe.journal import Journal
 
 
 @pytest.fixture
@@ -115,3 +116,26 @@ def test_an_object_without_an_end_is_given_up(run, monkeypatch):
 def test_another_form_is_named(run):
     with pytest.raises(UserError, match=r"or another corpus\.extract\.form"):
         run("wikipedia", {"a.txt": "一二三。\n"})
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_a_killed_run_ends_with_the_same_bytes(tmp_path, monkeypatch, at):
+    (tmp_path / "dump/corpus").mkdir(parents=True)
+    for number in range(4):
+        (tmp_path / f"dump/corpus/{number}.txt").write_text(f"{number} one\n\n{number} two\n")
+    monkeypatch.setattr(plain, "PART_BYTES", 1)
+    note, made = Journal.note, {"form": "cluecorpus", "templates": False, "workers": 1}
+
+    def kill(self, values):
+        note(self, values)
+        (self.folder / f"{at:05d}").write_text("half of the next file")
+        if values["done"][0] == at:
+            raise KeyboardInterrupt
+
+    assert extract(tmp_path / "dump", tmp_path / "whole", **made) == 8
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Journal, "note", kill)
+        extract(tmp_path / "dump", tmp_path / "out", work=tmp_path / "work", **made)
+    assert extract(tmp_path / "dump", tmp_path / "out", work=tmp_path / "work", **made) == 8
+    whole, out = ({p.name: p.read_bytes() for p in (tmp_path / name).iterdir()} for name in ("whole", "out"))
+    assert out == whole and len(whole) == 4

@@ -29,25 +29,38 @@ from minimoe.corpus import dump
 from minimoe.corpus.plain import write_documents
 from minimoe.errors import UserError
 from minimoe.files import whole_folder
+from minimoe.journal import adopt, growing
+from minimoe.work import place
 
 FILE_BYTES = "16M"  # of an extracted file
 _CRASH = "Traceback (most recent call last)"
 
 
-def extract(dump_folder: str | Path, extracted: str | Path, form: str, templates: bool, workers: int) -> int:
+def extract(
+    dump_folder: str | Path,
+    extracted: str | Path,
+    form: str,
+    templates: bool,
+    workers: int,
+    work: Path | None = None,
+    minutes: float = 10,
+) -> int:
     """Write the documents of the one dump in `dump_folder` to `extracted`; returns how many.
 
     `form`: wikipedia, or one of `plain.FORMS`, a folder or file of which stands in place of the dump. A folder of the
     form wikipedia holds documents extracted already, by any wikiextractor, and is taken as it is.
-    `templates`: expand them, which takes a pass over the dump of its own. Raises `UserError` when the dump is not of
-    its form, damaged, cut off or without a document, and when wikiextractor fails.
+    `templates`: expand them, which takes a pass over the dump of its own. What is done so far, of other forms than
+    wikipedia, is written down in the folder `work` (`minimoe.work`) every so many `minutes`. Raises `UserError` when
+    the dump is not of its form, damaged, cut off or without a document, and when wikiextractor fails.
     """
     files = sorted(Path(dump_folder).iterdir())
     if len(files) != 1:
         raise UserError(f"{dump_folder}: expected one dump, got {len(files)} files; run the download stage again")
     if form != "wikipedia":
-        with whole_folder(extracted) as folder:
-            return write_documents(files[0], form, folder, workers)
+        with place(work, extracted) as folder, growing(folder, minutes) as journal:
+            documents = write_documents(files[0], form, journal, workers)
+            adopt(sorted(journal.folder.iterdir()), extracted)
+            return documents
     if files[0].is_dir():
         return _adopt(files[0], extracted)
     command = _command()

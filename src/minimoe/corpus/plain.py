@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from minimoe.corpus.sources import Source, in_groups, sources
 from minimoe.errors import UserError
+from minimoe.journal import Journal
 
 PART_BYTES = 1 << 26  # of the sources of an output file, at least
 LONGEST = 1 << 26  # characters of an object
@@ -36,19 +37,21 @@ class Form(NamedTuple):
     read: Callable[[Iterable[str], str], Iterator[Document]]  # blocks of a file's text, its name → its documents
 
 
-def write_documents(root: Path, form: str, folder: Path, workers: int) -> int:
-    """Write the documents of the corpus `root`, of a form in `FORMS`, to files in `folder`; returns how many.
+def write_documents(root: Path, form: str, journal: Journal, workers: int) -> int:
+    """Write the documents of the corpus `root`, of a form in `FORMS`, to files of `journal`; returns how many.
 
     Raises `UserError` when there are none, and for a file that is damaged or of another form.
     """
     groups = list(in_groups(sources(root, FORMS[form].suffixes), PART_BYTES))
-    tasks = (delayed(_write)(group, form, folder / f"{part:05d}") for part, group in enumerate(groups))
+    done, total = journal.values.get("done", (0, 0))
+    tasks = (delayed(_write)(groups[part], form, journal.folder / f"{part:05d}") for part in range(done, len(groups)))
     results = Parallel(n_jobs=workers, return_as="generator")(tasks)
-    total = 0
-    with tqdm(desc="extract", total=sum(s.size for group in groups for s in group), unit="B", unit_scale=True) as bar:
-        for group, count in zip(groups, results, strict=True):
+    sizes = [sum(source.size for source in group) for group in groups]
+    with tqdm(desc="extract", initial=sum(sizes[:done]), total=sum(sizes), unit="B", unit_scale=True) as bar:
+        for part, count in enumerate(results, done):
             total += count
-            bar.update(sum(source.size for source in group))
+            journal.note({"done": [part + 1, total]})  # of later files, what is there is written anew
+            bar.update(sizes[part])
     if not total:
         raise UserError(f"{root}: no document in it; expected {form}'s files, or another corpus.extract.form")
     return total

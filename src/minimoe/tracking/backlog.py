@@ -55,6 +55,10 @@ class Backlog:
             self.path.unlink(missing_ok=True)
             Path(self._lock.lock_file).unlink(missing_ok=True)
         self._about, self._kept = None, 0
+        self.release()
+
+    def release(self) -> None:
+        """Leave the file, if there is one, to a later run."""
         self._lock.release()
 
 

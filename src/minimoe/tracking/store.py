@@ -41,7 +41,8 @@ def connect(tracking) -> tuple:
         from filelock import FileLock
         from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException
-    logging.getLogger("mlflow").setLevel(logging.CRITICAL)  # its errors are raised as well
+    for noisy in ("mlflow", "urllib3"):
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)  # their errors are raised as well
     logging.getLogger("alembic").setLevel(logging.WARNING)
 
     uri = address(tracking.uri)

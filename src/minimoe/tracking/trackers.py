@@ -88,6 +88,7 @@ class MlflowTracker(NoTracker):
             kept = self._backlog.path.exists()
             where = f"wait in {self._backlog.path}; the next run of any stage sends them" if kept else "are lost"
             print(f"MLflow: {len(self._waiting)} values of run {self._about['name']} {where}", file=sys.stderr)
+        self._backlog.release()
 
     def open(self) -> None:
         """Make or continue the run; `UserError` where MLflow cannot be used, not where it cannot be reached now."""
@@ -108,7 +109,8 @@ class MlflowTracker(NoTracker):
             return
         client, experiment = connect(self._settings)
         if self.run_id and active(client, self.run_id):
-            client.update_run(self.run_id, status="RUNNING")
+            if self._memory:  # it goes on, while what another process left is only added
+                client.update_run(self.run_id, status="RUNNING")
             self._known = {}
         else:
             if self.run_id:
