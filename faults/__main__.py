@@ -1,0 +1,57 @@
+"""`python -m faults [NAME …]`: inject faults into a tiny pipeline, print the table, write reports/faults.json.
+
+Every fault is real: processes are killed, a file system is full, bytes on disk are changed. Afterwards `dvc repro`
+runs again, and every output is compared with that of a run without faults. Goal: all survived, all identical, nothing
+lost. Where file systems may be mounted, this runs in a mount namespace of its own, which nobody else sees.
+"""
+
+import argparse
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+from faults import kills, mounts
+from faults.runs import warm
+from faults.trial import Reference, Row
+from minimoe.files import write_json
+
+SEED = 776
+RESULTS = Path("reports/faults.json")
+FAULTS = {  # by name: what injects them, and how many; with --short
+    "kills": (kills.over_stages, 48, 12),
+    "grid": (kills.grid, 6, 0),
+}
+
+
+def main() -> None:
+    """Inject the faults named on the command line, or all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[[], *FAULTS], default=list(FAULTS), metavar="NAME")
+    parser.add_argument("--short", action="store_true", help="few of each")
+    parser.add_argument("--folder", type=Path, help="where to work; keeps the run without faults for the next time")
+    parser.add_argument("--seed", type=int, default=SEED, help="of moments and places")
+    options = parser.parse_args()
+    mounts.enter("faults")
+    warm()
+    with tempfile.TemporaryDirectory(prefix="faults-") as temporary:
+        reference = Reference((options.folder or Path(temporary)).resolve(), options.seed)
+        rows = []
+        for name in options.names:
+            inject, *counts = FAULTS[name]
+            if count := counts[options.short]:
+                rows += (new := inject(reference, count))
+                print("\n".join(line(row) for row in new), flush=True)
+    write_json(RESULTS, {"seed": options.seed, "short": options.short, "rows": [asdict(row) for row in rows]})
+    sys.exit(not all(row.good for row in rows))
+
+
+def line(row: Row) -> str:
+    """A row of the table."""
+    counts = f"{row.injected:>8} {row.survived:>8} {row.identical:>9} {row.lost or 'none':>9}"
+    remarks = "".join(f"\n    {remark}" for remark in row.remarks)
+    return f"{row.fault:<58}{counts}  {'' if row.good else 'NOT GOOD'}{remarks}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,212 @@
+"""A run of the pipeline, started as a user would, watched through what it prints, and killed.
+
+Most runs are forks of a process that has imported everything: DVC and every stage are processes of their own and are
+killed for real, but a kill falls into work rather than into imports, and a run takes one second instead of eight. A
+cold run is `python -m dvc repro` or `python -m minimoe repro`, from nothing.
+"""
+
+import importlib
+import os
+import re
+import runpy
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from multiprocessing import get_context
+from pathlib import Path
+
+import psutil
+
+from faults.pipeline import environment
+from minimoe import repro
+from minimoe.runtime import importing
+
+FORK = get_context("fork")
+LIMIT = 120.0  # seconds that a run may take; then it hangs,
+HUNG = -1000  # and this is its exit code
+RUNNING = re.compile(r"^Running stage '(.+?)':", re.MULTILINE)
+
+
+LIBRARIES = (  # what DVC and the stages import
+    *repro.LIBRARIES,
+    "dvc.commands.repro",
+    "minimoe.corpus.build",
+    "minimoe.corpus.download",
+    "minimoe.corpus.extract",
+    "minimoe.corpus.format",
+    "minimoe.distill.round",
+    "minimoe.report.write",
+    "minimoe.sparsify.make",
+    "minimoe.tasks.prepare",
+    "minimoe.teacher.pretrain",
+    "mlflow.store.tracking.sqlalchemy_store",
+)
+
+
+def warm() -> None:
+    """Import what all runs need, of which they are forks."""
+    with importing():
+        for library in LIBRARIES:
+            importlib.import_module(library)
+
+
+class Run:
+    """`dvc repro TARGETS` in `folder`, or the cold command given, in a session of its own.
+
+    Its session is what a terminal's Ctrl-C and a batch system's kill reach.
+    """
+
+    def __init__(self, folder: Path, *targets: str, cold: list[str] | None = None):
+        self.folder = folder
+        self.log = folder.with_name(f"{folder.name}.log")
+        self.log.write_bytes(b"")
+        self._begun = time.monotonic()
+        if cold:
+            self._process = _Cold(folder, self.log, cold)
+        else:
+            sys.stdout.flush()
+            self._process = FORK.Process(target=_warm, args=(folder, self.log, targets))
+            self._process.start()
+        self.pid = self._process.pid
+
+    @property
+    def text(self) -> str:
+        """What it has printed so far."""
+        return self.log.read_text(encoding="utf-8", errors="replace")
+
+    @property
+    def ran(self) -> list[str]:
+        """The stages that it has started."""
+        return RUNNING.findall(self.text)
+
+    def alive(self) -> bool:
+        """Whether it is running."""
+        return self._process.is_alive()
+
+    def until(self, stages: list[str], seconds: float = 0.0) -> bool:
+        """Wait until it has started one of the stages, and so many seconds more; whether it is still running then."""
+        while self.alive() and not set(stages) & set(self.ran):
+            time.sleep(0.005)
+        return self.wait(seconds)
+
+    def stage_process(self) -> psutil.Process | None:
+        """The process that runs the stage."""
+        with suppress(psutil.NoSuchProcess):
+            process = psutil.Process(self.pid)
+            while children := process.children():
+                process = children[0]
+                if "sh" not in process.name():
+                    return process
+        return None
+
+    def kill(self, number: int, whom: str) -> None:
+        """Send a signal to the `stage` process, to `dvc` alone, or to `all` of the session."""
+        with suppress(ProcessLookupError):
+            if whom == "all":
+                os.killpg(self.pid, number)
+            elif whom == "dvc":
+                os.kill(self.pid, number)
+            elif process := self.stage_process():
+                os.kill(process.pid, number)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait so long, at most; whether it is still running then."""
+        self._process.join(seconds)
+        return self.alive()
+
+    def end(self) -> int:
+        """Wait for the end; the exit code, or `HUNG` of a run that was killed because it did not come to one."""
+        if not self.wait(LIMIT):
+            return self._process.exitcode
+        self.kill(signal.SIGKILL, "all")
+        self._process.join()
+        return HUNG
+
+    def problem(self) -> str:
+        """What it told about a failure: its error lines, `traceback` where it showed one, or nothing."""
+        if "Traceback (most recent call last)" in self.text:
+            return "traceback"
+        lines = re.findall(r"^(?:error|ERROR): .+$", self.text, re.MULTILINE)
+        return " | ".join(line for line in lines if "failed to reproduce" not in line)
+
+
+class _Cold:
+    """A command with the interface of a forked process."""
+
+    def __init__(self, folder: Path, log: Path, command: list[str]):
+        with log.open("ab") as out:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", *command],
+                cwd=folder,
+                env=environment(folder),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.pid = self._process.pid
+
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def join(self, seconds: float | None = None) -> None:
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
+
+    @property
+    def exitcode(self) -> int | None:
+        return self._process.poll()
+
+
+def _warm(folder: Path, log: Path, targets: tuple[str, ...]) -> None:
+    """`dvc repro` in this process, its stages in forks of it."""
+    import dvc.stage.run
+    from dvc.cli import main
+
+    os.setsid()
+    os.chdir(folder)
+    os.environ.update(environment(folder))
+    out = os.open(log, os.O_WRONLY | os.O_APPEND)
+    os.dup2(out, 1)
+    os.dup2(out, 2)
+    sys.stdout.reconfigure(line_buffering=True)
+    dvc.stage.run.cmd_run = _command
+    sys.exit(main(["repro", *targets]))
+
+
+def _command(stage, dry: bool = False, run_env: dict | None = None) -> None:
+    """Run a stage's command in a fork, in place of DVC's own `cmd_run`, which starts a shell for it."""
+    from dvc.stage.exceptions import StageCmdFailedError
+    from dvc.stage.run import prepare_kwargs
+
+    print(f"Running stage '{stage.addressing}':")
+    _, _, module, *arguments = stage.cmd.split()
+    process = FORK.Process(target=_stage, args=(module, arguments, prepare_kwargs(stage, run_env=run_env)["env"]))
+    process.start()
+    process.join()
+    if process.exitcode:
+        raise StageCmdFailedError(stage.cmd, process.exitcode)
+
+
+def _stage(module: str, arguments: list[str], variables: dict[str, str]) -> None:
+    """As `python -m module arguments`."""
+    os.environ.clear()
+    os.environ.update(variables)
+    sys.argv = [module, *arguments]
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    finally:
+        threading._shutdown()  # as a program's end does, which joblib's threads wait for
+
+
+def strays(folder: Path) -> list[psutil.Process]:
+    """Processes at work in `folder`."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if Path(process.cwd()).is_relative_to(folder):
+                found.append(process)
+    return found

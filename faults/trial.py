@@ -1,0 +1,115 @@
+"""A fault's row of the table, and how one is tried: a run with the fault, a run after it, the same bytes or not."""
+
+import json
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+from faults.pipeline import copy, make, outputs, stages
+from faults.runs import HUNG, Run, strays
+from minimoe.files import write_json
+
+Fault = Callable[[Path], AbstractContextManager[Callable[[Run], None] | None]]
+
+
+@dataclass
+class Row:
+    """How many faults of a kind were injected, and what became of them."""
+
+    fault: str
+    how: str = ""  # it was injected, where there are several ways
+    injected: int = 0
+    survived: int = 0  # the run told of it in a line where there is something to tell, and the next one ended well
+    identical: int = 0  # every output to the byte, and no temporary file left
+    lost: int = 0  # finished stages that had to run again
+    remarks: list[str] = field(default_factory=list)  # what went otherwise
+
+    @property
+    def good(self) -> bool:
+        """Whether it is as it should be: all, all, none."""
+        return 0 < self.injected == self.survived == self.identical and not self.lost
+
+
+class Reference:
+    """The pipeline after one run without faults, in `base`; it is made where it is missing."""
+
+    def __init__(self, base: Path, seed: int):
+        self.base, self.folder = base, base / "reference"
+        times = base / "seconds.json"
+        if not times.exists():
+            write_json(times, _seconds(Run(make(self.folder))))
+        self.seconds: dict[str, float] = json.loads(times.read_text())  # that a stage takes, in the order of the run
+        self.stages, self.outputs = list(self.seconds), outputs(self.folder)
+        self.random = Random(seed)
+        self._trials = 0
+
+    def trial(self, undone: list[str]) -> Path:
+        """A copy in which these stages have not run."""
+        self._trials += 1
+        return copy(self.folder, self.base / f"trial-{self._trials:03d}", undone)
+
+    def strike(self, row: Row, undone: list[str], fault: Fault, stops: bool | None, cold: list[str] | None = None):
+        """Inject one fault and count what becomes of it.
+
+        Args:
+            undone: the stages that have not run.
+            fault: makes the fault in a folder and takes it away; may yield what to do while the run is under way.
+            stops: whether the run has to stop, in which case it says why in a line, or to go on; None: either.
+            cold: the command, in place of a warm `dvc repro`.
+        """
+        folder = self.trial(undone)
+        done = set(stages(folder))
+        with fault(folder) as during:
+            run = Run(folder, cold=cold)
+            if during:
+                during(run)
+            code = run.end()
+        row.injected += 1
+        self.finish(row, folder, done, wrong=_misbehaved(run, code, stops))
+
+    def finish(self, row: Row, folder: Path, done: set[str], wrong: str = "", chain: int = 1) -> None:
+        """Run what is left, without faults: was the last fault survived, is what `chain` faults left identical?"""
+        after = Run(folder)
+        if code := after.end():
+            wrong = wrong or f"the next run ended with {code}: {after.problem()}"
+        elif repeated := done & set(after.ran):
+            row.lost += len(repeated)
+            row.remarks.append(f"ran again: {', '.join(sorted(repeated))}")
+        for process in strays(folder):
+            wrong = wrong or f"left behind: process {' '.join(process.cmdline())}"
+            process.kill()
+        made = outputs(folder)
+        if differ := sorted(path for path in made.keys() | self.outputs if made.get(path) != self.outputs.get(path)):
+            row.remarks.append(f"{folder.name}: other outputs: {', '.join(differ[:4])}, {len(differ)} in all")
+        if wrong:
+            row.remarks.append(f"{folder.name}: {wrong}")
+        row.survived += not wrong
+        row.identical += 0 if differ else chain
+
+
+def _seconds(run: Run) -> dict[str, float]:
+    """How long every stage of a run takes, by name."""
+    begun = {}
+    while run.alive():
+        for name in run.ran:
+            begun.setdefault(name, time.monotonic())
+        time.sleep(0.01)
+    if run.end():
+        raise SystemExit(f"the run without faults failed:\n{run.text}")
+    ends = [*list(begun.values())[1:], time.monotonic()]
+    return {name: end - start for (name, start), end in zip(begun.items(), ends, strict=True)}
+
+
+def _misbehaved(run: Run, code: int, stops: bool | None) -> str:
+    """What was wrong with how the run with the fault ended; nothing where it was right."""
+    said = run.problem()
+    if code == HUNG:
+        return "hung"
+    if code == 0:
+        return "went on as if nothing were wrong" if stops else ""
+    if stops is False:
+        return f"stopped: {said}"
+    return "" if said and said != "traceback" else f"stopped with {said or 'no word on why'}"
