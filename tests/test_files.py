@@ -1,3 +1,7 @@
+import signal
+import subprocess
+import sys
+
 import pytest
 
 from minimoe.files import whole_file, whole_folder, write_json
@@ -29,3 +33,27 @@ def test_json_refuses_what_is_no_number(tmp_path):
     with pytest.raises(ValueError):
         write_json(tmp_path / "out.json", {"loss": float("nan")})
     assert not list(tmp_path.iterdir())
+
+
+KILLED = """
+import os, signal, sys
+from minimoe.files import whole_folder
+with whole_folder(sys.argv[1]) as folder:
+    (folder / "a").write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_process_left_is_deleted_by_the_next(tmp_path):
+    out = tmp_path / "out"
+    assert subprocess.run([sys.executable, "-c", KILLED, out]).returncode == -signal.SIGKILL
+    [left] = tmp_path.iterdir()
+    with whole_folder(out) as first:
+        assert not left.exists()
+        (first / "a").write_text("first")
+        with whole_folder(out) as second:  # what another process is writing stays
+            assert first.exists()
+            (second / "a").write_text("second")
+        assert (out / "a").read_text() == "second"
+    assert (out / "a").read_text() == "first"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]

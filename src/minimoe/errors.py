@@ -1,12 +1,28 @@
 """The one error that a user sees, and how a stage ends on it."""
 
+import errno
 import gc
+import os
+import re
 import sys
 from collections.abc import Callable
 
 from minimoe.interrupts import terminated_as_interrupt
 
 INTERRUPTED = 130  # a shell's exit code after Ctrl-C
+REMEDIES = {  # of what the system refuses, wherever it does
+    errno.ENOSPC: "make room and run again",
+    errno.EDQUOT: "make room and run again",
+    errno.EFBIG: "allow larger files (ulimit -f) and run again",
+    errno.EROFS: "make the folder writable and run again",
+    errno.EACCES: "make it accessible and run again",
+    errno.EPERM: "make it accessible and run again",
+    errno.EEXIST: "expected a folder there; move the file away and run again",
+    errno.ENOTDIR: "expected a folder there; move the file away and run again",
+    errno.EIO: "check the disk and run again",
+    errno.EMFILE: "allow more open files (ulimit -n) and run again",
+    errno.ENOMEM: "free memory and run again",
+}
 
 
 class UserError(Exception):
@@ -17,8 +33,10 @@ class UserError(Exception):
 
 
 def exit_cleanly(main: Callable[[], None]) -> None:
-    """Run `main`; a `UserError` becomes one line on stderr and exit code 1, Ctrl-C or SIGTERM
-    one and the shell's code for it."""
+    """Run `main`; a `UserError` becomes one line on stderr and exit code 1, an interrupt one and the shell's code.
+
+    An interrupt is Ctrl-C or SIGTERM. What the system refuses, such as a full disk, is one line as well.
+    """
     gc.freeze()
     gc.enable()  # stages/__init__.py switched it off
     try:
@@ -30,3 +48,20 @@ def exit_cleanly(main: Callable[[], None]) -> None:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)
+    except Exception as error:
+        if not (line := refusal(error)):
+            raise
+        print(f"error: {line}", file=sys.stderr)
+        sys.exit(1)
+
+
+def refusal(error: Exception) -> str | None:
+    """What the system refused, in a line with the remedy; None for any other error."""
+    number = error.errno if isinstance(error, OSError) else None
+    # libraries written in Rust, safetensors and tokenizers, tell the number in the text
+    if found := re.search(r"\(os error (\d+)\)", str(error)):
+        number = int(found[1])
+    if number not in REMEDIES:
+        return None
+    place = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
+    return f"{place}{os.strerror(number)}; {REMEDIES[number]}"

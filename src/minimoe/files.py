@@ -1,11 +1,17 @@
-"""Outputs that are whole or absent: everything is written under a temporary name, then renamed."""
+"""Outputs that are whole or absent: everything is written under a temporary name, then renamed.
 
+What is being written lies in a hidden folder beside the output, locked by the process that writes it. A process that
+is killed leaves its folder without a lock, and whoever writes the same output next deletes it.
+"""
+
+import fcntl
+import glob
 import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from crc32c import crc32c
@@ -15,28 +21,23 @@ from crc32c import crc32c
 def whole_folder(path: str | Path) -> Iterator[Path]:
     """A temporary folder beside `path` that takes its name when the block ends without an error."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    temporary.chmod(0o755)
-    try:
+    with _beside(path) as folder:
+        temporary = folder / path.name
+        temporary.mkdir()
         yield temporary
-        shutil.rmtree(path, ignore_errors=True)
+        with suppress(FileNotFoundError):
+            path.rename(folder / "before")
         temporary.rename(path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
     """A temporary file name beside `path` that takes its place when the block ends without an error."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with _beside(path) as folder:
+        temporary = folder / path.name
         yield temporary
         temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_json(path: str | Path, value: object) -> None:
@@ -69,3 +70,32 @@ def outside_workspaces() -> Path:
     if ".dvc" in root.parts:  # dvc exp run --temp: <repository>/.dvc/tmp/exps/…
         root = Path(*root.parts[: root.parts.index(".dvc")])
     return root
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """A hidden folder beside `path`, for as long as the block; those of processes that were killed are deleted."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(path.parent):  # nobody sees a new folder before it is locked
+        for left in path.parent.glob(f".{glob.escape(path.name)}.????????.partial"):
+            with suppress(OSError), _locked(left, fcntl.LOCK_NB):
+                shutil.rmtree(left)
+        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
+        lock = os.open(folder, os.O_RDONLY)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+@contextmanager
+def _locked(folder: Path, how: int = 0) -> Iterator[None]:
+    """The folder, locked; with `LOCK_NB` a `BlockingIOError` where another process has it locked."""
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | how)
+        yield
+    finally:
+        os.close(lock)

@@ -1,4 +1,6 @@
 import operator
+import os
+import signal
 
 import pytest
 
@@ -42,3 +44,15 @@ def test_an_error_of_a_worker_is_the_callers(workers):
     with pytest.raises(UserError, match="item 5"):
         list(in_order(refuse, range(20), workers))
     assert list(in_order(refuse, range(5), workers)) == list(range(5))
+
+
+def be_killed(item):
+    if item == 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return item
+
+
+def test_a_killed_worker_is_told(tmp_path):
+    with pytest.raises(UserError, match=r"runtime\.workers: a worker process was killed"):
+        list(in_order(be_killed, range(20), 2))
+    assert list(in_order(be_killed, range(5), 2)) == list(range(5))

@@ -9,14 +9,26 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 from joblib import Parallel, delayed
+from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+from minimoe.errors import UserError
 
 ROUND = 16  # items a worker
 
 
 def in_order(function: Callable, items: Iterable, workers: int) -> Iterator:
-    """What `function` returns for every item, in their order, worked out by `workers` processes."""
+    """What `function` returns for every item, in their order, worked out by `workers` processes.
+
+    Raises `UserError` when one of them is killed, as the system does where memory runs out.
+    """
     items = iter(items)
-    # items are large: joblib would join those that take less than a fifth of a second, and leave workers idle
-    with Parallel(n_jobs=workers, return_as="generator", batch_size=1) as parallel:
-        while some := list(islice(items, ROUND * workers)):
-            yield from parallel(delayed(function)(item) for item in some)
+    try:
+        # items are large: joblib would join those that take less than a fifth of a second, and leave workers idle
+        with Parallel(n_jobs=workers, return_as="generator", batch_size=1) as parallel:
+            while some := list(islice(items, ROUND * workers)):
+                yield from parallel(delayed(function)(item) for item in some)
+    except TerminatedWorkerError:
+        raise UserError(
+            "runtime.workers: a worker process was killed, as happens when memory runs out; run again, "
+            f"with fewer than {workers} workers if it happens again"
+        ) from None

@@ -1,0 +1,41 @@
+"""How a stage ends: in one line where the user can mend it."""
+
+import errno
+import os
+
+import pytest
+
+from minimoe.errors import UserError, exit_cleanly
+
+
+def full():
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "models/base")
+
+
+def full_in_rust():
+    raise RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+
+def bad():
+    raise UserError("seed: expected a number, got 'x'")
+
+
+@pytest.mark.parametrize("main, line", [
+    (bad, "error: seed: expected a number, got 'x'"),
+    (full, "error: models/base: No space left on device; make room and run again"),
+    (full_in_rust, "error: No space left on device; make room and run again"),
+])  # fmt: skip
+def test_what_a_user_can_mend_is_one_line(main, line, capsys):
+    with pytest.raises(SystemExit) as ended:
+        exit_cleanly(main)
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == f"{line}\n"
+
+
+@pytest.mark.parametrize("error", [ValueError("defect"), OSError(errno.EBADF, "defect")])
+def test_a_defect_is_not_hidden(error):
+    def main():
+        raise error
+
+    with pytest.raises(type(error)):
+        exit_cleanly(main)
