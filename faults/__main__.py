@@ -11,16 +11,26 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
-from faults import kills, mounts
+from faults import company, damage, disk, kills, mounts, numbers, servers
 from faults.runs import warm
 from faults.trial import Reference, Row
 from minimoe.files import write_json
 
 SEED = 776
 RESULTS = Path("reports/faults.json")
-FAULTS = {  # by name: what injects them, and how many; with --short
+FAULTS = {  # by name: what injects them, how many of a kind, and how many with --short
     "kills": (kills.over_stages, 48, 12),
     "grid": (kills.grid, 6, 0),
+    "full": (disk.full, 7, 3),
+    "locked": (disk.locked, 7, 2),
+    "seen": (damage.seen, 7, 5),
+    "unseen": (damage.unseen, 3, 1),
+    "checkpoints": (damage.checkpoints, 2, 1),
+    "lock": (damage.lock, 3, 0),
+    "two": (company.two, 4, 1),
+    "worker": (company.worker, 3, 1),
+    "mlflow": (servers.mlflow, 3, 0),
+    "nan": (numbers.nan, 2, 1),
 }
 
 

@@ -32,12 +32,13 @@ def possible() -> bool:
 
 @contextmanager
 def small_disk(folder: Path) -> Iterator[None]:
-    """A file system of its own for what is written below `folder`, with `ROOM` until `resize` says otherwise."""
+    """A file system of its own at `folder`, with `ROOM` until `resize` says otherwise."""
+    folder.mkdir()
     _mount("-t", "tmpfs", "-o", f"size={ROOM}", "tmpfs", folder)
     try:
         yield
     finally:
-        subprocess.run(["umount", folder], check=True)
+        subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 def resize(folder: Path, free: int | None) -> None:
@@ -54,7 +55,7 @@ def read_only(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        subprocess.run(["umount", folder], check=True)
+        subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 def _mount(*arguments: str | Path) -> None:

@@ -88,9 +88,10 @@ def outputs(folder: Path) -> dict[str, str]:
 
 def copy(reference: Path, folder: Path, undone: list[str]) -> Path:
     """A copy of a pipeline that has run, in which the stages `undone` have not, as far as DVC knows."""
-    shutil.copytree(reference, folder, symlinks=True)
-    shutil.rmtree(folder / ".dvc/cache/runs", ignore_errors=True)
-    undo(folder, undone)
+    shutil.copytree(reference, folder, symlinks=True, dirs_exist_ok=True)
+    if undone:
+        shutil.rmtree(folder / ".dvc/cache/runs")
+        undo(folder, undone)
     return folder
 
 

@@ -59,11 +59,9 @@ class Run:
     Its session is what a terminal's Ctrl-C and a batch system's kill reach.
     """
 
-    def __init__(self, folder: Path, *targets: str, cold: list[str] | None = None):
-        self.folder = folder
-        self.log = folder.with_name(f"{folder.name}.log")
+    def __init__(self, folder: Path, *targets: str, cold: list[str] | None = None, log: str = "log"):
+        self.log = folder.with_name(f"{folder.name}.{log}")
         self.log.write_bytes(b"")
-        self._begun = time.monotonic()
         if cold:
             self._process = _Cold(folder, self.log, cold)
         else:

@@ -1,6 +1,7 @@
 """A fault's row of the table, and how one is tried: a run with the fault, a run after it, the same bytes or not."""
 
 import json
+import shutil
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -46,12 +47,24 @@ class Reference:
         self.random = Random(seed)
         self._trials = 0
 
-    def trial(self, undone: list[str]) -> Path:
-        """A copy in which these stages have not run."""
+    def place(self) -> Path:
+        """The folder of the next trial."""
         self._trials += 1
-        return copy(self.folder, self.base / f"trial-{self._trials:03d}", undone)
+        return self.base / f"trial-{self._trials:03d}"
 
-    def strike(self, row: Row, undone: list[str], fault: Fault, stops: bool | None, cold: list[str] | None = None):
+    def trial(self, undone: list[str], folder: Path | None = None) -> Path:
+        """A copy in which these stages have not run."""
+        return copy(self.folder, folder or self.place(), undone)
+
+    def strike(
+        self,
+        row: Row,
+        undone: list[str],
+        fault: Fault,
+        stops: bool | None,
+        cold: list[str] | None = None,
+        folder: Path | None = None,
+    ) -> None:
         """Inject one fault and count what becomes of it.
 
         Args:
@@ -59,20 +72,22 @@ class Reference:
             fault: makes the fault in a folder and takes it away; may yield what to do while the run is under way.
             stops: whether the run has to stop, in which case it says why in a line, or to go on; None: either.
             cold: the command, in place of a warm `dvc repro`.
+            folder: where, if that matters.
         """
-        folder = self.trial(undone)
+        folder = self.trial(undone, folder)
         done = set(stages(folder))
         with fault(folder) as during:
             run = Run(folder, cold=cold)
             if during:
                 during(run)
             code = run.end()
+            harmless = not code and outputs(folder) == self.outputs
         row.injected += 1
-        self.finish(row, folder, done, wrong=_misbehaved(run, code, stops))
+        self.finish(row, folder, done, wrong="" if harmless else _misbehaved(run, code, stops))
 
     def finish(self, row: Row, folder: Path, done: set[str], wrong: str = "", chain: int = 1) -> None:
         """Run what is left, without faults: was the last fault survived, is what `chain` faults left identical?"""
-        after = Run(folder)
+        after = Run(folder, log="after.log")
         if code := after.end():
             wrong = wrong or f"the next run ended with {code}: {after.problem()}"
         elif repeated := done & set(after.ran):
@@ -86,6 +101,8 @@ class Reference:
             row.remarks.append(f"{folder.name}: other outputs: {', '.join(differ[:4])}, {len(differ)} in all")
         if wrong:
             row.remarks.append(f"{folder.name}: {wrong}")
+        if not wrong and not differ:
+            shutil.rmtree(folder, ignore_errors=True)  # of a mount its contents
         row.survived += not wrong
         row.identical += 0 if differ else chain
 

@@ -1,0 +1,62 @@
+"""Two runs at once, and a worker process that is killed."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+
+import psutil
+
+from faults.kills import COLD
+from faults.runs import Run
+from faults.trial import Reference, Row
+
+
+def two(reference: Reference, count: int) -> list[Row]:
+    """Start a run while another one is at work in the same folder."""
+    row = Row("two `dvc repro` at once", "the second says that it is locked, or waits; here one of each kind")
+    undone = ["records", "distill@sparse", "finetune@base/dense-rte", "report"]
+    for number in range(count):
+        cold = COLD if number % 2 else None
+        reference.strike(row, undone, partial(_second, reference, cold), stops=None)
+    return [row]
+
+
+@contextmanager
+def _second(reference: Reference, cold: list[str] | None, folder: Path) -> Iterator[Callable]:
+    def start(run: Run) -> None:
+        run.until(["records"], reference.random.uniform(0, 4))
+        second = Run(folder, cold=cold, log="second")
+        if second.end() and second.problem() == "traceback":
+            raise AssertionError(f"the second run: {second.text}")
+
+    yield start
+
+
+def worker(reference: Reference, count: int) -> list[Row]:
+    """Kill a worker process of a stage that has several."""
+    row = Row("a worker process killed", "while records are built, sentences are cut, documents are extracted")
+    for stage in ("records", "format", "extract")[:count]:
+        reference.strike(row, [stage], partial(_killed, stage), stops=None)
+    return [row]
+
+
+@contextmanager
+def _killed(stage: str, folder: Path) -> Iterator[Callable]:
+    def kill(run: Run) -> None:
+        run.until([stage])
+        while run.alive():
+            with suppress(psutil.Error):
+                workers = [child for child in psutil.Process(run.pid).children(recursive=True) if _works(child)]
+                if workers:
+                    return workers[0].kill()
+            time.sleep(0.002)
+
+    yield kill
+
+
+def _works(process: psutil.Process) -> bool:
+    """Whether this is a worker of joblib's, or one of wikiextractor's."""
+    line = " ".join(process.cmdline())
+    return "LokyProcess" in line or ("wikiextractor" in line and process.parent().cmdline() == process.cmdline())

@@ -1,0 +1,85 @@
+"""A disk that is full, and a folder that is read-only.
+
+Both strike when a stage has begun, as another program that fills the disk would. Where nothing may be mounted, the full
+disk is a limit on the size of files, and the read-only folder a file in its place.
+"""
+
+import resource
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from functools import partial
+from pathlib import Path
+
+from faults import mounts
+from faults.runs import Run
+from faults.trial import Reference, Row
+
+STAGES = {  # of every kind, and where it writes
+    "extract": "data",
+    "records": "data",
+    "teacher": "models",
+    "distill@base": "models",
+    "finetune@base/moe-rte": "finetuned",
+    "sparsify@teacher": "models",
+    "report": "reports",
+}
+SMALLEST = 1 << 12  # bytes that are left on a full disk, at most
+LARGEST = 1 << 16  # bytes of a file, where that is limited
+
+
+def full(reference: Reference, count: int) -> list[Row]:
+    """Leave a stage less room than its output takes, then all of it."""
+    row = Row("a full disk", "a small tmpfs" if mounts.possible() else "a limit on the size of files (RLIMIT_FSIZE)")
+    for stage in list(STAGES)[:count]:
+        folder = reference.place()
+        with mounts.small_disk(folder) if mounts.possible() else nullcontext():
+            fault = partial(_filled if mounts.possible() else _limited, reference, stage)
+            reference.strike(row, [stage], fault, stops=None, folder=folder)
+    return [row]
+
+
+def locked(reference: Reference, count: int) -> list[Row]:
+    """Let a stage find its folder read-only."""
+    row = Row("a read-only output folder", "a mount" if mounts.possible() else "a file in the folder's place")
+    for stage, place in list(STAGES.items())[:count]:
+        fault = partial(_mounted if mounts.possible() else _replaced, place)
+        reference.strike(row, [stage], fault, stops=True)
+    return [row]
+
+
+@contextmanager
+def _filled(reference: Reference, stage: str, folder: Path) -> Iterator[Callable]:
+    """The file system becomes as full as it can be while the stage is at work."""
+
+    def fill(run: Run) -> None:
+        run.until([stage], reference.random.uniform(0, 0.3) * reference.seconds[stage])
+        mounts.resize(folder, reference.random.randrange(SMALLEST))
+
+    yield fill
+    mounts.resize(folder, None)
+
+
+@contextmanager
+def _limited(reference: Reference, stage: str, folder: Path) -> Iterator[Callable]:
+    """No file of the stage's process can grow any more, once it is larger than a few."""
+
+    def limit(run: Run) -> None:
+        if run.until([stage]) and (process := run.stage_process()):
+            process.rlimit(resource.RLIMIT_FSIZE, (LARGEST, LARGEST))
+
+    yield limit
+
+
+@contextmanager
+def _mounted(place: str, folder: Path) -> Iterator[None]:
+    with mounts.read_only(folder / place):
+        yield
+
+
+@contextmanager
+def _replaced(place: str, folder: Path) -> Iterator[None]:
+    (folder / place).rename(folder / "away")
+    (folder / place).touch()
+    yield
+    (folder / place).unlink()
+    (folder / "away").rename(folder / place)
