@@ -65,7 +65,7 @@ def params() -> dict:
     values["finetune"] |= {"epochs": 2, "max_train": EXAMPLES}
     values["table"] = {"models": MODELS, "tasks": [TASK]}
     values["cost"] |= {"batches": [1], "repeats": 2}
-    values["runtime"] |= {"workers": 2, "device": "cpu"}
+    values["runtime"] |= {"workers": 2, "device": "cpu", "checkpoint_minutes": 0.005}
     return values
 
 

@@ -102,7 +102,8 @@ class Reference:
         if wrong:
             row.remarks.append(f"{folder.name}: {wrong}")
         if not wrong and not differ:
-            shutil.rmtree(folder, ignore_errors=True)  # of a mount its contents
+            shutil.rmtree(folder, ignore_errors=True)  # a mount's contents
+            shutil.rmtree(f"{folder}.dvc", ignore_errors=True)
         row.survived += not wrong
         row.identical += 0 if differ else chain
 

@@ -16,6 +16,10 @@ def full_in_rust():
     raise RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)")
 
 
+def full_in_numpy():
+    raise OSError("37093 requested and 2048 written")
+
+
 def bad():
     raise UserError("seed: expected a number, got 'x'")
 
@@ -23,6 +27,7 @@ def bad():
 @pytest.mark.parametrize("main, line", [
     (bad, "error: seed: expected a number, got 'x'"),
     (full, "error: models/base: No space left on device; make room and run again"),
+    (full_in_numpy, "error: No space left on device; make room and run again"),
     (full_in_rust, "error: No space left on device; make room and run again"),
 ])  # fmt: skip
 def test_what_a_user_can_mend_is_one_line(main, line, capsys):

@@ -57,11 +57,16 @@ def exit_cleanly(main: Callable[[], None]) -> None:
 
 def refusal(error: Exception) -> str | None:
     """What the system refused, in a line with the remedy; None for any other error."""
-    number = error.errno if isinstance(error, OSError) else None
-    # libraries written in Rust, safetensors and tokenizers, tell the number in the text
-    if found := re.search(r"\(os error (\d+)\)", str(error)):
-        number = int(found[1])
-    if number not in REMEDIES:
+    if (number := _number(error)) not in REMEDIES:
         return None
     place = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
     return f"{place}{os.strerror(number)}; {REMEDIES[number]}"
+
+
+def _number(error: Exception) -> int | None:
+    """The system's number of an error, which libraries give in the text, or not at all."""
+    if found := re.search(r"\(os error (\d+)\)", str(error)):  # written in Rust: safetensors, tokenizers
+        return int(found[1])
+    if re.fullmatch(r"\d+ requested and \d+ written", str(error)):  # NumPy
+        return errno.ENOSPC
+    return error.errno if isinstance(error, OSError) else None

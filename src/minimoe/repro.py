@@ -5,6 +5,7 @@ stale together; everything else is plain `dvc repro`, and so is a run without th
 """
 
 import importlib
+import json
 import os
 import subprocess
 import sys
@@ -33,6 +34,7 @@ def repro() -> None:
         UserError: params.yaml is wrong, or a stage failed (its message has been printed).
     """
     params = load()
+    mend()
     models = params.table.models
     cells = [f"finetune@{model}-{task}" for task in params.table.tasks for model in models]
     costs = [f"cost@{model}" for model in models]
@@ -71,6 +73,28 @@ def ui(port: int) -> None:
     print(f"MLflow: {page}  (Ctrl-C ends it)", flush=True)
     served = ["--backend-store-uri", uri, "--host", "127.0.0.1", "--port", str(port)]
     os.execv(sys.executable, [sys.executable, "-m", "mlflow", "ui", *served])
+
+
+def mend() -> None:
+    """Put aside what a kill has left half-written of DVC's own files, which DVC writes in place and then refuses.
+
+    Nothing is lost with dvc.lock, because the results of all stages are in DVC's run cache.
+    """
+    from dvc.dvcfile import LOCK_FILE, Lockfile
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo, lock_repo
+
+    with Repo(_wait_for_lock=True) as repo, lock_repo(repo):  # nobody is writing them now
+        files = {
+            Path(repo.root_dir, LOCK_FILE): lambda path: Lockfile(repo, str(path)).load(),
+            Path(repo.tmp_dir, "rwlock"): lambda path: json.loads(path.read_text()) if path.exists() else None,
+        }
+        for path, read in files.items():
+            try:
+                read(path)
+            except (DvcException, ValueError):
+                path.replace(aside := path.with_name(f"{path.name}.damaged"))
+                print(f"{path.name}: cut off, as by a kill; it is {aside} now, DVC's caches make up for it", flush=True)
 
 
 def _stale() -> set[str]:
