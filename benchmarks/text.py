@@ -4,6 +4,7 @@ The word of rank r has the share (r + 20)^-1.45, so five million words hold some
 million words of Wikipedia. A word is its rank written in syllables, so frequent ones are short.
 """
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -18,15 +19,26 @@ SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 def write_text(folder: Path, files: int, words: int = 200_000) -> int:
     """Write formatted files, each of `words` words (about a megabyte); returns their bytes."""
     folder.mkdir()
-    share = np.cumsum((np.arange(RANKS) + 20.0) ** -1.45)
     for number in range(files):
-        rng = np.random.default_rng(number)
-        ranks = np.searchsorted(share, rng.random(words) * share[-1]).tolist()
-        lengths = rng.integers(8, 40, words // 8).tolist()
-        (folder / f"{number:05d}.txt").write_text(_sentences([_word(rank) for rank in ranks], lengths))
+        (folder / f"{number:05d}.txt").write_text(text(number, words))
     return sum(path.stat().st_size for path in folder.iterdir())
 
 
+def text(number: int, words: int = 200_000) -> str:
+    """The formatted file of this number."""
+    rng = np.random.default_rng(number)
+    ranks = np.searchsorted(_shares(), rng.random(words) * _shares()[-1]).tolist()
+    lengths = rng.integers(8, 40, words // 8).tolist()
+    return _sentences([_word(rank) for rank in ranks], lengths)
+
+
+@cache
+def _shares() -> np.ndarray:
+    """The shares of the words up to each rank, added up."""
+    return np.cumsum((np.arange(RANKS) + 20.0) ** -1.45)
+
+
+@cache
 def _word(rank: int) -> str:
     syllables = SYLLABLES[rank % 100]
     while rank := rank // 100:

@@ -9,7 +9,7 @@ import torch
 from tfrecord.writer import TFRecordWriter
 from torch.utils.data import DataLoader
 
-from minimoe.corpus.records import Records
+from minimoe.corpus.records import Records, signed
 from minimoe.errors import UserError
 
 
@@ -112,7 +112,7 @@ def test_damage_is_one_line_that_names_the_file(build, case):
     folder = build(shard_records=60)
     DAMAGE[case](folder)
     with pytest.raises(
-        UserError, match=r"^\S+(00001\.(tfrecord|npy)|manifest\.json): .*run the records stage"
+        UserError, match=r"^\S+(00001\.(tfrecord|npy)|manifest\.json): .*dvc repro -f -s records"
     ) as error:
         Records(folder)
     assert "\n" not in str(error.value)
@@ -121,10 +121,25 @@ def test_damage_is_one_line_that_names_the_file(build, case):
 def test_a_wrong_count_is_noticed(build):
     folder = build()
     manifest = json.loads((folder / "manifest.json").read_text())
+    del manifest["crc32c"]
     manifest["count"] += 1
-    (folder / "manifest.json").write_text(json.dumps(manifest))
+    (folder / "manifest.json").write_text(json.dumps(signed(manifest)))
     with pytest.raises(UserError, match="counts differ"):
         Records(folder)
+
+
+def test_any_flipped_bit_of_the_manifest_is_noticed(build):
+    path = build() / "manifest.json"
+    whole = path.read_bytes()
+    manifest = Records(path.parent).manifest
+    for byte in range(0, len(whole), 3):
+        damaged = bytearray(whole)
+        damaged[byte] ^= 1 << byte % 8
+        path.write_bytes(damaged)
+        try:
+            assert Records(path.parent).manifest == manifest  # it was white space
+        except UserError as error:
+            assert "dvc repro -f -s records" in str(error)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from minimoe.corpus.pairs import generator, pairs
 from minimoe.corpus.parallel import in_order
-from minimoe.corpus.records import INDEX, MANIFEST, VERSION
+from minimoe.corpus.records import INDEX, MANIFEST, VERSION, signed
 from minimoe.corpus.tfrecord import IDS_AT, frame
 from minimoe.corpus.tokens import SPECIAL, Corpus, Template, load_tokenizer, pair_template, tokenize
 from minimoe.errors import UserError
@@ -92,7 +92,7 @@ def build_records(
             "seed": seed,
             "shards": shards,
         }
-        write_json(folder / MANIFEST, manifest)
+        write_json(folder / MANIFEST, signed(manifest))
         adopt([folder / MANIFEST, *sorted(journal.folder.iterdir())], records)
     return manifest
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from crc32c import crc32c
 from tqdm import tqdm
 
 from minimoe.corpus.maps import Maps
@@ -20,8 +21,9 @@ from minimoe.corpus.published import PublishedShards
 from minimoe.errors import UserError
 from minimoe.files import checksum
 
-VERSION = 1
+VERSION = 2
 MANIFEST = "manifest.json"
+AGAIN = "make the records again with: dvc repro -f -s records"  # -f: DVC may not have noticed
 INDEX = np.dtype([("offset", "<i8"), ("length", "<i4"), ("first", "<i4")])  # bytes; tokens; tokens of segment A
 
 
@@ -94,7 +96,7 @@ class Shards:
         indices = [np.load(folder / name) for name in files if name.endswith(".npy")]
         counts = [len(index) for index in indices]
         if counts != [shard["count"] for shard in shards] or sum(counts) != self.manifest["count"]:
-            raise UserError(f"{folder / MANIFEST}: its counts differ from the indices'; run the records stage again")
+            raise UserError(f"{folder / MANIFEST}: its counts differ from the indices'; {AGAIN}")
         self.ends = np.cumsum(counts)
         index = np.concatenate(indices)
         self.starts = index["offset"] // np.dtype(self.manifest["dtype"]).itemsize
@@ -114,22 +116,32 @@ def _manifest(folder: Path) -> dict:
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file; run the records stage again") from None
+        raise UserError(f"{path}: no such file; {AGAIN}") from None
     except ValueError:
-        raise UserError(f"{path}: not valid JSON; run the records stage again") from None
+        raise UserError(f"{path}: not valid JSON; {AGAIN}") from None
     if manifest.get("version") != VERSION:
-        raise UserError(
-            f"{path}: expected version {VERSION}, got {manifest.get('version')!r}; run the records stage again"
-        )
+        raise UserError(f"{path}: expected version {VERSION}, got {manifest.get('version')!r}; {AGAIN}")
+    told = manifest.pop("crc32c", None)
+    if told != _checksum(manifest):
+        raise UserError(f"{path}: damaged, its checksum is wrong; {AGAIN}")
     return manifest
+
+
+def signed(manifest: dict) -> dict:
+    """A manifest with its own checksum, for it says how everything else is to be read."""
+    return manifest | {"crc32c": _checksum(manifest)}
+
+
+def _checksum(manifest: dict) -> int:
+    return crc32c(json.dumps(manifest, sort_keys=True).encode())
 
 
 def _check(path: Path, expected: dict) -> None:
     """Raise `UserError` unless the file is there, whole and undamaged."""
     if not path.is_file():
-        raise UserError(f"{path}: missing, although {MANIFEST} lists it; run the records stage again")
+        raise UserError(f"{path}: missing, although {MANIFEST} lists it; {AGAIN}")
     size = path.stat().st_size
     if size != expected["bytes"]:
-        raise UserError(f"{path}: expected {expected['bytes']} bytes, got {size}; run the records stage again")
+        raise UserError(f"{path}: expected {expected['bytes']} bytes, got {size}; {AGAIN}")
     if checksum(path) != expected["crc32c"]:
-        raise UserError(f"{path}: damaged, its checksum differs from {MANIFEST}'s; run the records stage again")
+        raise UserError(f"{path}: damaged, its checksum differs from {MANIFEST}'s; {AGAIN}")

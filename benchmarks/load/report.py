@@ -1,0 +1,79 @@
+"""The report over many models, whose metrics are made up."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.load.watch import disk, watch
+from minimoe.files import write_json
+from minimoe.report.columns import columns_of
+
+STUDENTS = 10  # of a round
+TASKS = ["sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "conll2003"]
+POINTS = 40  # of a curve
+SHAPES = [(layers, hidden, experts) for experts in (1, 2, 4, 8) for layers in (2, 3) for hidden in (72, 96)]
+
+
+def run(folder: Path, models: int) -> dict:
+    """Time, memory and disk of a report."""
+    write(folder, models)
+    seen = watch(write_a_report, folder, models)
+    return {"models": models, "seconds": seen.seconds, "memory": seen.peak, "disk": disk(folder / "reports")}
+
+
+def rounds(models: int) -> dict[str, dict]:
+    """Rounds that have so many students together."""
+    made: dict[str, dict] = {}
+    for number in range(models):
+        layers, hidden, experts = SHAPES[number % STUDENTS]
+        of = made.setdefault(f"round-{number // STUDENTS}", {"teacher": "models/teacher", "students": {}})
+        of["learning_rate"] = 1e-3 * (1 + number // STUDENTS)
+        shape = {"layers": layers, "hidden": hidden, "experts": {"ffn": experts}}
+        of["students"][f"student-{number % STUDENTS}"] = shape
+    return made
+
+
+def names(models: int) -> list[str]:
+    """The rows of the table."""
+    students = [f"{name}/{student}" for name, round_ in rounds(models).items() for student in round_["students"]]
+    return ["teacher", *students]
+
+
+def write(folder: Path, models: int) -> None:
+    """Write the metrics of all stages."""
+    rng = np.random.default_rng(0)
+    for model in names(models):
+        for task in TASKS:
+            results = {column.key: _result(rng) for column in columns_of([task])}
+            write_json(folder / f"metrics/finetune/{model}/{task}.json", {"results": results})
+        counts = {"macs_128": 28_000_000, "params_total": 700_000, "params_active": 600_000}
+        write_json(folder / f"metrics/cost/{model}.json", counts | {"latency_ms_b1": 2.5})
+    (folder / "curves").mkdir(parents=True)
+    for name, round_ in rounds(models).items():
+        losses = {student: float(rng.uniform(0.1, 0.3)) for student in round_["students"]}
+        distilled = {student: {"heldout_loss": loss, "steps": 100} for student, loss in losses.items()}
+        write_json(folder / f"metrics/distill/{name}.json", distilled)
+        rows = [
+            {"student": student, "step": step, "train_loss": None, "heldout_loss": loss + 1 / (1 + step)}
+            for student, loss in losses.items()
+            for step in range(POINTS)
+        ]
+        pd.DataFrame(rows).to_csv(folder / f"curves/{name}.csv", index=False)
+
+
+def _result(rng) -> dict:
+    mean = round(float(rng.uniform(60, 80)), 4)
+    return {"metric": "accuracy", "mean": mean, "std": 0.5, "runs": 3, "majority": 50.0}
+
+
+def write_a_report(folder: Path, models: int) -> None:
+    """As the stage does."""
+    from minimoe.params import load
+    from minimoe.params.rounds import Round
+    from minimoe.report.collect import collect
+    from minimoe.report.write import write_report
+
+    made = {name: Round.model_validate(values) for name, values in rounds(models).items()}
+    results = collect(folder, names(models), TASKS, made, load().distill, length=128, batches=[1])
+    write_report(results, folder / "reports")
