@@ -1,12 +1,13 @@
 # make repro: the sample, end to end.  make test: lint and tests.  make ui: MLflow on 127.0.0.1.
-# make bench: what is fast, and how fast.
+# make bench: what is fast, and how fast.  make load: how time, memory and disk grow with size.
+# make faults: kills, full disks, flipped bits and more, injected into a tiny pipeline; about ten minutes.
 PYTHON ?= python3
 VENV   ?= .venv
 PORT   ?= 5000
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PYTHONNOUSERSITE = 1
 
-.PHONY: repro test lint bench ui env clean
+.PHONY: repro test lint bench load faults ui env clean
 
 repro: env
 	python -m minimoe repro
@@ -20,6 +21,12 @@ lint: env
 
 bench: env
 	python -m benchmarks
+
+load: env
+	python -m benchmarks.load
+
+faults: env
+	python -m faults
 
 ui: env
 	python -m minimoe ui --port $(PORT)

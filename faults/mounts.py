@@ -14,6 +14,7 @@ from pathlib import Path
 
 INSIDE = "MINIMOE_FAULTS_MOUNTS"
 ROOM = 1 << 30  # bytes of a file system that is not full
+TRIES = 100
 
 
 def enter(module: str) -> None:
@@ -43,8 +44,11 @@ def small_disk(folder: Path) -> Iterator[None]:
 
 def resize(folder: Path, free: int | None) -> None:
     """Leave `free` bytes on the file system of `small_disk`, or all of its room."""
-    used = shutil.disk_usage(folder).used
-    _mount("-o", f"remount,size={ROOM if free is None else used + free}", folder)
+    for _ in range(TRIES):  # one fails when something is written between the look and the change
+        size = ROOM if free is None else shutil.disk_usage(folder).used + free
+        if not subprocess.run(["mount", "-o", f"remount,size={size}", folder], capture_output=True).returncode:
+            return
+    raise RuntimeError(f"{folder}: cannot be made {size} bytes large")
 
 
 @contextmanager

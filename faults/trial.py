@@ -83,7 +83,7 @@ class Reference:
             code = run.end()
             harmless = not code and outputs(folder) == self.outputs
         row.injected += 1
-        self.finish(row, folder, done, wrong="" if harmless else _misbehaved(run, code, stops))
+        self.finish(row, folder, done, wrong="" if harmless else misbehaved(run, code, stops))
 
     def finish(self, row: Row, folder: Path, done: set[str], wrong: str = "", chain: int = 1) -> None:
         """Run what is left, without faults: was the last fault survived, is what `chain` faults left identical?"""
@@ -121,7 +121,7 @@ def _seconds(run: Run) -> dict[str, float]:
     return {name: end - start for (name, start), end in zip(begun.items(), ends, strict=True)}
 
 
-def _misbehaved(run: Run, code: int, stops: bool | None) -> str:
+def misbehaved(run: Run, code: int, stops: bool | None) -> str:
     """What was wrong with how the run with the fault ended; nothing where it was right."""
     said = run.problem()
     if code == HUNG:
