@@ -97,7 +97,7 @@ def _seen(reference: Reference, damage: Damage, pattern: str, folder: Path) -> I
 def _unseen(reference: Reference, pattern: str, maker: str, folder: Path) -> Iterator[None]:
     _flip_unseen(reference, pattern, maker, folder)
     yield
-    Run(folder, "--force", "--single-item", maker).end()
+    Run(folder, "--force", "--single-item", maker, log="made.log").end()
 
 
 @contextmanager
@@ -108,7 +108,7 @@ def _forgotten(reference: Reference, pattern: str, maker: str, folder: Path) -> 
 
 
 def _flip_unseen(reference: Reference, pattern: str, maker: str, folder: Path) -> None:
-    Run(folder, maker).end()  # DVC looks at the file and remembers its time stamp
+    Run(folder, maker, log="seen.log").end()  # DVC looks at the file and remembers its time stamp
     path = _one(folder, pattern)
     before = path.stat()
     flip(path, reference.random)
@@ -117,7 +117,7 @@ def _flip_unseen(reference: Reference, pattern: str, maker: str, folder: Path) -
 
 @contextmanager
 def _checkpoint(reference: Reference, damage: Damage, folder: Path) -> Iterator[None]:
-    run = Run(folder)
+    run = Run(folder, log="killed.log")
     run.until(["distill@base"], reference.random.uniform(0.5, 0.9) * reference.seconds["distill@base"])
     run.kill(9, "all")
     run.end()
