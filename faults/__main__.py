@@ -28,6 +28,7 @@ FAULTS = {  # by name: what injects them, how many of a kind, and how many with 
     "checkpoints": (damage.checkpoints, 2, 1),
     "lock": (damage.lock, 3, 0),
     "two": (company.two, 4, 1),
+    "orphan": (company.orphan, 6, 1),
     "worker": (company.worker, 3, 1),
     "mlflow": (servers.mlflow, 3, 0),
     "nan": (numbers.nan, 2, 1),

@@ -1,5 +1,6 @@
-"""Two runs at once, and a worker process that is killed."""
+"""Two runs at once, a stage that outlives dvc, a worker process that is killed."""
 
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -10,7 +11,7 @@ import psutil
 
 from faults.kills import COLD
 from faults.runs import Run
-from faults.trial import Reference, Row
+from faults.trial import Reference, Row, misbehaved
 
 
 def two(reference: Reference, count: int) -> list[Row]:
@@ -25,13 +26,30 @@ def two(reference: Reference, count: int) -> list[Row]:
 
 @contextmanager
 def _second(reference: Reference, cold: list[str] | None, folder: Path) -> Iterator[Callable]:
-    def start(run: Run) -> None:
+    def start(run: Run) -> str:
         run.until(["records"], reference.random.uniform(0, 4))
-        second = Run(folder, cold=cold, log="second")
-        if second.end() and second.problem() == "traceback":
-            raise AssertionError(f"the second run: {second.text}")
+        second = Run(folder, cold=cold, log="second.log")
+        return misbehaved(second, second.end(), None)
 
     yield start
+
+
+def orphan(reference: Reference, count: int) -> list[Row]:
+    """Kill dvc alone, whose stage lives on, and start the next run at once."""
+    row = Row("dvc killed alone", "its stage lives on beside the next run")
+    for stage in ("records", "distill@base", "teacher", "format", "sparsify@teacher", "finetune@teacher-rte")[:count]:
+        reference.strike(row, [stage], partial(_orphaned, reference, stage), stops=None)
+    return [row]
+
+
+@contextmanager
+def _orphaned(reference: Reference, stage: str, folder: Path) -> Iterator[Callable]:
+    def kill(run: Run) -> None:
+        run.until([stage], reference.random.uniform(0, 0.7) * reference.seconds[stage])
+        run.kill(signal.SIGKILL, "dvc")
+        run.end()
+
+    yield kill
 
 
 def worker(reference: Reference, count: int) -> list[Row]:

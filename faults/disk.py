@@ -21,7 +21,7 @@ STAGES = {  # of every kind, and where it writes
     "distill@base": "models",
     "finetune@base/moe-rte": "finetuned",
     "sparsify@teacher": "models",
-    "cost@teacher": "metrics",
+    "finetune@teacher-rte": "metrics",
 }
 SMALLEST = 1 << 12  # bytes that are left on a full disk, at most
 LARGEST = 1 << 16  # bytes of a file, where that is limited

@@ -128,7 +128,7 @@ class Run:
         if "Traceback (most recent call last)" in self.text:
             return "traceback"
         lines = re.findall(r"^(?:error|ERROR): .+$", self.text, re.MULTILINE)
-        return " | ".join(line for line in lines if "failed to reproduce" not in line)
+        return " | ".join(line for line in lines if "exited with" not in line)
 
 
 class _Cold:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -13,7 +14,7 @@ from faults.pipeline import copy, make, outputs, stages
 from faults.runs import HUNG, Run, strays
 from minimoe.files import write_json
 
-Fault = Callable[[Path], AbstractContextManager[Callable[[Run], None] | None]]
+Fault = Callable[[Path], AbstractContextManager[Callable[[Run], str | None] | None]]
 
 
 @dataclass
@@ -69,7 +70,8 @@ class Reference:
 
         Args:
             undone: the stages that have not run.
-            fault: makes the fault in a folder and takes it away; may yield what to do while the run is under way.
+            fault: makes the fault in a folder and takes it away; may yield what to do while the run is
+                under way, which returns what went wrong then.
             stops: whether the run has to stop, in which case it says why in a line, or to go on; None: either.
             cold: the command, in place of a warm `dvc repro`.
             folder: where, if that matters.
@@ -78,12 +80,11 @@ class Reference:
         done = set(stages(folder))
         with fault(folder) as during:
             run = Run(folder, cold=cold)
-            if during:
-                during(run)
+            wrong = during(run) if during else None
             code = run.end()
             harmless = not code and outputs(folder) == self.outputs
         row.injected += 1
-        self.finish(row, folder, done, wrong="" if harmless else misbehaved(run, code, stops))
+        self.finish(row, folder, done, wrong=wrong or ("" if harmless else misbehaved(run, code, stops)))
 
     def finish(self, row: Row, folder: Path, done: set[str], wrong: str = "", chain: int = 1) -> None:
         """Run what is left, without faults: was the last fault survived, is what `chain` faults left identical?"""
@@ -124,6 +125,8 @@ def _seconds(run: Run) -> dict[str, float]:
 def misbehaved(run: Run, code: int, stops: bool | None) -> str:
     """What was wrong with how the run with the fault ended; nothing where it was right."""
     said = run.problem()
+    if code == -signal.SIGKILL:  # dvc itself, by whoever injects faults
+        return ""
     if code == HUNG:
         return "hung"
     if code == 0:

@@ -10,6 +10,7 @@ from minimoe.corpus.build import write_shards
 from minimoe.corpus.records import INDEX, MANIFEST, VERSION, Records, signed
 from minimoe.corpus.tfrecord import IDS_AT, frame
 from minimoe.files import write_json
+from minimoe.journal import growing
 
 RECORDS = 5_000_000
 PART = 50_000  # records written at once
@@ -34,7 +35,10 @@ def run(folder: Path, records: int = RECORDS) -> dict:
 def write(folder: Path, records: int) -> None:
     """Write so many records of random tokens."""
     folder.mkdir(parents=True, exist_ok=True)
-    shards = write_shards(folder, _parts(records), 1 << 20)
+    with growing(folder / "work", minutes=60) as journal:
+        shards = write_shards(journal, lambda done: _parts(records), 1 << 20)
+        for file in journal.folder.iterdir():
+            file.rename(folder / file.name)
     about = {"max_length": LONGEST, "pad_id": 0, "segments": True, "dtype": "<u2"}
     write_json(folder / MANIFEST, signed({"version": VERSION, "count": records, "shards": shards} | about))
 

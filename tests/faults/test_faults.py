@@ -61,7 +61,8 @@ def test_a_row_is_good_when_all_survive_and_nothing_is_lost(row, good):
     ("error: data/records: damaged", 1, True, ""),
     ("error: data/records: damaged", 1, False, "stopped: error: data/records: damaged"),
     ("Traceback (most recent call last):\nOSError", 1, None, "stopped with traceback"),
-    ("", -9, None, "stopped with no word on why"),
+    ("", 1, None, "stopped with no word on why"),
+    ("", -9, None, ""),
     ("", 0, None, ""),
     ("", 0, True, "went on as if nothing were wrong"),
 ])  # fmt: skip
