@@ -16,6 +16,8 @@ from pathlib import Path
 
 from crc32c import crc32c
 
+LOCK = ".lock"  # a file, because NFS locks no folders
+
 
 @contextmanager
 def whole_folder(path: str | Path) -> Iterator[Path]:
@@ -76,26 +78,16 @@ def outside_workspaces() -> Path:
 def _beside(path: Path) -> Iterator[Path]:
     """A hidden folder beside `path`, for as long as the block; those of processes that were killed are deleted."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(path.parent):  # nobody sees a new folder before it is locked
-        for left in path.parent.glob(f".{glob.escape(path.name)}.????????.partial"):
-            with suppress(OSError), _locked(left, fcntl.LOCK_NB):
-                shutil.rmtree(left)
-        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
-        lock = os.open(folder, os.O_RDONLY)
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    for left in path.parent.glob(f".{glob.escape(path.name)}.????????.partial"):
+        with suppress(OSError), (left / LOCK).open("r+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(left)
+    folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
     try:
-        yield folder
+        with (folder / f"{LOCK}.new").open("w") as file:
+            with suppress(OSError):  # a file system without locks: what is left there stays
+                fcntl.flock(file, fcntl.LOCK_EX)
+                (folder / f"{LOCK}.new").rename(folder / LOCK)  # nobody sees it before it is locked
+            yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        os.close(lock)
-
-
-@contextmanager
-def _locked(folder: Path, how: int = 0) -> Iterator[None]:
-    """The folder, locked; with `LOCK_NB` a `BlockingIOError` where another process has it locked."""
-    lock = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | how)
-        yield
-    finally:
-        os.close(lock)
