@@ -15,7 +15,7 @@ from minimoe.corpus.records import Records
 from minimoe.files import write_json
 from minimoe.runtime import cores
 
-FILES = 20  # of a megabyte, times the size
+FILES = 25  # of 0.8 megabytes, times the size
 BATCH = 32
 
 

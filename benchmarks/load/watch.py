@@ -4,6 +4,7 @@ The work runs in a process of its own. Memory is what its processes hold beside 
 count once, and the pages of mapped files, which the system takes back when it needs room, do not count.
 """
 
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -40,7 +41,7 @@ class Watched:
 
 def watch(work: Callable, *arguments) -> Watched:
     """Run `work` and look at its processes; fails when it does."""
-    process = SPAWN.Process(target=work, args=arguments)
+    process = SPAWN.Process(target=_run, args=(work, arguments))
     seen, start = Watched(), time.perf_counter()
     process.start()
     top, known = psutil.Process(process.pid), set()
@@ -57,6 +58,13 @@ def watch(work: Callable, *arguments) -> Watched:
     _, alive = psutil.wait_procs([one for one in known if one.pid != process.pid], timeout=2)
     seen.left = len(alive)
     return seen
+
+
+def _run(work: Callable, arguments: tuple) -> None:
+    try:
+        work(*arguments)
+    finally:
+        threading._shutdown()  # as a program's end does, which joblib's threads wait for
 
 
 def disk(folder: Path) -> float:
