@@ -12,6 +12,11 @@ from minimoe.report.columns import columns_of
 STUDENTS = 10  # of a round
 TASKS = ["sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "conll2003"]
 POINTS = 40  # of a curve
+SETTINGS = {  # that rounds differ in: values, and how many rounds have the same
+    "learning_rate": ([1e-4, 2e-4, 3e-4, 5e-4, 1e-3], 1),
+    "dropout": ([0.0, 0.05, 0.1, 0.15, 0.2], 5),
+    "weight_decay": ([0.0, 0.01], 25),
+}
 SHAPES = [(layers, hidden, experts) for experts in (1, 2, 4, 8) for layers in (2, 3) for hidden in (72, 96)]
 
 
@@ -28,7 +33,7 @@ def rounds(models: int) -> dict[str, dict]:
     for number in range(models):
         layers, hidden, experts = SHAPES[number % STUDENTS]
         of = made.setdefault(f"round-{number // STUDENTS}", {"teacher": "models/teacher", "students": {}})
-        of["learning_rate"] = 1e-3 * (1 + number // STUDENTS)
+        of |= {key: values[number // STUDENTS // step % len(values)] for key, (values, step) in SETTINGS.items()}
         shape = {"layers": layers, "hidden": hidden, "experts": {"ffn": experts}}
         of["students"][f"student-{number % STUDENTS}"] = shape
     return made

@@ -7,6 +7,7 @@ that makes it.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
@@ -29,6 +30,13 @@ class Results:
     majority: dict[str, float]  # by column: the score of always answering the majority label
     costs: pd.DataFrame  # the columns of models.csv from the cost stage; the index is the model
     curves: pd.DataFrame  # round, student, step, train_loss, heldout_loss
+
+    @cached_property
+    def by_task(self) -> dict[str, pd.DataFrame]:
+        """By model its mean scores, a row a column of the table, with the column's task beside it."""
+        tasks = {column.key: column.task for column in self.columns}
+        rows = self.scores.assign(task=self.scores.task.map(tasks))
+        return {model: own[["task", "mean"]] for model, own in rows.groupby("model")}
 
 
 def collect(

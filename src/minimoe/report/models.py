@@ -6,6 +6,7 @@ held-out losses measure the same.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from minimoe.params.rounds import ASSISTANT, SPARSIFIED, Distill, OnceForAll, Round
 
@@ -84,7 +85,7 @@ class Model:
         """Its family, and whether it had an assistant: one of `KINDS`."""
         return self.family + ASSISTED if self.assisted else self.family
 
-    @property
+    @cached_property
     def training(self) -> dict:
         """The settings that it trained with; those without effect on it are left out."""
         idle = IDLE | (MINILM if self.settings.objective == "tinybert" else TINYBERT)

@@ -1,7 +1,8 @@
 """`Results` → index.html: one self-contained page. What it looks like is page.html's business."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from importlib import resources
+from itertools import islice
 
 import jinja2
 from markupsafe import Markup
@@ -20,6 +21,8 @@ from minimoe.report.scores import big, headline, headlines
 from minimoe.report.tables import MAJORITY
 
 FLAT = 12  # rows that need no headings between them
+FIGURES = 12  # of one kind that are drawn; of more, the first
+PAIRS = 40  # in a figure; of more, those of the largest differences
 
 
 def page(results: Results, findings: Findings) -> str:
@@ -46,7 +49,7 @@ def page(results: Results, findings: Findings) -> str:
         costs=cost_cells(results),
         compute=_compute_figures(results, findings),
         ablations=sections(results, findings.comparisons),
-        sweep=lambda table: _sweep_figure(results, table),
+        sweep=_sweep_figures(results),
         curves=_curve_figures(results),
         differences=_differences(results, findings),
         experts=[model for model in models if model.expert_load],
@@ -94,9 +97,16 @@ def _compute_figures(results: Results, findings: Findings) -> list[tuple[str, Ma
     ]
 
 
-def _sweep_figure(results: Results, table: Ablation) -> Markup | None:
-    """The figure of a small table that is a sweep over the number of experts."""
-    return Markup(figures.experts_figure(results, table.sweep, *headline(results))) if table.sweep else None
+def _sweep_figures(results: Results) -> Callable[[Ablation], Markup | None]:
+    """Gives the figure of a small table that is a sweep over the number of experts, as long as they are few."""
+    left = iter(range(FIGURES))
+
+    def figure(table: Ablation) -> Markup | None:
+        if not table.sweep or next(left, None) is None:
+            return None
+        return Markup(figures.experts_figure(results, table.sweep, *headline(results)))
+
+    return figure
 
 
 def _curve_figures(results: Results) -> list[tuple[str, str, Markup]]:
@@ -105,15 +115,17 @@ def _curve_figures(results: Results) -> list[tuple[str, str, Markup]]:
     for model in results.models.values():
         if model.steps:
             panels.setdefault((model.round, model.yardstick), []).append(model)
-    drawn = [(models[0], figures.curves_figure(results, models)) for models in panels.values()]
+    drawn = [(models[0], figures.curves_figure(results, models)) for models in islice(panels.values(), FIGURES)]
     return [(model.round, model.taught_by, Markup(svg)) for model, svg in drawn if svg]
 
 
 def _differences(results: Results, findings: Findings) -> list[tuple[str, Markup]]:
-    """(question, figure) for each kind of comparison."""
+    """(question, figure) for each of the first kinds of comparison."""
     questions = dict.fromkeys(pair.question for pair in findings.comparisons)
     found = []
-    for question in questions:
+    for question in islice(questions, FIGURES):
         pairs = [pair for pair in findings.comparisons if pair.question == question]
-        found.append((question, Markup(figures.differences_figure(pairs, results.models, question))))
+        label = question if len(pairs) <= PAIRS else f"{question}: the {PAIRS} largest of {len(pairs)} differences"
+        drawn = sorted(pairs, key=lambda pair: -abs(pair.mean))[:PAIRS] if len(pairs) > PAIRS else pairs
+        found.append((label, Markup(figures.differences_figure(drawn, results.models, question))))
     return found

@@ -6,6 +6,7 @@ go with a pair only where they measure the same: one teacher and one objective.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import combinations
 
 import pandas as pd
 
@@ -71,7 +72,8 @@ QUESTIONS = (
 def pairs(results: Results) -> list[Comparison]:
     """Every pair that answers one of `QUESTIONS`, then every pair that differs in one setting."""
     students = [model for model in results.models.values() if model.steps]
-    found = {(a.name, b.name): differences(a, b) for a in students for b in students if a is not b}
+    found = {(a.name, b.name): differences(a, b) for a, b in combinations(students, 2)}
+    found |= {(b, a): differing for (a, b), differing in found.items()}
     chosen = [
         _pair(results, question.name, question.subject, first, second)
         for question in QUESTIONS for first in students for second in students
@@ -124,6 +126,4 @@ def _pair(results: Results, question: str, subject: str, first: Model, second: M
 
 def _scores(results: Results, *models: str) -> pd.DataFrame:
     """Mean score of these models by column, with the column's task beside it."""
-    tasks = {column.key: column.task for column in results.columns}
-    rows = results.scores[results.scores.model.isin(models)]
-    return rows.assign(task=rows.task.map(tasks))[["task", "mean"]]
+    return pd.concat([results.by_task[model] for model in models])
