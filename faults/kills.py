@@ -4,7 +4,7 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-from faults.pipeline import make, stages
+from faults.pipeline import make, stages, undo
 from faults.runs import Run
 from faults.trial import Reference, Row
 
@@ -27,7 +27,8 @@ def over_stages(reference: Reference, count: int) -> list[Row]:
             run.kill(_draw(random, SIGNALS), _draw(random, WHOM))
             return struck
 
-        _once(row, folder, Run, kill)
+        if not _once(row, folder, Run, kill):  # it came to the end first
+            undo(folder, names[at:])
     reference.finish(row, folder, set(stages(folder)), chain=row.injected)
     return [row]
 
@@ -49,8 +50,11 @@ def grid(reference: Reference, count: int) -> list[Row]:
     return [row]
 
 
-def _once(row: Row, folder: Path, start: Callable[[Path], Run], kill: Callable[[Run], bool]) -> None:
-    """One run of the chain, killed unless it ends before; it shows whether the kill before was survived."""
+def _once(row: Row, folder: Path, start: Callable[[Path], Run], kill: Callable[[Run], bool]) -> bool:
+    """One run of the chain, killed unless it ends before; it shows whether the kill before was survived.
+
+    Returns whether it was killed.
+    """
     done = set(stages(folder))
     run = start(folder)
     struck = kill(run)
@@ -60,9 +64,10 @@ def _once(row: Row, folder: Path, start: Callable[[Path], Run], kill: Callable[[
         row.remarks.append(f"ran again: {', '.join(sorted(repeated))}")
     if not struck and code:
         row.remarks.append(f"the run after kill {row.injected} ended with {code}: {run.problem()}")
-    elif row.injected:
-        row.survived += 1
+    else:
+        row.survived += row.injected > row.survived
     row.injected += struck
+    return struck
 
 
 def _draw(random, weights: dict):

@@ -90,15 +90,15 @@ def copy(reference: Path, folder: Path, undone: list[str]) -> Path:
     """A copy of a pipeline that has run, in which the stages `undone` have not, as far as DVC knows."""
     shutil.copytree(reference, folder, symlinks=True, dirs_exist_ok=True)
     if undone:
-        shutil.rmtree(folder / ".dvc/cache/runs")
         undo(folder, undone)
     return folder
 
 
 def undo(folder: Path, names: list[str]) -> None:
     """Delete what the stages have made, and what DVC knows of it."""
+    shutil.rmtree(folder / ".dvc/cache/runs", ignore_errors=True)
     lock = yaml.safe_load((folder / "dvc.lock").read_text())
-    for name in names:
+    for name in set(names) & lock["stages"].keys():
         for out in lock["stages"].pop(name)["outs"]:
             path = folder / out["path"]
             shutil.rmtree(path) if path.is_dir() else path.unlink()

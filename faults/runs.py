@@ -25,6 +25,7 @@ from minimoe import repro
 from minimoe.runtime import importing
 
 FORK = get_context("fork")
+LOOK = 0.005  # seconds between two looks at what a run prints
 LIMIT = 120.0  # seconds that a run may take; then it hangs,
 HUNG = -1000  # and this is its exit code
 RUNNING = re.compile(r"^Running stage '(.+?)':", re.MULTILINE)
@@ -85,10 +86,16 @@ class Run:
         return self._process.is_alive()
 
     def until(self, stages: list[str], seconds: float = 0.0) -> bool:
-        """Wait until it has started one of the stages, and so many seconds more; whether it is still running then."""
+        """Wait until it has started one of the stages, and so many seconds more, at most until it starts the next.
+
+        Returns whether it is still running then.
+        """
         while self.alive() and not set(stages) & set(self.ran):
-            time.sleep(0.005)
-        return self.wait(seconds)
+            time.sleep(LOOK)
+        begun, end = len(self.ran), time.monotonic() + seconds
+        while self.alive() and len(self.ran) == begun and time.monotonic() < end:
+            time.sleep(LOOK)
+        return self.alive()
 
     def stage_process(self) -> psutil.Process | None:
         """The process that runs the stage."""

@@ -32,7 +32,7 @@ class Row:
     @property
     def good(self) -> bool:
         """Whether it is as it should be: all, all, none."""
-        return 0 < self.injected == self.survived == self.identical and not self.lost
+        return 0 < self.injected == self.survived == self.identical and not self.lost and not self.remarks
 
 
 class Reference:
