@@ -12,18 +12,19 @@ from dataclasses import asdict
 from pathlib import Path
 
 from faults import company, damage, disk, kills, mounts, numbers, servers
-from faults.runs import warm
 from faults.trial import Reference, Row
+from faults.warm import warm
 from minimoe.files import write_json
 
 SEED = 776
 RESULTS = Path("reports/faults.json")
+WIDTH = 60  # of the table's first column
 FAULTS = {  # by name: what injects them, how many of a kind, and how many with --short
     "kills": (kills.over_stages, 48, 12),
     "grid": (kills.grid, 6, 0),
     "full": (disk.full, 7, 3),
     "locked": (disk.locked, 7, 2),
-    "seen": (damage.seen, 7, 5),
+    "seen": (damage.seen, 7, 3),
     "unseen": (damage.unseen, 3, 1),
     "checkpoints": (damage.checkpoints, 2, 1),
     "lock": (damage.lock, 3, 0),
@@ -48,6 +49,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="faults-") as temporary:
         reference = Reference((options.folder or Path(temporary)).resolve(), options.seed)
         rows = []
+        print(f"{'fault':<{WIDTH}}{'injected':>10}{'survived':>10}{'identical':>11}{'lost':>7}", flush=True)
         for name in options.names:
             inject, *counts = FAULTS[name]
             if count := counts[options.short]:
@@ -59,9 +61,9 @@ def main() -> None:
 
 def line(row: Row) -> str:
     """A row of the table."""
-    counts = f"{row.injected:>8} {row.survived:>8} {row.identical:>9} {row.lost or 'none':>9}"
+    counts = f"{row.injected:>10}{row.survived:>10}{row.identical:>11}{row.lost or 'none':>7}"
     remarks = "".join(f"\n    {remark}" for remark in row.remarks)
-    return f"{row.fault:<58}{counts}  {'' if row.good else 'NOT GOOD'}{remarks}"
+    return f"{row.fault:<{WIDTH}}{counts}  {'' if row.good else 'NOT GOOD'}{remarks}"
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ def over_stages(reference: Reference, count: int) -> list[Row]:
     """Kill every stage about equally often, from its start to a little after its usual end."""
     random, names = reference.random, reference.stages
     row = Row("killed at a random moment of any stage", "SIGKILL, some SIGTERM, to the stage, dvc, or all")
-    folder = make(reference.base / "kills")
+    folder = make(reference.place())
     for number in range(count):
         at = number * len(names) // count
 

@@ -5,53 +5,24 @@ killed for real, but a kill falls into work rather than into imports, and a run 
 cold run is `python -m dvc repro` or `python -m minimoe repro`, from nothing.
 """
 
-import importlib
 import os
 import re
-import runpy
 import signal
 import subprocess
 import sys
-import threading
 import time
 from contextlib import suppress
-from multiprocessing import get_context
 from pathlib import Path
 
 import psutil
 
 from faults.pipeline import environment
-from minimoe import repro
-from minimoe.runtime import importing
+from faults.warm import FORK, repro
 
-FORK = get_context("fork")
 LOOK = 0.005  # seconds between two looks at what a run prints
 LIMIT = 120.0  # seconds that a run may take; then it hangs,
 HUNG = -1000  # and this is its exit code
 RUNNING = re.compile(r"^Running stage '(.+?)':", re.MULTILINE)
-
-
-LIBRARIES = (  # what DVC and the stages import
-    *repro.LIBRARIES,
-    "dvc.commands.repro",
-    "minimoe.corpus.build",
-    "minimoe.corpus.download",
-    "minimoe.corpus.extract",
-    "minimoe.corpus.format",
-    "minimoe.distill.round",
-    "minimoe.report.write",
-    "minimoe.sparsify.make",
-    "minimoe.tasks.prepare",
-    "minimoe.teacher.pretrain",
-    "mlflow.store.tracking.sqlalchemy_store",
-)
-
-
-def warm() -> None:
-    """Import what all runs need, of which they are forks."""
-    with importing():
-        for library in LIBRARIES:
-            importlib.import_module(library)
 
 
 class Run:
@@ -67,7 +38,7 @@ class Run:
             self._process = _Cold(folder, self.log, cold)
         else:
             sys.stdout.flush()
-            self._process = FORK.Process(target=_warm, args=(folder, self.log, targets))
+            self._process = FORK.Process(target=repro, args=(folder, self.log, targets))
             self._process.start()
         self.pid = self._process.pid
 
@@ -164,47 +135,6 @@ class _Cold:
     @property
     def exitcode(self) -> int | None:
         return self._process.poll()
-
-
-def _warm(folder: Path, log: Path, targets: tuple[str, ...]) -> None:
-    """`dvc repro` in this process, its stages in forks of it."""
-    import dvc.stage.run
-    from dvc.cli import main
-
-    os.setsid()
-    os.chdir(folder)
-    os.environ.update(environment(folder))
-    out = os.open(log, os.O_WRONLY | os.O_APPEND)
-    os.dup2(out, 1)
-    os.dup2(out, 2)
-    sys.stdout.reconfigure(line_buffering=True)
-    dvc.stage.run.cmd_run = _command
-    sys.exit(main(["repro", *targets]))
-
-
-def _command(stage, dry: bool = False, run_env: dict | None = None) -> None:
-    """Run a stage's command in a fork, in place of DVC's own `cmd_run`, which starts a shell for it."""
-    from dvc.stage.exceptions import StageCmdFailedError
-    from dvc.stage.run import prepare_kwargs
-
-    print(f"Running stage '{stage.addressing}':")
-    _, _, module, *arguments = stage.cmd.split()
-    process = FORK.Process(target=_stage, args=(module, arguments, prepare_kwargs(stage, run_env=run_env)["env"]))
-    process.start()
-    process.join()
-    if process.exitcode:
-        raise StageCmdFailedError(stage.cmd, process.exitcode)
-
-
-def _stage(module: str, arguments: list[str], variables: dict[str, str]) -> None:
-    """As `python -m module arguments`."""
-    os.environ.clear()
-    os.environ.update(variables)
-    sys.argv = [module, *arguments]
-    try:
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
-    finally:
-        threading._shutdown()  # as a program's end does, which joblib's threads wait for
 
 
 def strays(folder: Path) -> list[psutil.Process]:

@@ -49,9 +49,12 @@ class Reference:
         self._trials = 0
 
     def place(self) -> Path:
-        """The folder of the next trial."""
+        """Where the next trial's folder is to be."""
         self._trials += 1
-        return self.base / f"trial-{self._trials:03d}"
+        folder = self.base / f"trial-{self._trials:03d}"
+        for left in (folder, Path(f"{folder}.dvc")):  # by an earlier time
+            shutil.rmtree(left, ignore_errors=True)
+        return folder
 
     def trial(self, undone: list[str], folder: Path | None = None) -> Path:
         """A copy in which these stages have not run."""
