@@ -99,10 +99,15 @@ def mend() -> None:
 
 def _stale() -> set[str]:
     """The stages that `dvc repro` would run."""
+    from dvc.lock import LockError
     from dvc.repo import Repo
 
-    with Repo(_wait_for_lock=True) as repo:
-        return set(repo.status())  # of all stages: faster than of many named ones
+    try:
+        with Repo(_wait_for_lock=True) as repo:
+            return set(repo.status())  # of all stages: faster than of many named ones
+    except LockError as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"another run is at work in this folder: {reason}; run again when it has ended") from None
 
 
 def _examples(cell: str) -> int:
