@@ -1,6 +1,7 @@
 """A run in MLflow around a block of work."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +9,8 @@ from pathlib import Path
 from minimoe.interrupts import terminated_as_interrupt
 from minimoe.tracking import backlog
 from minimoe.tracking.trackers import MlflowTracker, NoTracker
+
+RUN_ID = re.compile("[0-9a-f]{32}")  # MLflow's; a damaged one is none
 
 
 @contextmanager
@@ -28,8 +31,8 @@ def run(tracking, name: str, tags: dict, params: dict, memory: Path | None = Non
         if taken := kept.take():
             MlflowTracker(tracking, taken[0], kept=kept).send(taken[1])
     about = {"name": name, "tags": {key: str(value) for key, value in tags.items()}, "params": _flat(params)}
-    if memory and memory.exists():
-        about["run_id"] = memory.read_text()
+    if memory and memory.exists() and RUN_ID.fullmatch(known := memory.read_text(encoding="ascii", errors="replace")):
+        about["run_id"] = known
     tracker = MlflowTracker(tracking, about, memory)
     tracker.open()
     status = "FAILED"

@@ -41,6 +41,7 @@ def connect(tracking) -> tuple:
         from filelock import FileLock
         from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import SQLAlchemyError
     for noisy in ("mlflow", "urllib3"):
         logging.getLogger(noisy).setLevel(logging.CRITICAL)  # their errors are raised as well
     logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -54,8 +55,8 @@ def connect(tracking) -> tuple:
         with FileLock(f"{database}.lock"):
             artifacts = (database.parent / "mlflow-artifacts").as_uri()
             return _experiment(MlflowClient(uri), tracking.experiment, artifacts)
-    except (MlflowException, OSError) as error:
-        kind = UnreachableError if isinstance(error, MlflowException) else UserError
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        kind = UserError if isinstance(error, OSError) else UnreachableError
         message = f"cannot use {uri}: {first_line(error)}; mend it or set enabled: false"
         raise kind(f"runtime.tracking.uri: {message}") from None
 

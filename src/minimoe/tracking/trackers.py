@@ -92,10 +92,12 @@ class MlflowTracker(NoTracker):
 
     def open(self) -> None:
         """Make or continue the run; `UserError` where MLflow cannot be used, not where it cannot be reached now."""
+        from mlflow.exceptions import MlflowException
+
         try:
             if time.monotonic() >= MlflowTracker.retry_at:
                 self._reach()
-        except UnreachableError as error:
+        except (UnreachableError, MlflowException) as error:
             self._trouble(error)
 
     def send(self, points: list[Point]) -> None:
