@@ -8,7 +8,7 @@ from faults.pipeline import make, stages, undo
 from faults.runs import Run
 from faults.trial import Reference, Row
 
-WHOM = {"stage": 4, "all": 5, "dvc": 1}  # who gets the signal, with weights of the draw
+WHOM = {"stage": 1, "all": 1}  # who gets the signal, with weights of the draw
 SIGNALS = {signal.SIGKILL: 4, signal.SIGTERM: 1}
 COLD = ["minimoe", "repro"]
 COLD_SECONDS = (1.0, 12.0)  # of a cold run, in which its imports are over
@@ -17,7 +17,7 @@ COLD_SECONDS = (1.0, 12.0)  # of a cold run, in which its imports are over
 def over_stages(reference: Reference, count: int) -> list[Row]:
     """Kill every stage about equally often, from its start to a little after its usual end."""
     random, names = reference.random, reference.stages
-    row = Row("killed at a random moment of any stage", "SIGKILL, some SIGTERM, to the stage, dvc, or all")
+    row = Row("killed at a random moment of any stage", "SIGKILL, some SIGTERM, to the stage or to all processes")
     folder = make(reference.place())
     for number in range(count):
         at = number * len(names) // count

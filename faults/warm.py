@@ -10,6 +10,7 @@ from pathlib import Path
 
 from faults.pipeline import environment
 from minimoe.repro import LIBRARIES as CELLS
+from minimoe.repro import mend
 from minimoe.runtime import importing
 
 FORK = get_context("fork")
@@ -37,7 +38,10 @@ def warm() -> None:
 
 
 def repro(folder: Path, log: Path, targets: tuple[str, ...]) -> None:
-    """`dvc repro` in this process, its stages in forks of it."""
+    """`dvc repro` in this process, its stages in forks of it.
+
+    First, as in `python -m minimoe repro`, what a kill has left half-written of DVC's own files is mended.
+    """
     import dvc.stage.run
     from dvc.cli import main
 
@@ -49,6 +53,7 @@ def repro(folder: Path, log: Path, targets: tuple[str, ...]) -> None:
     os.dup2(out, 2)
     sys.stdout.reconfigure(line_buffering=True)
     dvc.stage.run.cmd_run = _command
+    mend()
     sys.exit(main(["repro", *targets]))
 
 

@@ -17,6 +17,7 @@ from minimoe import grid, runtime, tracking
 from minimoe.errors import UserError
 from minimoe.params import load
 
+PATIENCE = 20  # seconds to wait for another run in the folder
 # what cells import, much of it when they need it
 LIBRARIES = (
     "minimoe.finetune.cell",
@@ -102,12 +103,16 @@ def _stale() -> set[str]:
     from dvc.lock import LockError
     from dvc.repo import Repo
 
-    try:
-        with Repo(_wait_for_lock=True) as repo:
-            return set(repo.status())  # of all stages: faster than of many named ones
-    except LockError as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"another run is at work in this folder: {reason}; run again when it has ended") from None
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            with Repo(_wait_for_lock=True) as repo:
+                return set(repo.status())  # of all stages: faster than of many named ones
+        except LockError as error:  # what is left of a run that was killed ends soon
+            if time.monotonic() > end:
+                reason = " ".join(str(error).split())
+                raise UserError(f"another run is at work here: {reason}; run again when it has ended") from None
+            time.sleep(1)
 
 
 def _examples(cell: str) -> int:

@@ -3,20 +3,20 @@
 import pandas as pd
 import pytest
 
-from minimoe.report.comparisons import compare
+from minimoe.report.comparisons import compare, task_means
 from minimoe.report.findings import find
 
 ABOUT = {"question": "?", "subject": "?", "first": "a", "second": "b"}
 
 
-def scores(**by_task: float) -> pd.DataFrame:
-    return pd.DataFrame({"task": list(by_task), "mean": list(by_task.values())})
+def scores(**by_task: float) -> pd.Series:
+    return pd.Series(by_task)
 
 
 def test_columns_of_one_task_count_once():
     first = pd.DataFrame({"task": ["mnli", "mnli", "rte", "sst2"], "mean": [52.0, 54.0, 51.0, 51.0]})
     second = pd.DataFrame({"task": ["mnli", "mnli", "rte", "sst2"], "mean": [50.0, 50.0, 50.0, 50.0]})
-    found = compare(first, second, **ABOUT)
+    found = compare(task_means(first), task_means(second), **ABOUT)
     assert (found.tasks, found.above) == (3, 3)
     assert found.mean == pytest.approx((3 + 1 + 1) / 3)
 

@@ -32,7 +32,7 @@ class Results:
     curves: pd.DataFrame  # round, student, step, train_loss, heldout_loss
 
     @cached_property
-    def by_task(self) -> dict[str, pd.DataFrame]:
+    def by_model(self) -> dict[str, pd.DataFrame]:
         """By model its mean scores, a row a column of the table, with the column's task beside it."""
         tasks = {column.key: column.task for column in self.columns}
         rows = self.scores.assign(task=self.scores.task.map(tasks))

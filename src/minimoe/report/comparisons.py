@@ -6,6 +6,7 @@ finetuning, because each task is finetuned independently; it does not hold the l
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import pandas as pd
 from scipy import stats
@@ -60,12 +61,22 @@ class Comparison:
         return f"{abs(first / second - 1):.1%} {side}".replace("%", " %")
 
 
-def compare(scores: pd.DataFrame, others: pd.DataFrame, **about: object) -> Comparison:
-    """Compare two tables of scores with columns task and mean, one row per column of the results table."""
-    difference = scores.groupby("task")["mean"].mean() - others.groupby("task")["mean"].mean()
+def task_means(scores: pd.DataFrame) -> pd.Series:
+    """The mean score by task, of rows of columns of the results table: columns task and mean."""
+    return scores.groupby("task")["mean"].mean()
+
+
+def compare(scores: pd.Series, others: pd.Series, **about: object) -> Comparison:
+    """Compare two scores by task."""
+    difference = scores - others
     mean, count = difference.mean(), len(difference)
-    half = stats.t.ppf(0.975, count - 1) * difference.sem() if count >= FEWEST_TASKS else None
+    half = _quantile(count - 1) * difference.sem() if count >= FEWEST_TASKS else None
     return Comparison(
         mean=mean, low=None if half is None else mean - half, high=None if half is None else mean + half,
         above=int((difference > 0).sum()), tasks=count, **about,
     )  # fmt: skip
+
+
+@cache
+def _quantile(freedom: int) -> float:
+    return stats.t.ppf(0.975, freedom)

@@ -11,7 +11,7 @@ from itertools import combinations
 import pandas as pd
 
 from minimoe.report.collect import Results
-from minimoe.report.comparisons import Comparison, compare
+from minimoe.report.comparisons import Comparison, compare, task_means
 from minimoe.report.models import FURTHER, TEACHER, Model, differences
 
 PUBLISHED = {"relation_dropout", "log_epsilon", "balance_padding"}  # the published loss differs from ours in these
@@ -72,10 +72,11 @@ QUESTIONS = (
 def pairs(results: Results) -> list[Comparison]:
     """Every pair that answers one of `QUESTIONS`, then every pair that differs in one setting."""
     students = [model for model in results.models.values() if model.steps]
+    scores = {model.name: _scores(results, model.name) for model in students}
     found = {(a.name, b.name): differences(a, b) for a, b in combinations(students, 2)}
     found |= {(b, a): differing for (a, b), differing in found.items()}
     chosen = [
-        _pair(results, question.name, question.subject, first, second)
+        _pair(results, scores, question.name, question.subject, first, second)
         for question in QUESTIONS for first in students for second in students
         if first is not second and question.fits(first, second, found[first.name, second.name])
     ]  # fmt: skip
@@ -84,7 +85,7 @@ def pairs(results: Results) -> list[Comparison]:
             setting = found[first.name, second.name]
             if len(setting) == 1 and not setting & NOT_SETTINGS:
                 name = _setting(first, second, *setting)
-                chosen.append(_pair(results, name, name[0].upper() + name[1:], first, second))
+                chosen.append(_pair(results, scores, name, name[0].upper() + name[1:], first, second))
     return chosen
 
 
@@ -107,12 +108,14 @@ def _setting(first: Model, second: Model, key: str) -> str:
     return f"{key.replace('_', ' ')} {one} or {other}"
 
 
-def _pair(results: Results, question: str, subject: str, first: Model, second: Model) -> Comparison:
+def _pair(
+    results: Results, scores: dict[str, pd.Series], question: str, subject: str, first: Model, second: Model
+) -> Comparison:
     costs = results.costs.loc[first.name] / results.costs.loc[second.name]
     same = first.yardstick == second.yardstick
     return compare(
-        _scores(results, first.name),
-        _scores(results, second.name),
+        scores[first.name],
+        scores[second.name],
         question=question,
         subject=subject,
         first=first.name,
@@ -124,6 +127,6 @@ def _pair(results: Results, question: str, subject: str, first: Model, second: M
     )
 
 
-def _scores(results: Results, *models: str) -> pd.DataFrame:
-    """Mean score of these models by column, with the column's task beside it."""
-    return pd.concat([results.by_task[model] for model in models])
+def _scores(results: Results, *models: str) -> pd.Series:
+    """Mean score of these models by task."""
+    return task_means(pd.concat([results.by_model[model] for model in models]))
