@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 
 import pytest
 
@@ -16,6 +17,10 @@ def full_in_rust():
     raise RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)")
 
 
+def full_in_shutil():
+    raise shutil.Error([("a/model", "b/model", "[Errno 28] No space left on device: 'a/model' -> 'b/model'")])
+
+
 def full_in_numpy():
     raise OSError("37093 requested and 2048 written")
 
@@ -27,6 +32,7 @@ def bad():
 @pytest.mark.parametrize("main, line", [
     (bad, "error: seed: expected a number, got 'x'"),
     (full, "error: models/base: No space left on device; make room and run again"),
+    (full_in_shutil, "error: No space left on device; make room and run again"),
     (full_in_numpy, "error: No space left on device; make room and run again"),
     (full_in_rust, "error: No space left on device; make room and run again"),
 ])  # fmt: skip

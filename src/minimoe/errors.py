@@ -65,7 +65,8 @@ def refusal(error: Exception) -> str | None:
 
 def _number(error: Exception) -> int | None:
     """The system's number of an error, which libraries give in the text, or not at all."""
-    if found := re.search(r"\(os error (\d+)\)", str(error)):  # written in Rust: safetensors, tokenizers
+    # "(os error 28)" where it is written in Rust, as safetensors and tokenizers are; shutil quotes "[Errno 28]"
+    if found := re.search(r"(?:\(os error |\[Errno )(\d+)[])]", str(error)):
         return int(found[1])
     if re.fullmatch(r"\d+ requested and \d+ written", str(error)):  # NumPy
         return errno.ENOSPC
