@@ -192,35 +192,3 @@ def test_a_disk_that_is_full_as_well_is_told(monkeypatch, capsys):
         tracker.metrics({"loss": 2.0}, 2)
         tracker.end("FINISHED")
     assert "MLflow: 2 values of run base/minilm are lost" in capsys.readouterr().err
-
-
-def test_a_run_that_cannot_be_made_now_is_made_later(monkeypatch):
-    with run() as tracker:
-        pass  # the database is there
-    with monkeypatch.context() as fault:
-        break_(fault, "create_run")
-        with run() as tracker:
-            tracker.metrics({"loss": 4.0}, 1)
-    with run():
-        pass
-    assert ("FINISHED", [(1, 4.0)]) in runs()
-
-
-def test_a_database_that_is_locked_from_the_start_keeps_no_work_from_starting(folder, capsys):
-    with run():
-        pass
-    with sqlite3.connect(folder / URI, isolation_level=None) as database:
-        database.execute("BEGIN EXCLUSIVE")
-        with run() as tracker:
-            tracker.metrics({"loss": 4.0}, 1)
-        database.execute("ROLLBACK")
-    assert "database is locked" in capsys.readouterr().err
-    assert waiting()
-
-
-def test_a_damaged_note_of_the_run_makes_a_new_one(folder):
-    memory = folder / "run"
-    memory.write_bytes(b"\xb7\x00 not an id")
-    with run(memory=memory) as tracker:
-        tracker.metrics({"loss": 4.0}, 1)
-    assert runs() == [("FINISHED", [(1, 4.0)])]
