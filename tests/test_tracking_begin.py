@@ -1,12 +1,11 @@
 """MLflow trouble when a run begins: the work begins all the same."""
 
-import sqlite3
 from types import SimpleNamespace
 
 import pytest
 
 from minimoe import tracking
-from minimoe.tracking import backlog, trackers
+from minimoe.tracking import backlog, store, trackers
 
 URI = "work/mlflow.db"
 
@@ -51,14 +50,15 @@ def test_a_run_that_cannot_be_made_now_is_made_later(monkeypatch):
     assert ("FINISHED", [(1, 4.0)]) in runs()
 
 
-def test_a_database_that_is_locked_from_the_start_keeps_no_work_from_starting(folder, capsys):
-    with run():
-        pass
-    with sqlite3.connect(folder / URI, isolation_level=None) as database:
-        database.execute("BEGIN EXCLUSIVE")
-        with run() as tracker:
-            tracker.metrics({"loss": 4.0}, 1)
-        database.execute("ROLLBACK")
+def test_a_database_that_is_locked_keeps_no_work_from_starting(monkeypatch, capsys):
+    def locked(*_arguments):
+        from sqlalchemy.exc import OperationalError
+
+        raise OperationalError("SELECT", {}, Exception("database is locked"))
+
+    monkeypatch.setattr(store, "_experiment", locked)
+    with run() as tracker:
+        tracker.metrics({"loss": 4.0}, 1)
     assert "database is locked" in capsys.readouterr().err
     assert list(backlog.folder().glob("*.jsonl"))
 
