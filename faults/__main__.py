@@ -20,7 +20,7 @@ SEED = 776
 RESULTS = Path("reports/faults.json")
 WIDTH = 60  # of the table's first column
 FAULTS = {  # by name: what injects them, how many of a kind, and how many with --short
-    "kills": (kills.over_stages, 48, 12),
+    "kills": (kills.over_stages, 52, 12),
     "grid": (kills.grid, 6, 0),
     "full": (disk.full, 7, 3),
     "locked": (disk.locked, 7, 2),
