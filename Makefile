@@ -1,13 +1,14 @@
 # make repro: the sample, end to end.  make test: lint and tests.  make ui: MLflow on 127.0.0.1.
 # make bench: what is fast, and how fast.  make load: how time, memory and disk grow with size.
 # make faults: kills, full disks, flipped bits and more, injected into a tiny pipeline; about ten minutes.
+# make audit: known vulnerabilities of the pinned dependencies.
 PYTHON ?= python3
 VENV   ?= .venv
 PORT   ?= 5000
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PYTHONNOUSERSITE = 1
 
-.PHONY: repro test lint bench load faults ui env clean
+.PHONY: repro test lint bench load faults audit ui env clean
 
 repro: env
 	python -m minimoe repro
@@ -27,6 +28,9 @@ load: env
 
 faults: env
 	python -m faults
+
+audit: env
+	python .ci/audit.py
 
 ui: env
 	python -m minimoe ui --port $(PORT)

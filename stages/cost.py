@@ -5,7 +5,7 @@ import argparse
 from minimoe import runtime
 from minimoe.errors import exit_cleanly
 from minimoe.files import write_json
-from minimoe.params import load
+from minimoe.params import load, named
 from minimoe.report.cost import load_encoder, measure
 
 
@@ -13,8 +13,8 @@ def main() -> None:
     """Run the stage for the model named on the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", help="teacher, or round/student")
-    model = parser.parse_args().model
     params = load()
+    model = named(params, "table.models", parser.parse_args().model)
     costs = measure(
         load_encoder(f"models/{model}"),
         length=params.cost.length,

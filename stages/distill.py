@@ -13,19 +13,21 @@ from minimoe.distill.write import write_students
 from minimoe.errors import exit_cleanly
 from minimoe.files import whole_file, write_json
 from minimoe.memory import keep_freed_memory
-from minimoe.params import load
+from minimoe.params import load, named
+from minimoe.pretrained import load_tokenizer
 from minimoe.runtime import device, is_main, launch, processes
 from minimoe.work import work_folder
 
 
 def main() -> None:
     """Run the stage for the round named on the command line."""
-    name = sys.argv[1]
     params = load()
+    name = named(params, "rounds", " ".join(sys.argv[1:]))
     round_, runtime = params.rounds[name], params.runtime
     launch(runtime.launcher, "stages.distill")
     keep_freed_memory()
     settings = round_.over(params.distill)
+    load_tokenizer(round_.teacher)  # the students get it in the end: here a bad one costs no training
     records = Records("data/records")
     facts = {
         "params": [params.seed, params.distill.model_dump(mode="json"), round_.model_dump(mode="json")],

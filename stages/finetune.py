@@ -8,7 +8,7 @@ from minimoe.checkpoints import Checkpoints
 from minimoe.errors import exit_cleanly
 from minimoe.files import write_json
 from minimoe.memory import keep_freed_memory
-from minimoe.params import load
+from minimoe.params import load, named
 from minimoe.tasks.table import TASKS
 from minimoe.work import work_folder
 
@@ -20,6 +20,7 @@ def main() -> None:
     parser.add_argument("task", choices=TASKS)
     model, task = vars(parser.parse_args()).values()
     params = load()
+    named(params, "table.models", model)
     keep_freed_memory()
     os.environ |= runtime.cell_environment(runtime.workers(params.runtime.workers))
     with runtime.importing():

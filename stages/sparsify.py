@@ -7,7 +7,7 @@ from minimoe.checkpoints import Checkpoints
 from minimoe.corpus.records import Records
 from minimoe.errors import exit_cleanly
 from minimoe.memory import keep_freed_memory
-from minimoe.params import load
+from minimoe.params import load, named
 from minimoe.sparsify.make import sparsify
 from minimoe.work import work_folder
 
@@ -16,8 +16,8 @@ def main() -> None:
     """Run the stage for the model named on the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("teacher", help="a folder of models/")
-    name = parser.parse_args().teacher
     params = load()
+    name = named(params, "sparsify.teachers", parser.parse_args().teacher)
     keep_freed_memory()
     settings = {
         "share": params.sparsify.share,

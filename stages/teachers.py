@@ -3,7 +3,7 @@
 import sys
 
 from minimoe.errors import exit_cleanly
-from minimoe.params import load
+from minimoe.params import load, named
 from minimoe.teacher.further import copy_further
 
 TOKENIZER = "data/tokenizer"
@@ -11,8 +11,8 @@ TOKENIZER = "data/tokenizer"
 
 def main() -> None:
     """Run the stage for the teacher named on the command line."""
-    name = sys.argv[1]
     params = load()
+    name = named(params, "teachers", " ".join(sys.argv[1:]))
     teacher = params.teachers[name]
     out = f"models/teachers/{name}"
     match teacher.source:

@@ -5,7 +5,8 @@ import gc
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from minimoe.interrupts import terminated_as_interrupt
 
@@ -28,8 +29,28 @@ REMEDIES = {  # of what the system refuses, wherever it does
 class UserError(Exception):
     """Something the user can mend.
 
-    The message is one line: the file, key or value; what was expected; what to do.
+    The message is one line: the file, key or value; what was expected; what to do. What a file holds may stand in it:
+    a line end becomes a space, and what cannot be printed, such as a terminal's commands, a question mark.
     """
+
+    def __init__(self, message: str) -> None:
+        shown = (" " if letter in "\r\n" else letter if letter.isprintable() else "?" for letter in message)
+        super().__init__("".join(shown))
+
+
+LONGEST_REASON = 300  # characters of what a library says, which may be a page
+
+
+@contextmanager
+def readable(place: str, remedy: str) -> Iterator[None]:
+    """Whatever a library raises over a file that is not what it should be becomes a `UserError`."""
+    try:
+        yield
+    except (UserError, MemoryError):
+        raise
+    except Exception as error:  # a damaged file can raise anything
+        reason = " ".join(str(error).split())[:LONGEST_REASON] or type(error).__name__
+        raise UserError(f"{place}: {reason}; {remedy}") from None
 
 
 def exit_cleanly(main: Callable[[], None]) -> None:

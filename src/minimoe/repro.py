@@ -74,6 +74,9 @@ def ui(port: int) -> None:
     page = f"http://127.0.0.1:{port}/#/experiments/{experiment}/runs?workflowType=machine_learning"
     print(f"MLflow: {page}  (Ctrl-C ends it)", flush=True)
     served = ["--backend-store-uri", uri, "--host", "127.0.0.1", "--port", str(port)]
+    # a page of another site may not reach it by a name that leads here
+    served += ["--allowed-hosts", "127.0.0.1:*,localhost:*,127.0.0.1,localhost"]
+    os.environ["MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE"] = "false"
     os.execv(sys.executable, [sys.executable, "-m", "mlflow", "ui", *served])
 
 

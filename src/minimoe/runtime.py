@@ -40,6 +40,8 @@ def device(wanted: str) -> str:
     """The torch device for `runtime.device`; `auto` takes a GPU where there is one."""
     import torch
 
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise UserError("runtime.device: expected auto or cpu, as PyTorch finds no GPU here; got cuda")
     if wanted == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     return wanted

@@ -13,7 +13,7 @@ class Server:
     """Serves `files` (path → bytes). Each request takes the next of `faults`; without one it is served well.
 
     A fault is a number (the status to answer) or a dict: `send` (bytes after which the connection breaks off),
-    `length` (the Content-Length to claim), `ignore_range`.
+    `length` (the Content-Length to claim), `ignore_range`, `redirect` (another address).
     """
 
     def __init__(self):
@@ -41,6 +41,8 @@ class Server:
         fault = self.faults.pop(0) if self.faults else {}
         if isinstance(fault, int):
             return self.refuse(handler, fault)
+        if "redirect" in fault:
+            return self.refuse(handler, 302, {"Location": fault["redirect"]})
         start, wanted = 0, handler.headers.get("Range")
         if wanted and not fault.get("ignore_range") and handler.headers.get("If-Range") in (None, self.tag):
             start = int(wanted.removeprefix("bytes=").removesuffix("-"))

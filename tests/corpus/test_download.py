@@ -178,3 +178,11 @@ def test_a_missing_local_file(fetch, tmp_path):
 def test_other_sources_are_refused(fetch, source):
     with pytest.raises(UserError, match=r"corpus\.download\.source: expected local, wikipedia"):
         fetch(source)
+
+
+@pytest.mark.parametrize("address", ["file:///etc/passwd", "ftp://host/b"])
+def test_a_server_cannot_lead_elsewhere_than_to_http(fetch, server, tmp_path, address):
+    server.faults = [{}] + [{"redirect": address}] * 20
+    with pytest.raises(UserError, match=r"/d\.xml\.bz2: "):
+        fetch()
+    assert absent(tmp_path)

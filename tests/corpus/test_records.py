@@ -9,7 +9,8 @@ import torch
 from tfrecord.writer import TFRecordWriter
 from torch.utils.data import DataLoader
 
-from minimoe.corpus.records import Records, signed
+from minimoe.corpus.manifest import signed
+from minimoe.corpus.records import Records
 from minimoe.errors import UserError
 
 

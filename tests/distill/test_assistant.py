@@ -84,7 +84,7 @@ def test_they_are_saved_and_load(sparsified, tmp_path, monkeypatch):
         def save_pretrained(self, folder):
             (folder / "tokenizer.json").write_text("{}")
 
-    monkeypatch.setattr("minimoe.distill.write.AutoTokenizer.from_pretrained", lambda _: Tokenizer())
+    monkeypatch.setattr("minimoe.distill.write.load_tokenizer", lambda _: Tokenizer())
     outcomes = run(sparsified, {"s": NINETY}, assistant=True, epochs=1)
     write_students(outcomes, sparsified, tmp_path / "round")
     for name in ("assistant", "s"):

@@ -87,7 +87,7 @@ def test_the_saved_model_has_the_reported_score(model, data, tmp_path, tokenizer
     cell = run(model, data, tmp_path, "conll2003", epochs=2, learning_rates=[2e-3, 4e-3], seeds=[1, 2])
     task = TASKS["conll2003"]
     saved = AutoModelForTokenClassification.from_pretrained(tmp_path / "out")
-    dev = encode(read_examples(data / "conll2003" / "dev.jsonl"), task, tokenizer, 16)
+    dev = encode(read_examples(data / "conll2003" / "dev.jsonl", task), task, tokenizer, 16)
     score = scores(task.metrics, dev.gold, predict(saved, dev, task, Batches(task, tokenizer)))["chunk_f1"]
     chosen = [r for r in cell["runs"] if r["learning_rate"] == cell["learning_rate"]]
     assert score == max(r["scores"]["conll2003"]["chunk_f1"] for r in chosen)

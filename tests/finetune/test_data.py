@@ -12,10 +12,10 @@ TAGGED = [
 
 
 def test_reading(data):
-    assert len(read_examples(data / "sst2" / "train.jsonl")) == 64
-    assert [e["label"] for e in read_examples(data / "sst2" / "train.jsonl", 3)] == [0, 1, 0]
+    assert len(read_examples(data / "sst2" / "train.jsonl", TASKS["sst2"])) == 64
+    assert [e["label"] for e in read_examples(data / "sst2" / "train.jsonl", TASKS["sst2"], 3)] == [0, 1, 0]
     with pytest.raises(UserError, match="no such file"):
-        read_examples(data / "cola" / "train.jsonl")
+        read_examples(data / "cola" / "train.jsonl", TASKS["cola"])
 
 
 def test_texts_and_pairs(tokenizer):

@@ -32,6 +32,8 @@ def write(path: str, *parts) -> None:
 def main(stage: str) -> None:
     corpus, teacher = PARAMS["corpus"], PARAMS["teacher"]
     match stage:
+        case "names":
+            write("data/names")
         case "download":
             write("data/dump/dump", corpus["download"], Path(corpus["download"]["path"]))
         case "extract":

@@ -38,10 +38,13 @@ def params() -> dict:
     return values
 
 
+def environment() -> dict[str, str]:
+    return os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+
+
 def python(folder: Path, module: str, *arguments: str) -> str:
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     done = subprocess.run(
-        [sys.executable, "-m", module, *arguments], cwd=folder, env=environment, capture_output=True, text=True
+        [sys.executable, "-m", module, *arguments], cwd=folder, env=environment(), capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -68,6 +71,7 @@ def finished(tmp_path_factory) -> Path:
     shutil.copy(Path(__file__).parent / "stub.py", folder / "stages")
     for stage in STAGES:
         (folder / "stages" / f"{stage}.py").write_text(f"from stages.stub import main\n\nmain({stage!r})\n")
+    shutil.copy(ROOT / "stages/names.py", folder / "stages")  # the real one
     (folder / "params.yaml").write_text(yaml.safe_dump(params()))
     shutil.copy(ROOT / ".gitignore", folder)
     git(folder, "init", "-q")
@@ -85,12 +89,12 @@ def repository(finished, tmp_path) -> Path:
 
 
 def rerun_after(repository: Path, edit) -> set[str]:
-    """The stages that `dvc repro` runs after an edit of the params."""
+    """The stages that `dvc repro` runs after an edit of the params; but for the one that looks at names."""
     values = params()
     edit(values)
     (repository / "params.yaml").write_text(yaml.safe_dump(values))
     lines = dvc(repository, "repro").splitlines()
-    return {line.split("'")[1] for line in lines if line.startswith("Running stage")}
+    return {line.split("'")[1] for line in lines if line.startswith("Running stage")} - {"names"}
 
 
 def cells(*models: str, tasks: list[str] = TASKS) -> set[str]:
@@ -190,3 +194,17 @@ def test_repro_side_by_side_is_repro(repository):
 
 def test_nothing_changed_runs_nothing(repository):
     assert rerun_after(repository, lambda values: None) == set()
+
+
+@pytest.mark.parametrize("name", ["x; touch ran", "$(touch ran)", "../docs"])
+def test_a_name_is_refused_before_it_reaches_a_command_or_a_path(repository, name):
+    (repository / "docs").mkdir()
+    (repository / "docs/mine.txt").write_text("mine")
+    values = params()
+    values["rounds"][name] = {"teacher": "models/teacher", "students": {"s": dict(DENSE)}}
+    (repository / "params.yaml").write_text(yaml.safe_dump(values))
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", "repro"], cwd=repository, env=environment(), capture_output=True, text=True
+    )
+    assert done.returncode and "expected a name of letters" in done.stderr
+    assert not list(repository.rglob("ran")) and (repository / "docs/mine.txt").read_text() == "mine"

@@ -81,8 +81,8 @@ def test_a_saved_encoder_costs_the_same(tmp_path):
     ("files", "message"),
     [
         ({}, "found no config.json"),
-        ({"config.json": "{}"}, "expected a Hugging Face model folder: Unrecognized model"),
-        ({"config.json": '{"model_type": "bert"}'}, "expected a Hugging Face model folder: .*no file named"),
+        ({"config.json": "{}"}, "cannot be loaded as a model: Unrecognized model"),
+        ({"config.json": '{"model_type": "bert"}'}, "cannot be loaded as a model: .*no file named"),
     ],
 )
 def test_a_folder_without_a_model_is_one_line(tmp_path, files, message):

@@ -137,6 +137,6 @@ def test_another_kind_is_an_error_that_lists_the_known(tmp_path):
 
 
 def test_no_model_is_one_line(tmp_path):
-    with pytest.raises(UserError, match="none: cannot be loaded as a model") as error:
+    with pytest.raises(UserError, match="none: expected a Hugging Face model folder") as error:
         load_masked_lm(tmp_path / "none")
     assert "\n" not in str(error.value)

@@ -8,12 +8,11 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-from safetensors.torch import load_file
 from torch import Tensor
 from transformers import BertModel, MegatronBertModel, PreTrainedModel, RobertaModel
 
 from minimoe.errors import UserError
+from minimoe.pretrained import read_weights
 
 BACKBONES: dict[str, type[PreTrainedModel]] = {
     "bert": BertModel,
@@ -82,15 +81,4 @@ def _read_weights(folder: Path) -> dict[str, Tensor]:
     path = next((folder / name for name in WEIGHTS if (folder / name).is_file()), None)
     if path is None:
         raise UserError(f"{folder}: holds no weights; expected {' or '.join(WEIGHTS)}")
-    try:
-        safe = path.suffix == ".safetensors"
-        weights = load_file(path) if safe else torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file can raise anything
-        raise UserError(
-            f"{path}: cannot be read as weights ({type(error).__name__}); expected tensors alone, whole: "
-            "code in a pickle is not run"
-        ) from None
-    named = isinstance(weights, dict) and all(isinstance(name, str) for name in weights)
-    if not named or not all(isinstance(weight, Tensor) for weight in weights.values()):
-        raise UserError(f"{path}: expected a tensor under every name, got something else")
-    return weights
+    return read_weights(path)

@@ -17,11 +17,12 @@ import numpy as np
 from tokenizers import Tokenizer
 from tqdm import tqdm
 
+from minimoe.corpus.manifest import MANIFEST, VERSION, signed
 from minimoe.corpus.pairs import generator, pairs
 from minimoe.corpus.parallel import in_order
-from minimoe.corpus.records import INDEX, MANIFEST, VERSION, signed
+from minimoe.corpus.records import INDEX
 from minimoe.corpus.tfrecord import IDS_AT, frame
-from minimoe.corpus.tokens import SPECIAL, Corpus, Template, load_tokenizer, pair_template, tokenize
+from minimoe.corpus.tokens import SPECIAL, Corpus, Template, encoder_tokenizer, pair_template, tokenize
 from minimoe.errors import UserError
 from minimoe.files import checksum, write_json
 from minimoe.journal import Journal, adopt, growing
@@ -63,7 +64,7 @@ def build_records(
         raise UserError(
             f"{formatted}: no .txt file in it; expected one sentence a line, a blank line between documents"
         )
-    hugging_face = load_tokenizer(tokenizer)
+    hugging_face = encoder_tokenizer(tokenizer)
     backend = Tokenizer.from_str(hugging_face.backend_tokenizer.to_str())
     backend.no_truncation()  # a tokenizer.json can ask for both
     backend.no_padding()

@@ -60,9 +60,7 @@ def download(
 def _copy(path: Path, folder: str | Path) -> Path:
     """A copy of a local dump: a link would let DVC make the user's own file read-only."""
     if path.is_dir():
-        with whole_folder(folder) as temporary:
-            shutil.copytree(path, temporary / path.name)
-        return Path(folder, path.name)
+        return _copy_folder(path.resolve(), Path(folder))
     if not path.is_file():
         raise UserError(f"{path}: no such file; expected a dump at corpus.download.path or source")
     with (
@@ -74,6 +72,21 @@ def _copy(path: Path, folder: str | Path) -> Path:
         while block := original.read(1 << 22):
             progress.update(copy.write(block))
     return Path(folder, path.name)
+
+
+def _copy_folder(path: Path, folder: Path) -> Path:
+    """A copy of the folder `path`, which may neither be empty nor hold `folder` itself, as `/` and `.` do."""
+    if folder.resolve().is_relative_to(path):
+        raise UserError(f"corpus.download.path: {path} holds {folder} itself; expected a dump, or a corpus's folder")
+    if not any(path.iterdir()):
+        raise UserError(f"{path}: an empty folder; expected a dump, or a corpus's files, at corpus.download.path")
+    try:
+        with whole_folder(folder) as temporary:
+            shutil.copytree(path, temporary / path.name)
+    except shutil.Error as error:
+        source, _, reason = error.args[0][0]
+        raise UserError(f"{source}: cannot be copied: {reason}; remove or mend it") from None
+    return folder / path.name
 
 
 def _fetch(url: str, sha1: str | None, folder: str | Path, work: Path, pause: float) -> Path:

@@ -53,7 +53,7 @@ def extract(
     wikipedia, is written down in the folder `work` (`minimoe.work`) every so many `minutes`. Raises `UserError` when
     the dump is not of its form, damaged, cut off or without a document, and when wikiextractor fails.
     """
-    files = sorted(Path(dump_folder).iterdir())
+    files = sorted(Path(dump_folder).glob("*"))
     if len(files) != 1:
         raise UserError(f"{dump_folder}: expected one dump, got {len(files)} files; run the download stage again")
     if form != "wikipedia":

@@ -108,6 +108,8 @@ def format_chunk(chunk: Chunk, language: str, splitter: str, min_length: int) ->
     text = chunk.read()
     if text.strip() and not _DOCUMENT.search(text):
         raise UserError(f"{chunk.path}: no '<doc … title=\"…\">' in it; expected wikiextractor's documents")
+    if text.strip() and not text.rstrip().endswith("</doc>"):
+        raise UserError(f"{chunk.path}: cut off, it does not end with </doc>; get or extract it again")
     length = _characters if language in CHARACTER_LANGUAGES else _words
     split = published if splitter == "published" else partial(segment, language)
     formatted, total = [], Counts()

@@ -8,22 +8,18 @@ The published form, `*.tfrecord` files alone with the int64 lists `indices` and 
 opening it reads it once to find and check its records, and each record is parsed when it is used.
 """
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from crc32c import crc32c
 from tqdm import tqdm
 
+from minimoe.corpus.manifest import AGAIN, MANIFEST, read_manifest
 from minimoe.corpus.maps import Maps
 from minimoe.corpus.published import PublishedShards
-from minimoe.errors import UserError
+from minimoe.errors import UserError, readable
 from minimoe.files import checksum
 
-VERSION = 2
-MANIFEST = "manifest.json"
-AGAIN = "make the records again with: dvc repro -f -s records"  # -f: DVC may not have noticed
 INDEX = np.dtype([("offset", "<i8"), ("length", "<i4"), ("first", "<i4")])  # bytes; tokens; tokens of segment A
 
 
@@ -87,19 +83,20 @@ class Shards:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.manifest = _manifest(folder)
+        self.manifest = read_manifest(folder)
         shards = self.manifest["shards"]
         files = {name: file for shard in shards for name, file in shard["files"].items()}
         for name, file in tqdm(files.items(), desc="check records", unit="file", delay=2):
             _check(folder / name, file)
         self.maps = Maps([folder / name for name in files if name.endswith(".tfrecord")], self.manifest["dtype"])
-        indices = [np.load(folder / name) for name in files if name.endswith(".npy")]
+        width = np.dtype(self.manifest["dtype"]).itemsize
+        indices = [_index(path.with_suffix(".npy"), path.stat().st_size, width) for path in self.maps.paths]
         counts = [len(index) for index in indices]
         if counts != [shard["count"] for shard in shards] or sum(counts) != self.manifest["count"]:
             raise UserError(f"{folder / MANIFEST}: its counts differ from the indices'; {AGAIN}")
         self.ends = np.cumsum(counts)
         index = np.concatenate(indices)
-        self.starts = index["offset"] // np.dtype(self.manifest["dtype"]).itemsize
+        self.starts = index["offset"] // width
         self.lengths, self.first = index["length"].copy(), index["first"].copy()
 
     def read(self, rows: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
@@ -111,29 +108,31 @@ class Shards:
         return [self.maps[shard][start:end] for shard, start, end in places], self.first[rows]
 
 
-def _manifest(folder: Path) -> dict:
-    path = folder / MANIFEST
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; {AGAIN}") from None
-    except ValueError:
-        raise UserError(f"{path}: not valid JSON; {AGAIN}") from None
-    if manifest.get("version") != VERSION:
-        raise UserError(f"{path}: expected version {VERSION}, got {manifest.get('version')!r}; {AGAIN}")
-    told = manifest.pop("crc32c", None)
-    if told != _checksum(manifest):
-        raise UserError(f"{path}: damaged, its checksum is wrong; {AGAIN}")
-    return manifest
+def check_fits(manifest: dict, positions: int, vocabulary: int, model: str | Path) -> None:
+    """Raise `UserError` unless a model with so many positions and tokens can read all records of a manifest."""
+    if manifest["max_length"] > positions:
+        raise UserError(
+            f"corpus.records.max_length: expected at most {positions}, the positions of {model}; "
+            f"got {manifest['max_length']}"
+        )
+    if manifest["vocabulary"] > vocabulary:
+        raise UserError(
+            f"data/records: expected ids below {vocabulary}, the vocabulary of {model}; "
+            f"got a vocabulary of {manifest['vocabulary']}; {AGAIN}, with its tokenizer"
+        )
 
 
-def signed(manifest: dict) -> dict:
-    """A manifest with its own checksum, for it says how everything else is to be read."""
-    return manifest | {"crc32c": _checksum(manifest)}
-
-
-def _checksum(manifest: dict) -> int:
-    return crc32c(json.dumps(manifest, sort_keys=True).encode())
+def _index(path: Path, size: int, width: int) -> np.ndarray:
+    """The index of a shard of `size` bytes, of ids of `width` bytes; `UserError` where it leads out of the shard."""
+    with readable(str(path), AGAIN):
+        index = np.load(path, allow_pickle=False)
+    if index.dtype != INDEX or index.ndim != 1:
+        raise UserError(f"{path}: expected a list of offset, length and first, got {index.dtype}; {AGAIN}")
+    start, length = index["offset"], index["length"]
+    inside = (start >= 0) & (start % width == 0) & (length > 0) & (start + length.astype(np.int64) * width <= size)
+    if not (inside & (index["first"] >= 0) & (index["first"] <= length)).all():
+        raise UserError(f"{path}: a record of it lies outside of its shard; {AGAIN}")
+    return index
 
 
 def _check(path: Path, expected: dict) -> None:

@@ -16,6 +16,7 @@ from minimoe.corpus.parallel import in_order
 from minimoe.corpus.words import Encoder
 from minimoe.errors import UserError
 from minimoe.journal import Journal
+from minimoe.pretrained import load_tokenizer
 
 SPECIAL = ("pad", "mask", "cls", "sep")  # the special tokens that an encoder's tokenizer has
 
@@ -51,18 +52,9 @@ class Template(NamedTuple):
         return len(self.before) + len(self.between) + len(self.after)
 
 
-def load_tokenizer(folder: str | Path):
+def encoder_tokenizer(folder: str | Path):
     """The fast Hugging Face tokenizer in `folder`; `UserError` when there is none or it is not an encoder's."""
-    from transformers import AutoTokenizer
-
-    if not Path(folder).is_dir():
-        raise UserError(f"{folder}: no such folder; expected a Hugging Face tokenizer")
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{folder}: no tokenizer can be loaded: {' '.join(str(error).split())}") from None
-    if not tokenizer.is_fast:
-        raise UserError(f"{folder}: expected a fast tokenizer (tokenizer.json), got {type(tokenizer).__name__}")
+    tokenizer = load_tokenizer(folder, "run the tokenizer stage again")
     if missing := [name for name in SPECIAL if getattr(tokenizer, f"{name}_token_id") is None]:
         raise UserError(f"{folder}: the tokenizer has no {', '.join(missing)} token; expected an encoder's tokenizer")
     return tokenizer

@@ -10,7 +10,7 @@ from pathlib import Path
 from accelerate import Accelerator
 
 from minimoe.checkpoints import Checkpoints, NoCheckpoints
-from minimoe.corpus.records import Records
+from minimoe.corpus.records import Records, check_fits
 from minimoe.distill.assistant import choose
 from minimoe.distill.learner import PRECISIONS, Learner, autocast
 from minimoe.distill.loop import Pass
@@ -102,12 +102,7 @@ def _in_precision(teacher: Callable, over: Pass) -> Callable:
 
 
 def _check(teacher: Teacher, folder: str | Path, records: Records, settings: Distill) -> None:
-    longest = positions(teacher.config)
-    if records.manifest["max_length"] > longest:
-        raise UserError(
-            f"corpus.records.max_length: expected at most {longest}, the positions of the teacher {folder}; "
-            f"got {records.manifest['max_length']}"
-        )
+    check_fits(records.manifest, positions(teacher.config), teacher.config.vocab_size, f"the teacher {folder}")
     width, heads = teacher.config.hidden_size, settings.relation_heads
     if settings.objective == "minilm" and width % heads:
         raise UserError(

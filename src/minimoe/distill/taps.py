@@ -15,6 +15,7 @@ from transformers.utils import logging
 import minimoe.models  # noqa: F401 (registers the students, which may teach)
 from minimoe.distill.objectives import QKV, Taps
 from minimoe.errors import UserError
+from minimoe.pretrained import load_encoder
 
 logging.disable_progress_bar()  # of loading and saving weights
 logging.set_verbosity_error()  # a teacher's head is not needed, and need not be reported
@@ -93,7 +94,7 @@ class Teacher:
     """
 
     def __init__(self, folder: str | Path, layer: int | str, *, states: bool = False, dtype: torch.dtype | None = None):
-        self.model = AutoModel.from_pretrained(folder, dtype=torch.float32).eval().requires_grad_(False)
+        self.model = load_encoder(AutoModel, folder, dtype=torch.float32).eval().requires_grad_(False)
         for module in self.model.modules():
             if isinstance(module, nn.Linear):
                 module.to(dtype)

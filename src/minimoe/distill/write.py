@@ -2,16 +2,15 @@
 
 from pathlib import Path
 
-from transformers import AutoTokenizer
-
 from minimoe.distill.outcome import Outcome
 from minimoe.files import whole_folder
 from minimoe.models.save import save
+from minimoe.pretrained import load_tokenizer
 
 
 def write_students(outcomes: dict[str, Outcome], teacher_folder: str | Path, folder: str | Path) -> None:
     """Write `folder/<student>` for every student, all of them or none."""
-    tokenizer = AutoTokenizer.from_pretrained(teacher_folder)
+    tokenizer = load_tokenizer(teacher_folder)
     with whole_folder(folder) as temporary:
         for name, outcome in outcomes.items():
             save(outcome.encoder, temporary / name)

@@ -8,9 +8,9 @@ set) are those of the same states; they choose nothing.
 from pathlib import Path
 from statistics import mean, stdev
 
-from transformers import AutoConfig, AutoTokenizer
 from transformers.utils import logging
 
+from minimoe import pretrained
 from minimoe.checkpoints import Checkpoints, NoCheckpoints
 from minimoe.errors import UserError
 from minimoe.files import whole_folder
@@ -127,12 +127,8 @@ def load_tokenizer(folder: str | Path, task: Task, max_length: int):
     if not Path(folder, "tokenizer.json").is_file():
         raise UserError(f"{folder}: holds no tokenizer.json; a model is saved with its tokenizer")
     spaced = {"add_prefix_space": True} if task.kind == "tagging" else {}
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True, **spaced)
-        longest = positions(AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True))
-    except (OSError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"{folder}: its config or tokenizer cannot be loaded: {reason}") from None
+    tokenizer = pretrained.load_tokenizer(folder, **spaced)
+    longest = positions(pretrained.load_config(folder))
     longest = min(longest, tokenizer.model_max_length)
     if longest < max_length:
         raise UserError(f"finetune.max_length: expected at most {longest}, as {folder} has; got {max_length}")
@@ -144,7 +140,7 @@ def _encode_all(data, task: Task, tokenizer, max_length: int, max_train: int) ->
     sets = {}
     for split in task.splits:
         scored = split.suffix is not None
-        examples = read_examples(Path(data, f"{split.name}.jsonl"), 0 if scored else max_train)
+        examples = read_examples(Path(data, f"{split.name}.jsonl"), task, 0 if scored else max_train)
         sets[split.name] = encode(examples, task, tokenizer, max_length, by_length=scored)
     return sets
 

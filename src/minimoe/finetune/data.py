@@ -13,10 +13,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from minimoe.errors import UserError
+from minimoe.errors import UserError, readable
 from minimoe.tasks.table import Task
 
 IGNORED = -100  # label of a piece that is not predicted
+AGAIN = "run the stage tasks again"
 AT_ONCE = 1000  # examples given to the tokenizer, whose own form of them is large
 
 
@@ -37,13 +38,31 @@ class Examples:
         return self.features[index]
 
 
-def read_examples(path: str | Path, limit: int = 0) -> list[dict]:
-    """The first `limit` examples (0: all) of a file in the normal form."""
+def read_examples(path: str | Path, task: Task, limit: int = 0) -> list[dict]:
+    """The first `limit` examples (0: all) of a file of `task` in the normal form."""
     path = Path(path)
     if not path.is_file():
-        raise UserError(f"{path}: no such file; run the stage tasks with this task in table.tasks")
-    with path.open(encoding="utf-8") as file:
-        return [json.loads(line) for line in islice(file, limit or None)]
+        raise UserError(f"{path}: no such file; {AGAIN} with this task in table.tasks")
+    with readable(str(path), AGAIN), path.open(encoding="utf-8") as file:
+        examples = [json.loads(line) for line in islice(file, limit or None)]
+    wrong = next((number for number, example in enumerate(examples, 1) if not _is_normal(example, task)), None)
+    if wrong or not examples:
+        raise UserError(f"{path}:{wrong or 1}: expected an example of {task.name} in the normal form; {AGAIN}")
+    return examples
+
+
+def _is_normal(example: object, task: Task) -> bool:
+    """Whether it is as `tasks.readers` describes it."""
+    if not isinstance(example, dict):
+        return False
+    if task.kind == "tagging":
+        words, tags = example.get("words"), example.get("tags")
+        lists = isinstance(words, list) and isinstance(tags, list) and 0 < len(words) == len(tags)
+        return lists and all(isinstance(word, str) for word in words) and set(tags) <= set(task.labels)
+    pair, label = isinstance(example.get("pair"), str), example.get("label")
+    low, high = task.bounds if task.kind == "regression" else (0, len(task.labels) - 1)
+    number = isinstance(label, (int, float) if task.kind == "regression" else int) and low <= label <= high
+    return isinstance(example.get("text"), str) and pair == (len(task.columns) == 3) and number
 
 
 def encode(examples: list[dict], task: Task, tokenizer, max_length: int, by_length: bool = False) -> Examples:

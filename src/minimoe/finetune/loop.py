@@ -23,6 +23,7 @@ import minimoe.models  # noqa: F401  registers the students
 from minimoe.errors import UserError
 from minimoe.finetune.data import Batches, Examples, answers
 from minimoe.finetune.metrics import scores
+from minimoe.pretrained import load_model as load_from
 from minimoe.tasks.table import Task
 from minimoe.trainer import QuietTrainer, Watch, arguments
 
@@ -47,14 +48,9 @@ def load_model(folder: str | Path, task: Task, seed: int):
     """The encoder in `folder` under a new head for `task`, drawn from `seed`."""
     auto = AutoModelForTokenClassification if task.kind == "tagging" else AutoModelForSequenceClassification
     set_seed(seed)
-    try:
-        model, info = auto.from_pretrained(
-            folder, output_loading_info=True, dtype=torch.float32, local_files_only=True, **_head(task)
-        )
-    except (OSError, ValueError) as error:
-        raise UserError(f"{folder}: cannot be loaded: {' '.join(str(error).split())}") from None
+    model, missing = load_from(auto, folder, dtype=torch.float32, **_head(task))
     encoder = f"{model.base_model_prefix}."
-    missing = sorted(key for key in info["missing_keys"] if key.startswith(encoder) and ".pooler." not in key)
+    missing = [key for key in missing if key.startswith(encoder) and ".pooler." not in key]
     if missing:
         raise UserError(f"{folder}: {len(missing)} weights of the encoder are missing, {missing[0]} among them")
     return model

@@ -4,10 +4,16 @@ from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 
-# A name becomes a folder, a DVC stage and an MLflow run, so it must be plain.
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
-Positive = Annotated[int, Field(ge=1)]
-Count = Annotated[int, Field(ge=0)]
+# A name becomes a folder, a DVC stage, a word of a command line and an MLflow run, so it must be plain.
+PART = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
+Name = Annotated[str, Field(pattern=rf"^{PART}$", max_length=100)]
+Text = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$")]  # one line, not blank
+HubId = Annotated[str, Field(pattern=rf"^({PART}/)?{PART}$", max_length=100)]
+Revision = Annotated[str, Field(pattern=rf"^{PART}(/{PART})*$", max_length=100)]
+MOST = 2**31 - 1  # what a C library takes as a number
+Positive = Annotated[int, Field(ge=1, le=MOST)]
+Count = Annotated[int, Field(ge=0, le=MOST)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Rate = Annotated[float, Field(gt=0, le=1)]
 Item = TypeVar("Item")
@@ -28,7 +34,7 @@ Entries = Annotated[list[Item], Field(min_length=1), AfterValidator(distinct)]
 class Section(BaseModel):
     """A section of params.yaml: typed, closed to unknown keys, read-only."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 S = TypeVar("S", bound=Section)

@@ -1,6 +1,7 @@
 """params.yaml → `Params`, with every problem of the file in one error."""
 
 import difflib
+from operator import attrgetter
 from pathlib import Path
 from typing import get_args
 
@@ -31,6 +32,16 @@ def load(path: str | Path = "params.yaml") -> Params:
         raise UserError(f"{path}: " + "; ".join(_problems(error))) from None
 
 
+def named(params: Params, key: str, name: str) -> str:
+    """`name` where it is one of those at `key`: a name on a command line goes on into paths."""
+    known = attrgetter(key)(params)
+    if name not in known:
+        raise UserError(f"{key}: expected one of {', '.join(known)}; got {name!r}")
+    return name
+
+
+LONGEST = 120  # characters of a key or a value in a message
+
 # What pydantic expected, in words, by the type of its error …
 EXPECTED = {
     "int_type": "a whole number",
@@ -48,6 +59,8 @@ EXPECTED = {
     "greater_than": "more than {gt}",
     "less_than": "less than {lt}",
     "literal_error": "{expected}",
+    "string_too_long": "at most {max_length} characters",
+    "finite_number": "a finite number",
 }
 # … and for a text of a wrong form, by the key; any other key with a form is a name of the user's
 FORMS = {
@@ -57,6 +70,12 @@ FORMS = {
     "language": "an ISO code such as en",
     "teacher": "models/teacher, models/teachers/<name>, models/sparsified/teacher or models/<round>/<student>",
     "models": "teacher, teachers/<name> or <round>/<student>",
+    "path": "a path on one line",
+    "hub": "an id such as google-bert/bert-base-uncased",
+    "revision": "a branch, tag or commit",
+    "uri": "a path, or the http(s):// address of an MLflow server",
+    "experiment": "a name on one line",
+    "launcher": "a command line, such as python",
 }
 
 
@@ -75,7 +94,7 @@ def _lines(item: dict) -> list[tuple[str, str, str]]:
     """One problem of pydantic's as (key, what was expected, what came)."""
     # pydantic puts names of union members and functions into the location; keys of the file have none of these
     location = [str(part) for part in item["loc"] if not _is_type(part)]
-    key = ".".join(location)
+    key = _short(".".join(location))
     match item["type"]:
         case "extra_forbidden":
             near = difflib.get_close_matches(location[-1], _siblings(location[:-1]), n=1, cutoff=0.5)
@@ -93,7 +112,11 @@ def _lines(item: dict) -> list[tuple[str, str, str]]:
             expected = EXPECTED[kind].format(**item.get("ctx", {}))
         case _:
             expected = item["msg"]
-    return [(f"{key}: expected ", expected, f", got {item['input']!r}")]
+    return [(f"{key}: expected ", expected, f", got {_short(repr(item['input']))}")]
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 def _is_type(part: object) -> bool:

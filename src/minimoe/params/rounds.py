@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from minimoe.params.base import Count, Entries, Name, Positive, Rate, Section, Share, overrides_of
+from minimoe.params.base import PART, Count, Entries, Name, Positive, Rate, Section, Share, overrides_of
 
 SPARSIFIED = "models/sparsified/teacher"  # the teacher with its importances
 ASSISTANT = "assistant"  # the model that `assistant: auto` makes
@@ -102,7 +102,7 @@ class Distill(Section):
 class Round(overrides_of("DistillOverrides", Distill)):
     """One teacher, one pass over the corpus, one or more students."""
 
-    teacher: Annotated[str, Field(pattern=r"^models/(teacher|[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)$")]
+    teacher: Annotated[str, Field(pattern=rf"^models/(teacher|{PART}/{PART})$")]
     students: dict[Name, Student] = Field(default_factory=dict)
     once_for_all: OnceForAll | None = None
     assistant: Literal["auto"] | None = None

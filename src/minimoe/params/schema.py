@@ -4,7 +4,8 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from minimoe.params.base import Name, Section
+from minimoe.params.agree import disagreements
+from minimoe.params.base import Name, Section, Seed
 from minimoe.params.rounds import SPARSIFIED, Distill, Round
 from minimoe.params.sections import (
     Corpus,
@@ -26,7 +27,7 @@ RESERVED = {"teacher", "teachers", "sparsified"}
 class Params(Section):
     """All of params.yaml."""
 
-    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    seed: Seed
     corpus: Corpus
     teacher: Teacher
     teachers: dict[Name, FurtherTeacher]
@@ -44,7 +45,7 @@ class Params(Section):
     def _sections_agree(self):
         problems = [*self._unknown_models(), *self._missing_tasks()]
         # only when every name is known can rounds be followed and widths be compared
-        problems = problems or [*self._circles(), *self._uneven_relations()]
+        problems = problems or list(disagreements(self))
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -72,47 +73,3 @@ class Params(Section):
         for task in self.table.tasks:
             if task not in self.tasks:
                 yield f"tasks.{task}: missing, although table.tasks lists it; add '{task}: {{}}'"
-
-    def _circles(self):
-        """Rounds that need, through their teachers, a student of their own."""
-        for name in self.rounds:
-            seen, teacher = [name], self.rounds[name].teacher
-            while (before := teacher.split("/")[1]) in self.rounds and before not in seen:
-                seen.append(before)
-                teacher = self.rounds[before].teacher
-            if before == name:
-                own = self.rounds[name].teacher
-                yield f"rounds.{name}.teacher: expected a model made before this round, got {own!r}"
-
-    def _width(self, teacher: str) -> int | None:
-        """A teacher's width, where params tell it."""
-        _, name, *student = teacher.split("/")
-        if name == "teachers":
-            return None
-        if name in self.rounds:
-            shape = self.rounds[name].students.get(student[0])
-            once_for_all = self.rounds[name].once_for_all
-            if shape and shape.hidden:
-                return shape.hidden
-            if once_for_all and student[0] in once_for_all.students:
-                return once_for_all.students[student[0]][1]
-        return self.teacher.pretrain.hidden if self.teacher.source == "pretrain" else None
-
-    def _uneven_relations(self):
-        for name, round_ in self.rounds.items():
-            settings = round_.over(self.distill)
-            if settings.objective != "minilm":
-                continue
-            heads = settings.relation_heads
-            width = self._width(round_.teacher)
-            if width and width % heads:
-                yield (
-                    f"rounds.{name}.teacher: expected a width that is a multiple of relation_heads {heads}, "
-                    f"got {round_.teacher!r}, {width} wide"
-                )
-            for student, shape in round_.students.items():
-                if (shape.hidden or 0) % heads:
-                    yield (
-                        f"rounds.{name}.students.{student}.hidden: expected a multiple of "
-                        f"relation_heads {heads}, got {shape.hidden}"
-                    )

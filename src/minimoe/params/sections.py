@@ -3,13 +3,28 @@
 Meanings and units stand beside the values in params.yaml; here stand types and limits.
 """
 
+import shlex
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from minimoe.params.base import Count, Entries, Positive, Rate, Section, Share, distinct, overrides_of
+from minimoe.params.base import (
+    PART,
+    Count,
+    Entries,
+    HubId,
+    Positive,
+    Rate,
+    Revision,
+    Section,
+    Seed,
+    Share,
+    Text,
+    distinct,
+    overrides_of,
+)
 
-ModelPath = Annotated[str, Field(pattern=r"^(teacher|[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)$")]
+ModelPath = Annotated[str, Field(pattern=rf"^(teacher|{PART}/{PART})$")]
 TaskName = Literal[
     "cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli", "conll2003",
     "tnews", "iflytek", "afqmc", "cmnli", "ocnli", "csl",
@@ -20,9 +35,9 @@ class Download(Section):
     """Where the dump comes from."""
 
     source: Annotated[str, Field(pattern=r"^(local|wikipedia|(https?|file)://.+)$")]
-    path: str
+    path: Text
     wiki: Annotated[str, Field(pattern=r"^[a-z_]+wiki$")]
-    date: Annotated[str, Field(pattern=r"^(latest|\d{8})$")]
+    date: Annotated[str, Field(pattern=r"^(latest|[0-9]{8})$")]
 
 
 class Extract(Section):
@@ -86,9 +101,9 @@ class Teacher(Section):
     """Where the teacher and its tokenizer come from."""
 
     source: Literal["pretrain", "local", "hub"]
-    path: str
-    hub: str
-    revision: str
+    path: Text
+    hub: HubId
+    revision: Revision
     tokenizer: Tokenizer
     pretrain: Pretrain
 
@@ -97,9 +112,9 @@ class FurtherTeacher(Section):
     """Where another teacher comes from; it shares the first one's tokenizer and so its records."""
 
     source: Literal["local", "hub"]
-    path: str
-    hub: str
-    revision: str
+    path: Text
+    hub: HubId
+    revision: Revision
 
 
 class Sparsify(Section):
@@ -115,8 +130,8 @@ class TaskSource(Section):
     """Where the files of a task family come from."""
 
     source: Literal["local", "hub"]
-    path: str
-    hub: str
+    path: Text
+    hub: Annotated[str, Field(pattern=rf"^({PART}/)?{PART}(@{PART})?$", max_length=150)]  # id, or id@revision
 
 
 class TaskData(Section):
@@ -135,7 +150,7 @@ class Finetune(Section):
     patience: Positive
     batch: Positive
     learning_rates: Entries[Rate]
-    seeds: Entries[Count]
+    seeds: Entries[Seed]
     warmup: Share
     weight_decay: Share
     max_train: Count
@@ -163,8 +178,17 @@ class Tracking(Section):
     """Where runs are tracked."""
 
     enabled: bool
-    uri: str
-    experiment: str
+    uri: Annotated[str, Field(pattern=r"^(https?://[^\x00-\x20]+|[^:\x00-\x20][^:\x00-\x1f]*)$")]
+    experiment: Text
+
+
+def _words(command: str) -> str:
+    """The command, which must be one that a shell could cut into words."""
+    try:
+        shlex.split(command)
+    except ValueError as error:
+        raise ValueError(f"expected a command line, got {command!r}: {error}") from None
+    return command
 
 
 class Runtime(Section):
@@ -175,5 +199,5 @@ class Runtime(Section):
     micro_batch: Count
     log_every: Positive
     checkpoint_minutes: Annotated[float, Field(ge=0)]
-    launcher: str
+    launcher: Annotated[Text, AfterValidator(_words)]
     tracking: Tracking

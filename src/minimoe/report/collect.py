@@ -74,8 +74,8 @@ def _cell(root: Path, model: str, task: str) -> list[dict]:
     rows = []
     for column in columns_of([task]):
         result = _get(results, column.key, path, stage)
-        values = {key: _get(result, key, path, stage) for key in ("metric", "mean", "std", "runs", "majority")}
-        rows.append({"model": model, "task": column.key, **values})
+        values = {key: _number(result, key, path, stage) for key in ("mean", "std", "runs", "majority")}
+        rows.append({"model": model, "task": column.key, "metric": _get(result, "metric", path, stage), **values})
     return rows
 
 
@@ -86,7 +86,7 @@ def _model(root: Path, name: str, rounds: Mapping[str, Round], distill: Distill)
     path, stage = root / f"metrics/distill/{round_}.json", f"distill@{round_}"
     metrics = _get(_json(path, stage), student, path, stage)
     for key in ("steps", "heldout_loss", *(["sparsity"] if is_chosen(name, rounds) else [])):
-        _get(metrics, key, path, stage)
+        _number(metrics, key, path, stage)
     return describe(name, rounds, distill, metrics)
 
 
@@ -95,7 +95,7 @@ def _costs(root: Path, model: str, length: int, batches: Sequence[int]) -> dict:
     metrics = _json(path, f"cost@{model}")
     latencies = [f"latency_ms_b{batch}" for batch in batches]
     names = [f"macs_{length}", "params_total", "params_active", *latencies]
-    return {"model": model} | {name: _get(metrics, name, path, f"cost@{model}") for name in names}
+    return {"model": model} | {name: _number(metrics, name, path, f"cost@{model}") for name in names}
 
 
 def _curves(root: Path, rounds: Sequence[str], models: Sequence[str]) -> pd.DataFrame:
@@ -107,6 +107,7 @@ def _curves(root: Path, rounds: Sequence[str], models: Sequence[str]) -> pd.Data
             raise _missing(path, f"distill@{name}")
         try:
             table = pd.read_csv(path)[CURVE_COLUMNS]
+            table[CURVE_COLUMNS[1:]].apply(pd.to_numeric)
         except (ValueError, KeyError) as error:
             raise UserError(
                 f"{path}: expected columns {', '.join(CURVE_COLUMNS)} ({error}); {_again(f'distill@{name}')}"
@@ -135,7 +136,16 @@ def _json(path: Path, stage: str) -> dict:
         raise UserError(f"{path}: not valid JSON ({error}); {_again(stage)}") from None
 
 
+def _number(metrics: dict, key: str, path: Path, stage: str) -> int | float | None:
+    value = _get(metrics, key, path, stage)
+    if not isinstance(value, int | float | None):
+        raise UserError(f"{path}: {key}: expected a number, got {value!r}; {_again(stage)}")
+    return value
+
+
 def _get(metrics: dict, key: str, path: Path, stage: str) -> object:
+    if not isinstance(metrics, dict):
+        raise UserError(f"{path}: expected {key!r} and more, got {metrics!r}; {_again(stage)}")
     if key not in metrics:
         raise UserError(f"{path}: expected {key!r}, found {', '.join(metrics)}; {_again(stage)}")
     return metrics[key]

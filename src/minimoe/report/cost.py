@@ -22,6 +22,7 @@ from transformers import AutoModel, PreTrainedModel
 from transformers.utils import logging
 
 import minimoe.models  # noqa: F401  (makes the student classes known to AutoModel)
+from minimoe import pretrained
 from minimoe.errors import UserError
 from minimoe.models.save import positions
 
@@ -31,13 +32,7 @@ WARM_UP = 3  # forward passes before the measured ones: the first pay for alloca
 
 def load_encoder(folder: str | Path) -> PreTrainedModel:
     """The encoder in a Hugging Face model folder; `UserError` where there is none."""
-    if not Path(folder, "config.json").is_file():
-        raise UserError(f"{folder}: expected a Hugging Face model folder, found no config.json")
-    try:
-        return AutoModel.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{folder}: expected a Hugging Face model folder: {reason}") from None
+    return pretrained.load_encoder(AutoModel, folder)
 
 
 def measure(

@@ -12,13 +12,15 @@ from pathlib import Path
 
 from safetensors.torch import load_file, save_file
 
-from minimoe.errors import UserError
+from minimoe.errors import UserError, readable
 from minimoe.files import whole_folder, write_json
 from minimoe.models import MiniMoEConfig, MiniMoEModel
 from minimoe.models.save import save
+from minimoe.pretrained import load_encoder
 from minimoe.sparsify.schedule import Importance, cut_config, removed
 
 IMPORTANCE, MAP, REORDERED = "importance.safetensors", "sparsity_map.json", "reordered"
+AGAIN = "run dvc repro"
 
 
 def write_sparsified(
@@ -46,10 +48,11 @@ class Sparsified:
         folder = Path(folder)
         for name in (IMPORTANCE, MAP, f"{REORDERED}/config.json"):
             if not (folder / name).is_file():
-                raise UserError(f"{folder}: expected a sparsified teacher, but {name} is missing; run dvc repro")
-        self.model = MiniMoEModel.from_pretrained(folder / REORDERED)
-        self.sparsities = sorted(map(int, json.loads((folder / MAP).read_text(encoding="utf-8"))))
-        self._importance = Importance(**load_file(folder / IMPORTANCE))
+                raise UserError(f"{folder}: expected a sparsified teacher, but {name} is missing; {AGAIN}")
+        self.model = load_encoder(MiniMoEModel, folder / REORDERED, AGAIN)
+        with readable(f"{folder}: expected a sparsified teacher", AGAIN):
+            self.sparsities = sorted(map(int, json.loads((folder / MAP).read_text(encoding="utf-8")).keys()))
+            self._importance = Importance(**load_file(folder / IMPORTANCE))
 
     def config(self, sparsity: int) -> MiniMoEConfig:
         """The shape of the model cut to `sparsity`, any from 0 to 99 (%); `UserError` where nothing is left."""

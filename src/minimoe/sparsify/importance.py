@@ -19,10 +19,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import AutoConfig, AutoModelForMaskedLM, PreTrainedModel
+from transformers import AutoModelForMaskedLM, PreTrainedModel
 from transformers.utils import logging
 
 from minimoe.errors import UserError
+from minimoe.pretrained import load_config, load_model
 from minimoe.sparsify.schedule import Importance
 
 logging.disable_progress_bar()  # of loading weights
@@ -36,21 +37,12 @@ def load_masked_lm(folder: str | Path) -> PreTrainedModel:
     Raises `UserError` where it cannot be loaded, is of a kind without a row in `HEADS`, or lacks weights:
     transformers would make a head that is not there up.
     """
-    try:
-        kind = AutoConfig.from_pretrained(folder, local_files_only=True).model_type
-        if kind not in HEADS:
-            raise UserError(f"{folder}: expected a teacher of one of the kinds {', '.join(HEADS)}; got {kind!r}")
-        # eager: the kernels for long sequences have gradients that differ from run to run on a GPU
-        model, info = AutoModelForMaskedLM.from_pretrained(
-            folder,
-            dtype=torch.float32,
-            attn_implementation="eager",
-            local_files_only=True,
-            output_loading_info=True,
-        )
-    except (OSError, ValueError) as error:
-        raise UserError(f"{folder}: cannot be loaded as a model: {' '.join(str(error).split())}") from None
-    if missing := sorted(info["missing_keys"]):
+    kind = load_config(folder).model_type
+    if kind not in HEADS:
+        raise UserError(f"{folder}: expected a teacher of one of the kinds {', '.join(HEADS)}; got {kind!r}")
+    # eager: the kernels for long sequences have gradients that differ from run to run on a GPU
+    model, missing = load_model(AutoModelForMaskedLM, folder, dtype=torch.float32, attn_implementation="eager")
+    if missing:
         raise UserError(
             f"{folder}: expected a teacher with its masked language modeling head, but {len(missing)} weights are "
             f"missing, {missing[0]} among them; choose a model saved with that head"

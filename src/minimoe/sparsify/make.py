@@ -6,11 +6,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from tqdm import tqdm
-from transformers import AutoModel, AutoTokenizer
+from transformers import AutoModel
 
 from minimoe.checkpoints import Checkpoints, NoCheckpoints
 from minimoe.corpus.masking import MaskedBatches
+from minimoe.corpus.records import check_fits
 from minimoe.errors import UserError
+from minimoe.models.save import positions
+from minimoe.pretrained import load_encoder, load_tokenizer
 from minimoe.sparsify.folder import write_sparsified
 from minimoe.sparsify.importance import load_masked_lm, measure
 from minimoe.sparsify.reorder import reorder
@@ -43,14 +46,15 @@ def sparsify(
     """
     chosen = evenly(len(records), share)
     model = load_masked_lm(teacher).to(device)
-    tokens = AutoTokenizer.from_pretrained(teacher, local_files_only=True)
+    check_fits(records.manifest, positions(model.config), model.config.vocab_size, teacher)
+    tokens = load_tokenizer(teacher)
     if tokens.mask_token_id is None:
         raise UserError(f"{teacher}: its tokenizer has no mask token; choose a masked language model")
     masked = MaskedBatches(records, tokens, seed)
     importance = _measure(model, masked, chosen, batch, tracker, checkpoints or NoCheckpoints())
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        encoder = AutoModel.from_pretrained(teacher, dtype=torch.float32, local_files_only=True)
+        encoder = load_encoder(AutoModel, teacher, dtype=torch.float32)
     write_sparsified(teacher, out, importance, reorder(encoder, importance), sparsities)
     return len(chosen)
 

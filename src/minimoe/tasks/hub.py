@@ -43,7 +43,7 @@ def _load(hub: str, task: Task, split: Split):
             if "scripts are no longer supported" not in str(error) or revision:
                 raise
             return datasets.load_dataset(name, config, split=split.hub, revision=CONVERTED)
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         hint = "check the id and the network, or set source: local"
         raise UserError(f"task_data.{task.family}.hub: {hub!r} cannot be loaded: {reason}; {hint}") from None

@@ -16,7 +16,8 @@ from minimoe.tasks.table import TASKS, Split, Task
 def prepare_tasks(names: list[str], folders: dict[str, str | None], hubs: dict[str, str], out: str | Path) -> None:
     """Write the tasks `names` in the normal form into the folder `out`, all of them or nothing.
 
-    `folders` says where the official files of a family are; for a family not in it, `hubs` has the hub id.
+    `folders` says where the official files of a family are; for a family with None, `hubs` has the hub id.
+    Raises `UserError` for a file or a hub's copy that is not as expected.
     """
     with whole_folder(out) as temporary:
         for name in tqdm(names, desc="tasks", unit="task", leave=False):
@@ -27,8 +28,8 @@ def prepare_tasks(names: list[str], folders: dict[str, str | None], hubs: dict[s
 
 def _write(task: Task, split: Split, folders: dict, hubs: dict, out: Path) -> int:
     """Write one split; returns its number of examples."""
-    if task.family in folders:
-        where = Path(folders[task.family], task.folder, split.file)
+    if folder := folders.get(task.family):
+        where = Path(folder, task.folder, split.file)
         examples: Iterator[dict] = read_official(where, task)
     else:
         where = f"{hubs[task.family]}, {task.name}, split {split.hub}"
@@ -37,9 +38,11 @@ def _write(task: Task, split: Split, folders: dict, hubs: dict, out: Path) -> in
     path.parent.mkdir(exist_ok=True)
     count = 0
     with path.open("w", encoding="utf-8") as file:
-        for item in examples:
-            file.write(json.dumps(item, ensure_ascii=False) + "\n")
-            count += 1
+        for count, item in enumerate(examples, start=1):
+            try:
+                file.write(json.dumps(item, ensure_ascii=False) + "\n")
+            except UnicodeEncodeError:
+                raise UserError(f"{where}: example {count} holds half a surrogate pair; mend or remove it") from None
     if not count:
         raise UserError(f"{where}: expected examples, found none")
     return count

@@ -128,7 +128,7 @@ def _lines(path: Path, end: bool = False) -> Iterator[tuple[int, str]]:
             number = 0
             for number, line in enumerate(file, start=1):
                 yield number, line.rstrip("\r\n")
-    except FileNotFoundError:
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
         raise UserError(f"{path}: no such file; put the official file there or set source: hub") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: line {number + 1} or later: expected UTF-8, got {error.reason}") from None

@@ -4,13 +4,14 @@ Weights are copied as they are, every head included, and stored as safetensors. 
 model is run: its own code is never loaded, and pickled weights only through PyTorch's `weights_only` reader.
 """
 
-import json
-import pickle
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from minimoe.errors import UserError
 from minimoe.files import whole_folder
+from minimoe.pretrained import load_encoder, load_tokenizer, read_weights
 from minimoe.teacher.hub import download
 
 SAFE = ("model*.safetensors", "model*.safetensors.index.json")
@@ -49,16 +50,11 @@ def _copy_weights(folder: Path, out: Path, name: str) -> None:
             for path in _weights(folder, pattern):
                 shutil.copy(path, out)
         return
-    import torch
     from safetensors.torch import save_file
 
     weights = {}
     for path in _weights(folder, PICKLED):
-        try:
-            weights |= torch.load(path, map_location="cpu", weights_only=True)
-        except (pickle.UnpicklingError, RuntimeError, EOFError, TypeError) as error:
-            reason = str(error).splitlines()[0]
-            raise UserError(f"{name}: {path.name} cannot be read as weights: {reason}") from None
+        weights |= read_weights(path)
     if not weights:
         raise UserError(f"{name}: holds no weights; expected model.safetensors or pytorch_model.bin")
     # clones, because safetensors refuses tensors that share memory, as tied embeddings do
@@ -67,23 +63,26 @@ def _copy_weights(folder: Path, out: Path, name: str) -> None:
 
 
 def _check(folder: Path, name: str) -> None:
-    """The copy loads as an encoder, whole, and has an embedding for every token."""
-    from transformers import AutoModel, AutoTokenizer
-    from transformers.utils import logging
+    """The copy loads as an encoder, whole, of numbers, and has an embedding for every token."""
+    from transformers import AutoModel
 
-    logging.disable_progress_bar()
-    try:
-        model, info = AutoModel.from_pretrained(
-            folder, output_loading_info=True, trust_remote_code=False, local_files_only=True
-        )
-    except (OSError, ValueError, KeyError, RuntimeError, json.JSONDecodeError) as error:
-        raise UserError(f"{name}: cannot be loaded as a model: {' '.join(str(error).split())}") from None
+    with _named(folder, name):
+        model = load_encoder(AutoModel, folder, "expected an encoder's folder, as transformers saves it")
+        tokens = len(load_tokenizer(folder))
     config = model.config
     if config.is_encoder_decoder or getattr(config, "is_decoder", False):
         raise UserError(f"{name}: expected an encoder, got a {config.model_type} decoder")
-    missing = sorted(key for key in info["missing_keys"] if not key.startswith("pooler."))
-    if missing:
-        raise UserError(f"{name}: {len(missing)} weights are missing, {missing[0]} among them")
-    tokens = len(AutoTokenizer.from_pretrained(folder))
+    wrong = [key for key, weight in model.named_parameters() if not weight.isfinite().all()]
+    if wrong:
+        raise UserError(f"{name}: expected finite weights, {wrong[0]} has others; get the model again")
     if tokens > config.vocab_size:
         raise UserError(f"{name}: its tokenizer has {tokens} tokens, its embeddings {config.vocab_size}")
+
+
+@contextmanager
+def _named(folder: Path, name: str) -> Iterator[None]:
+    """Errors name what the user named, not the copy."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(str(error).replace(str(folder), name)) from None

@@ -4,6 +4,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from minimoe.errors import UserError
+from minimoe.pretrained import load_tokenizer
 from minimoe.teacher.copy import copy_teacher
 from minimoe.teacher.tokenizer import copy_tokenizer
 
@@ -14,11 +15,9 @@ def copy_further(name: str, tokenizer: str | Path, out: str | Path, revision: st
     Raises `UserError` where its own tokenizer has another vocabulary, which would make every record another text to
     it, and as `copy_teacher` does.
     """
-    from transformers import AutoTokenizer
-
     with TemporaryDirectory() as folder:
         copy_tokenizer(name, folder, revision=revision)
-        own, first = (AutoTokenizer.from_pretrained(path).get_vocab() for path in (folder, tokenizer))
+        own, first = (load_tokenizer(path).get_vocab() for path in (folder, tokenizer))
     if own != first:
         raise UserError(
             f"{name}: expected the first teacher's vocabulary, {len(first)} tokens; its own has {len(own)}, "

@@ -8,11 +8,12 @@ because the vocabulary's matrix is the largest of a small model.
 from pathlib import Path
 
 from torch import nn
-from transformers import AutoTokenizer, BertConfig, BertForMaskedLM, set_seed
+from transformers import BertConfig, BertForMaskedLM, set_seed
 
 from minimoe.checkpoints import Checkpoints, NoCheckpoints
 from minimoe.corpus.masking import IGNORED
 from minimoe.files import whole_folder
+from minimoe.pretrained import load_tokenizer
 from minimoe.teacher.keep import CountedBatches, Keep
 from minimoe.trainer import QuietTrainer, Watch, arguments
 
@@ -44,7 +45,7 @@ def pretrain(
     Returns the mean training loss in nats per masked token. The same seed gives the same weights.
     What is done so far lies in `checkpoints`; by default nothing is kept.
     """
-    tokens = AutoTokenizer.from_pretrained(tokenizer)
+    tokens = load_tokenizer(tokenizer)
     config = BertConfig(
         vocab_size=len(tokens),
         num_hidden_layers=layers,

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from minimoe.errors import UserError
 from minimoe.files import whole_folder
+from minimoe.pretrained import load_tokenizer
 from minimoe.teacher.hub import download
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -27,18 +28,11 @@ def copy_tokenizer(name: str, out: str | Path, revision: str | None = None) -> N
 
     Raises `UserError` where there is none, where it has no fast form, or where it lacks a special token.
     """
-    from transformers import AutoTokenizer
-
     folder = download(name, revision, ["config.json", *FILES, *MORE]) if revision is not None else Path(name)
     # without this check transformers makes up a tokenizer that knows the special tokens and nothing else
     if not any((folder / file).is_file() for file in FILES):
         raise UserError(f"teacher: {name} holds no tokenizer (one of {', '.join(FILES)}); put the teacher's there")
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{name}: its tokenizer cannot be loaded: {str(error).splitlines()[0]}") from None
-    if not tokenizer.is_fast:
-        raise UserError(f"{name}: expected a tokenizer with a fast form; {type(tokenizer).__name__} has none")
+    tokenizer = load_tokenizer(folder, "expected an encoder's, whole, with a fast form")
     missing = [kind for kind in ("pad", "unk", "cls", "sep", "mask") if getattr(tokenizer, f"{kind}_token_id") is None]
     if missing:
         raise UserError(f"{name}: expected an encoder's tokenizer; it has no {', '.join(missing)} token")
@@ -106,7 +100,10 @@ def _lines(files: list[Path], label: str) -> Iterator[str]:
     size = sum(path.stat().st_size for path in files)
     with tqdm(total=size, desc=label, unit="B", unit_scale=True, leave=False) as bar:
         for path in files:
-            with path.open(encoding="utf-8") as file:
-                for line in file:
-                    bar.update(len(line.encode()))
-                    yield line.strip()
+            try:
+                with path.open(encoding="utf-8") as file:
+                    for line in file:
+                        bar.update(len(line.encode()))
+                        yield line.strip()
+            except UnicodeDecodeError as error:
+                raise UserError(f"{path}: expected UTF-8, {error.reason}; run the format stage again") from None

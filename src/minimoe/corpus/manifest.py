@@ -1,0 +1,77 @@
+"""The manifest of records: what a folder holds, checked when it is read.
+
+Its file names are those of shards and indices, so that no manifest leads out of its folder.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+from crc32c import crc32c
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
+
+from minimoe.errors import UserError
+
+VERSION = 2
+MANIFEST = "manifest.json"
+AGAIN = "make the records again with: dvc repro -f -s records"  # -f: DVC may not have noticed
+
+
+class Checked(BaseModel):
+    """A part of the manifest; more may stand in it."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class File(Checked):
+    """What a file must be."""
+
+    bytes: NonNegativeInt
+    crc32c: NonNegativeInt
+
+
+class Shard(Checked):
+    """Records in a file, and the file with its index."""
+
+    count: PositiveInt
+    files: Annotated[dict[Annotated[str, Field(pattern=r"^[0-9]+\.(tfrecord|npy)$")], File], Field(min_length=2)]
+
+
+class Manifest(Checked):
+    """What every reader of records goes by."""
+
+    version: Literal[VERSION]
+    count: PositiveInt
+    max_length: PositiveInt  # tokens
+    vocabulary: PositiveInt  # one more than the highest id
+    pad_id: NonNegativeInt
+    segments: bool
+    dtype: Literal["<u2", "<u4"]
+    shards: Annotated[list[Shard], Field(min_length=1)]
+
+
+def read_manifest(folder: Path) -> dict:
+    """The manifest in `folder`, without its checksum; `UserError` where it is missing, damaged or not one."""
+    path = folder / MANIFEST
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        Manifest.model_validate(manifest)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; {AGAIN}") from None
+    except ValidationError as error:
+        key, reason = ".".join(map(str, error.errors()[0]["loc"])), error.errors()[0]["msg"]
+        raise UserError(f"{path}: {key}: {reason}; {AGAIN}") from None
+    except (ValueError, RecursionError):
+        raise UserError(f"{path}: not valid JSON; {AGAIN}") from None
+    if manifest.pop("crc32c", None) != _checksum(manifest):
+        raise UserError(f"{path}: damaged, its checksum is wrong; {AGAIN}")
+    return manifest
+
+
+def signed(manifest: dict) -> dict:
+    """A manifest with its own checksum, for it says how everything else is to be read."""
+    return manifest | {"crc32c": _checksum(manifest)}
+
+
+def _checksum(manifest: dict) -> int:
+    return crc32c(json.dumps(manifest, sort_keys=True).encode())

@@ -1,0 +1,130 @@
+"""What the sections of params.yaml must agree on where params tell it: rounds, their teachers, and what is cut to them.
+
+What only a teacher's own config tells, of a teacher from the hub or a folder, is checked when a stage has read it.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+POSITIONS = 512  # of a teacher pretrained here
+
+
+class Shape(NamedTuple):
+    """What params say of a teacher's encoder; None is what they do not."""
+
+    layers: int | None = None
+    hidden: int | None = None
+    heads: int | None = None
+    attention: int = 1  # experts of the self-attention
+
+
+def disagreements(params) -> Iterator[str]:
+    """A line for each disagreement of `params` (a `Params` all of whose names are known)."""
+    yield from _lengths(params)
+    circles = list(_circles(params))
+    yield from circles
+    for name in () if circles else params.rounds:
+        settings, where = params.rounds[name].over(params.distill), f"rounds.{name}"
+        teacher = _shape(params, params.rounds[name].teacher)
+        yield from _layers(params.rounds[name], settings, teacher, where)
+        compare = _uneven_relations if settings.objective == "minilm" else _unlike_heads
+        yield from compare(params.rounds[name], settings, teacher, where)
+        yield from _no_candidates(params, params.rounds[name], where)
+
+
+def _lengths(params) -> Iterator[str]:
+    if params.teacher.source == "pretrain":
+        for key, length in (
+            ("corpus.records.max_length", params.corpus.records.max_length),
+            ("cost.length", params.cost.length),
+        ):
+            if length > POSITIONS:
+                yield f"{key}: expected at most {POSITIONS}, the positions of a teacher pretrained here; got {length}"
+
+
+def _circles(params) -> Iterator[str]:
+    """Rounds that need, through their teachers, a student of their own."""
+    for name in params.rounds:
+        seen, teacher = [name], params.rounds[name].teacher
+        while (before := teacher.split("/")[1]) in params.rounds and before not in seen:
+            seen.append(before)
+            teacher = params.rounds[before].teacher
+        if before == name:
+            own = params.rounds[name].teacher
+            yield f"rounds.{name}.teacher: expected a model made before this round, got {own!r}"
+
+
+def _shape(params, teacher: str) -> Shape:
+    """The shape of the model at the path `teacher`."""
+    _, name, *model = teacher.split("/")
+    made_here = params.teacher.source == "pretrain"
+    first = params.teacher.pretrain
+    whole = Shape(first.layers, first.hidden, first.heads) if made_here else Shape()
+    if name == "teachers":
+        return Shape()
+    if name not in params.rounds:
+        return whole
+    round_ = params.rounds[name]
+    if student := round_.students.get(model[0]):
+        if student.sparsity is None:
+            return Shape(student.layers, student.hidden, student.heads, student.experts.attention)
+    elif round_.once_for_all and model[0] in round_.once_for_all.students:
+        layers, hidden = round_.once_for_all.students[model[0]]
+        return Shape(layers, hidden, hidden * round_.once_for_all.heads // max(round_.once_for_all.hidden))
+    return whole._replace(heads=None)  # a sparse one: the teacher's width, and in each layer other heads
+
+
+def _layers(round_, settings, teacher: Shape, where: str) -> Iterator[str]:
+    key = f"{where}.teacher_layer" if round_.teacher_layer else "distill.teacher_layer"
+    if teacher.layers and settings.teacher_layer != "last" and settings.teacher_layer > teacher.layers:
+        layers = f"1 to {teacher.layers}, the layers of {round_.teacher}"
+        yield f"{key}: expected last or {layers}; got {settings.teacher_layer}"
+    if teacher.attention > 1:
+        yield (
+            f"{where}.teacher: expected a model with one attention expert, whose queries, keys and values can be "
+            f"read; got {round_.teacher!r} with {teacher.attention}"
+        )
+
+
+def _uneven_relations(round_, settings, teacher: Shape, where: str) -> Iterator[str]:
+    heads = settings.relation_heads
+    if teacher.hidden and teacher.hidden % heads:
+        yield (
+            f"{where}.teacher: expected a width that is a multiple of relation_heads {heads}, "
+            f"got {round_.teacher!r}, {teacher.hidden} wide"
+        )
+    widths = {f"students.{name}.hidden": student.hidden or 0 for name, student in round_.students.items()}
+    if round_.once_for_all:
+        widths["once_for_all.hidden"] = max(round_.once_for_all.hidden)
+    for key, width in widths.items():
+        if width % heads:
+            yield f"{where}.{key}: expected a multiple of relation_heads {heads}, got {width}"
+
+
+def _unlike_heads(round_, settings, teacher: Shape, where: str) -> Iterator[str]:
+    """TinyBERT compares attention scores head by head."""
+    if round_.once_for_all:
+        yield f"{where}.objective: expected minilm in a round with once_for_all, whose heads differ"
+    if round_.assistant:
+        yield f"{where}.objective: expected minilm in a round with an assistant, which is chosen by its relations"
+    for name, student in round_.students.items():
+        if student.experts.attention > 1:
+            yield (
+                f"{where}.students.{name}.experts.attention: expected 1 under tinybert, which compares attention "
+                f"scores; got {student.experts.attention}"
+            )
+        if teacher.heads and student.sparsity is None and student.heads != teacher.heads:
+            yield (
+                f"{where}.students.{name}.heads: expected the teacher's {teacher.heads} under tinybert, which compares "
+                f"attention scores head by head; got {student.heads}"
+            )
+
+
+def _no_candidates(params, round_, where: str) -> Iterator[str]:
+    if round_.assistant:
+        lowest = min(student.sparsity for student in round_.students.values())
+        if not any(0 < sparsity < lowest for sparsity in params.sparsify.sparsities):
+            yield (
+                f"sparsify.sparsities: expected some between 0 and {lowest} for the assistant of {where}, "
+                f"got {params.sparsify.sparsities}"
+            )

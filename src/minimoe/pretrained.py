@@ -1,0 +1,89 @@
+"""Model folders, read: from this machine alone, and without running code that they hold.
+
+transformers takes a folder that is not there for a model's name on the hub and downloads that, asks whether to run the
+code of a folder that has some, makes up a tokenizer of special tokens where there is none, starts weights of another
+shape at random, and lets everything through that a damaged file makes its libraries raise. Here each is a `UserError`.
+"""
+
+from pathlib import Path
+
+from minimoe.errors import UserError, readable
+
+AGAIN = "run the stage that makes it again"
+HERE = {"local_files_only": True, "trust_remote_code": False}
+
+
+def load_model(auto, folder: str | Path, remedy: str = AGAIN, **settings) -> tuple:
+    """`auto.from_pretrained` of the model folder, and the names of the weights that it lacks, sorted.
+
+    Args:
+        auto: a class of transformers, such as `AutoModel`.
+        remedy: what to do where the folder is missing, damaged or not what its config says.
+        settings: what `from_pretrained` takes besides.
+    """
+    from transformers.utils import logging
+
+    if not Path(folder, "config.json").is_file():
+        raise UserError(f"{folder}: expected a Hugging Face model folder, found no config.json; {remedy}")
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()  # what it would report is an error here
+    with readable(f"{folder}: cannot be loaded as a model", remedy):
+        model, info = auto.from_pretrained(
+            folder, output_loading_info=True, ignore_mismatched_sizes=True, **HERE, **settings
+        )
+    for name, found, wanted in sorted(info["mismatched_keys"]):
+        raise UserError(f"{folder}: {name}: expected {tuple(wanted)}, as by its config, got {tuple(found)}; {remedy}")
+    return model, sorted(info["missing_keys"])
+
+
+def load_encoder(auto, folder: str | Path, remedy: str = AGAIN, **settings):
+    """As `load_model`, of an encoder that must be whole but for its pooler, which not every encoder has."""
+    model, missing = load_model(auto, folder, remedy, **settings)
+    missing = [name for name in missing if "pooler" not in name.split(".")]
+    if missing:
+        raise UserError(f"{folder}: {len(missing)} weights are missing, {missing[0]} among them; {remedy}")
+    return model
+
+
+def load_config(folder: str | Path, remedy: str = AGAIN):
+    """The config of the model folder."""
+    from transformers import AutoConfig
+
+    if not Path(folder, "config.json").is_file():
+        raise UserError(f"{folder}: expected a Hugging Face model folder, found no config.json; {remedy}")
+    with readable(f"{folder}: its config cannot be read", remedy):
+        return AutoConfig.from_pretrained(folder, **HERE)
+
+
+def load_tokenizer(folder: str | Path, remedy: str = AGAIN, **settings):
+    """The fast tokenizer in the folder, which knows more than special tokens."""
+    from transformers import AutoTokenizer
+
+    if not Path(folder).is_dir():
+        raise UserError(f"{folder}: no such folder; expected a Hugging Face tokenizer; {remedy}")
+    with readable(f"{folder}: its tokenizer cannot be loaded", remedy):
+        tokenizer = AutoTokenizer.from_pretrained(folder, **HERE, **settings)
+    if not tokenizer.is_fast:
+        raise UserError(f"{folder}: expected a fast tokenizer (tokenizer.json), got {type(tokenizer).__name__}")
+    if len(tokenizer) <= len(set(tokenizer.all_special_ids)):
+        raise UserError(f"{folder}: its tokenizer knows special tokens alone; {remedy}")
+    return tokenizer
+
+
+def read_weights(path: Path) -> dict:
+    """The tensors in a safetensors file or a pickle, by name; of a pickle's code none is run."""
+    import torch
+    from safetensors.torch import load_file
+
+    try:
+        safe = path.suffix == ".safetensors"
+        weights = load_file(path) if safe else torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file can raise anything
+        raise UserError(
+            f"{path}: cannot be read as weights ({type(error).__name__}); expected tensors alone, whole: "
+            "code in a pickle is not run"
+        ) from None
+    named = isinstance(weights, dict) and all(isinstance(name, str) for name in weights)
+    if not named or not all(isinstance(weight, torch.Tensor) for weight in weights.values()):
+        raise UserError(f"{path}: expected a tensor under every name, got something else")
+    return weights

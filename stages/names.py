@@ -1,0 +1,24 @@
+"""names: every name that DVC puts into a command line or a path is plain.
+
+DVC runs a command through a shell and deletes a stage's outputs before it, both with names as they stand in the
+params: a round `x; rm …` or `../docs` would do what it says before any stage has read them. So every stage
+with a name in its command depends on this one, which ends on a wrong name. Its output never changes, and nothing reruns
+because of it.
+"""
+
+from pathlib import Path
+
+from minimoe.errors import exit_cleanly
+from minimoe.files import whole_file
+from minimoe.params import load
+
+
+def main() -> None:
+    """Run the stage."""
+    load()
+    with whole_file(Path("data/names")) as file:
+        file.write_text("plain\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    exit_cleanly(main)

@@ -1,0 +1,163 @@
+"""Every key of params.yaml with a wrong value: cases made by walking the schema, and those of what must agree."""
+
+from collections.abc import Iterator
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le, Lt
+from bad.world import DENSE, GONE, SAMPLE
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from minimoe.params import Params
+
+HUGE = 10**30
+# of every type of the schema: values of another type; and of every limit: values beyond it
+WRONG = {
+    int: ["3", 1.5, True, None, [1]],
+    float: ["fast", True, None, float("nan"), float("inf")],
+    bool: ["no", 0, None],
+    str: [3, None, "", "two\nlines"],
+    list: [3, "x", None, []],
+    dict: [3, "x", None],
+    Literal: ["no such choice", 3, None],
+}
+BEYOND = {
+    Ge: lambda limit: limit.ge - 1,
+    Gt: lambda limit: limit.gt,
+    Le: lambda limit: limit.le + 1,
+    Lt: lambda limit: limit.lt,
+}
+
+Edit = tuple[str, object, str]  # the key, its wrong value, the place that the line must name
+
+
+def walk(section: type[BaseModel], values: dict, prefix: str = "") -> Iterator[Edit]:
+    """The wrong values of every key that `values` has of a section."""
+    yield f"{prefix}nonsense", 1, f"{prefix}nonsense: unknown key"
+    for key, field in section.model_fields.items():
+        if key not in values:
+            continue
+        path = f"{prefix}{key}"
+        if field.is_required():
+            yield path, GONE, f"{path}: missing"
+        kind, limits = plain(field)
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from ((path, wrong, f"{path}: expected") for wrong in WRONG[dict])
+            yield from walk(kind, values[key], f"{path}.")
+            continue
+        of = get_origin(kind) or kind
+        yield from ((path, wrong, path) for wrong in WRONG[of] if not (wrong == [] and path == "sparsify.teachers"))
+        yield from ((path, BEYOND[type(limit)](limit), f"{path}: expected") for limit in limits)
+        if of is int:
+            yield path, HUGE, f"{path}: expected"
+
+
+def plain(field: FieldInfo) -> tuple[Any, list]:
+    """A field's type without what is annotated, and its limits; the first type of several, which None is not."""
+    kind, found = field.annotation, list(field.metadata)
+    while get_origin(kind) in (Annotated, Union, UnionType):
+        first, *more = get_args(kind)
+        if get_origin(kind) is Annotated:
+            found += [part for item in more for part in getattr(item, "metadata", [item])]
+        kind = first
+    return kind, [limit for limit in found if type(limit) in BEYOND]
+
+
+EVERY_KEY = list(walk(Params, SAMPLE))
+ROUND = {"teacher": "models/teacher", "students": {"s": DENSE | {"layers": 2, "hidden": 72, "heads": 12}}}
+FURTHER = {"source": "hub", "path": "x", "hub": "a/b", "revision": "main"}
+EVIL = (
+    "../docs",
+    "..",
+    "/tmp/x",
+    "a b",
+    "a;touch x",
+    "$(touch x)",
+    "`x`",
+    "a|b",
+    "a&b",
+    "a>b",
+    "a\nb",
+    "-x",
+    "",
+    "é",
+    "x" * 160,
+    "*",
+)
+TEXTS = (
+    "corpus.download.wiki", "corpus.download.date", "corpus.language", "teacher.hub", "teacher.revision",
+    "task_data.glue.hub",
+)  # fmt: skip
+NAMES = [
+    *(({"rounds": {name: ROUND}}, "rounds.") for name in EVIL),
+    *(({"rounds.base.students": {name: ROUND["students"]["s"]}}, "rounds.base.students.") for name in EVIL),
+    *(({"teachers": {name: FURTHER}}, "teachers.") for name in EVIL),
+    *(({"table.models": [f"base/{name}"]}, "table.models") for name in EVIL),
+    *(({"table.tasks": [name]}, "table.tasks.0") for name in EVIL),
+    *(({"sparsify.teachers": [name]}, "sparsify.teachers.0") for name in EVIL),
+    *(({"rounds.base.teacher": f"models/{name}"}, "rounds.base.teacher") for name in EVIL),
+    *(({key: name}, key) for name in EVIL for key in TEXTS),
+]  # fmt: skip
+SPARSE = {"teacher": "models/sparsified/teacher", "students": {"s": {"sparsity": 40}}}
+DISAGREE = [
+    ({"rounds": {"teacher": ROUND}}, "rounds.teacher: expected another name"),
+    ({"rounds": {"sparsified": ROUND}}, "rounds.sparsified: expected another name"),
+    ({"rounds": {}}, "rounds: expected"),
+    ({"rounds.base.students": {}}, "rounds.base.students: expected at least one entry"),
+    ({"rounds.base.students.minilm-2L-72H.heads": 7}, "rounds.base.students.minilm-2L-72H.hidden: expected a multiple"),
+    ({"rounds.base.students.minilm-2L-72H.sparsity": 50}, "hidden: not beside sparsity"),
+    ({"rounds.base.relation_heads": 7}, "minilm-2L-72H.hidden: expected a multiple of relation_heads 7"),
+    ({"teacher.pretrain.heads": 5}, "teacher.pretrain.hidden: expected a multiple of heads 5"),
+    ({"teacher.pretrain.hidden": 108, "distill.relation_heads": 24}, "rounds.base.teacher: expected a width"),
+    ({"distill.teacher_layer": 4}, "distill.teacher_layer: expected last or 1 to 3"),
+    ({"rounds.assisted.teacher_layer": 4}, "rounds.assisted.teacher_layer: expected last or 1 to 3"),
+    ({"rounds.assisted.teacher": "models/base/minimoe-2x4-2L-72H"}, "assisted.teacher: expected a model with one"),
+    ({"rounds.assisted.teacher": "models/assisted/minilm-ta-2L-72H"}, "assisted.teacher: expected a model made"),
+    ({"rounds.base.teacher": "models/assisted/minilm-ta-2L-72H"}, "rounds.base.teacher: expected a model made before"),
+    ({"rounds.base.teacher": "models/teachers/none"}, "rounds.base.teacher: expected one of"),
+    ({"sparsify.teachers": []}, "add teacher to sparsify.teachers"),
+    ({"rounds.base.assistant": "auto"}, "rounds.base.assistant: expected students with a sparsity"),
+    ({"rounds.base.students": SPARSE["students"]}, "students.s.sparsity: expected teacher models/sparsified"),
+    ({"rounds.minidisc.students.sparse-ta-80.sparsity": 40}, "sparsify.sparsities: expected some between 0 and 40"),
+    ({"sparsify.sparsities": [0, 90]}, "sparsify.sparsities: expected some between 0 and 80"),
+    ({"rounds.minidisc.students": {"assistant": {"sparsity": 80}}}, "students.assistant: the round makes a model"),
+    ({"rounds.minidisc.objective": "tinybert"}, "minidisc.objective: expected minilm in a round with an"),
+    ({"rounds.once-for-all.objective": "tinybert"}, "rounds.once-for-all.objective: expected minilm"),
+    ({"rounds.once-for-all.once_for_all.hidden": [70]}, "rounds.once-for-all.once_for_all.hidden: expected the widest"),
+    ({"rounds.once-for-all.relation_heads": 48},
+     "rounds.once-for-all.once_for_all.hidden: expected a multiple of relation_heads 48"),
+    ({"rounds.tinybert.students.tinybert-2L-72H.heads": 6}, "tinybert-2L-72H.heads: expected the"),
+    ({"rounds.tinybert.students.tinybert-2L-72H.experts": {"attention": 2}}, "experts.attention: expected 1"),
+    ({"corpus.records.max_length": 513}, "corpus.records.max_length: expected at most 512"),
+    ({"cost.length": 513}, "cost.length: expected at most 512"),
+    ({"distill.relation_weights": [0, 0, 0]}, "distill.relation_weights: expected at least one weight above 0"),
+    ({"distill.relation_weights": [1, 1]}, "distill.relation_weights: expected a list of at least 3"),
+    ({"finetune.seeds": [1, 1]}, "finetune.seeds: expected each entry once"),
+    ({"table.models": ["teacher", "teacher"]}, "table.models: expected each entry once"),
+    ({"table.models": ["base/nobody"]}, "table.models: expected one of"),
+    ({"tasks.rte": GONE}, "tasks.rte: missing, although table.tasks lists it"),
+    ({"tasks.sst": {}}, "tasks.sst: expected"),
+    ({"tasks.sst2": {"epoch": 3}}, "tasks.sst2.epoch: unknown key; did you mean 'epochs'?"),
+    ({"teachers": {"large": FURTHER}}, "teachers.large: expected a round"),
+    ({"runtime.launcher": "torchrun '"}, "runtime.launcher: expected a command line"),
+    ({"runtime.tracking.uri": "ftp://a/b"}, "runtime.tracking.uri: expected a path, or the http(s)"),
+    ({"runtime.tracking.uri": "file:///a"}, "runtime.tracking.uri: expected a path, or the http(s)"),
+    ({"corpus.download.source": "ftp://a/b"}, "corpus.download.source: expected local, wikipedia"),
+    ({"task_data.glue.hub": "nyu-mll/glue@../x"}, "task_data.glue.hub: expected an id"),
+]  # fmt: skip
+FILES = {  # whole files that are none
+    "no YAML": (b"a: [1", "not valid YAML"),
+    "not UTF-8": (b"\xff\xfe\x00", "not valid YAML"),
+    "a key twice": (b"seed: 1\nseed: 2\n", "duplicate key"),
+    "a list": (b"- 1\n", "expected sections such as"),
+    "empty": (b"", "expected sections such as"),
+    "a number": (b"3", "expected sections such as"),
+    "a Python object": (b"seed: !!python/object/apply:os.mkdir [ran]\n", "not valid YAML"),
+    "aliases of aliases": (b"a: &a [x]\nb: &b [*a, *a]\nc: [*b, *b]\n", "unknown key"),
+    "brackets without end": (b"a: " + b"[" * 9999, "not valid YAML"),
+    "a tab": (b"seed:\t- 1\n\t- 2", "not valid YAML"),
+    "a null byte": (b"seed: \x00", "not valid YAML"),
+    "a date": (b"2020-01-01: 2020-01-01\n", "expected|unknown"),
+    "keys that are lists": (b"? [1, 2]\n: 3\n", "expected|unknown|not valid"),
+}  # fmt: skip
