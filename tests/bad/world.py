@@ -20,6 +20,7 @@ from ruamel.yaml import YAML
 from transformers import BertConfig, BertForMaskedLM, BertTokenizer
 
 PROFILE = Path(__file__).parents[2] / "profiles/sample.yaml"
+GRAPH = Path(__file__).parents[2] / "dvc.yaml"
 SAMPLE = YAML(typ="safe").load(PROFILE.read_text(encoding="utf-8"))
 DENSE = {"layers": 1, "hidden": 24, "heads": 2}
 GONE = object()  # in place of a value: the key is taken out
@@ -98,6 +99,7 @@ def make(root: Path) -> None:
         path = root / "given" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
+    shutil.copy(GRAPH, root)
     (root / "given/dump.xml").write_bytes(dump(40))
     make_teacher(root / "given/teacher")
     (root / "params.yaml").write_text(dumped(VALUES), encoding="utf-8")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
-from transformers import AutoConfig, BertConfig
+from transformers import BertConfig
 
 from minimoe.errors import UserError
 from minimoe.models import MiniMoEConfig
@@ -19,6 +19,7 @@ from minimoe.models.save import embedding_type, student_config
 from minimoe.params import Params
 from minimoe.params.rounds import ASSISTANT, SPARSIFIED, Distill, Round, Student
 from minimoe.plan.constants import HUB, SMALL_BERT, Hub
+from minimoe.pretrained import load_config
 from minimoe.sparsify.folder import IMPORTANCE, REORDERED
 from minimoe.sparsify.reorder import SHARED
 from minimoe.sparsify.schedule import Importance, cut_config, removed
@@ -46,7 +47,7 @@ class Shapes:
         if path not in self._known:
             saved = self.root / path / "config.json"
             there = _maker(path) in self.done and saved.is_file()
-            self._known[path] = AutoConfig.from_pretrained(saved.parent) if there else self._guess(path)
+            self._known[path] = load_config(saved.parent) if there else self._guess(path)
         return self._known[path]
 
     def settings(self, name: str) -> Distill:
@@ -92,12 +93,12 @@ class Shapes:
             folder = self.root / teacher.path
             if not (folder / "config.json").is_file():
                 raise UserError(f"{key}.path: expected a Hugging Face model folder, got {teacher.path!r}")
-            return AutoConfig.from_pretrained(folder, local_files_only=True)
+            return load_config(folder)
         from huggingface_hub import try_to_load_from_cache
 
         cached = try_to_load_from_cache(teacher.hub, "config.json", revision=teacher.revision)
         if isinstance(cached, str):
-            return AutoConfig.from_pretrained(Path(cached).parent, local_files_only=True)
+            return load_config(Path(cached).parent)
         if small := re.fullmatch(SMALL_BERT, teacher.hub):
             layers, hidden, heads = map(int, small.groups())
             return _bert(Hub(layers, hidden, heads, 4 * hidden, 30522))
@@ -131,7 +132,7 @@ class Shapes:
         teacher, folder = self.of(SPARSIFIED), self.root / SPARSIFIED
         if "sparsify@teacher" in self.done:
             importance = Importance(**load_file(folder / IMPORTANCE))
-            return cut_config(AutoConfig.from_pretrained(folder / REORDERED), removed(importance, sparsity), sparsity)
+            return cut_config(load_config(folder / REORDERED), removed(importance, sparsity), sparsity)
         own = {name: getattr(teacher, name) for name in SHARED}
         config = MiniMoEConfig(**own, inner_size=teacher.hidden_size, embedding_type=embedding_type(teacher))
         return cut_config(config, evenly_removed(config, sparsity), sparsity)
