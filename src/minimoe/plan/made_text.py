@@ -10,7 +10,7 @@ from transformers import BertTokenizer
 
 from minimoe.corpus.build import build_records
 from minimoe.corpus.format import format_corpus
-from minimoe.corpus.tokens import load_tokenizer
+from minimoe.corpus.tokens import encoder_tokenizer
 from minimoe.teacher.tokenizer import SPECIAL
 
 WORDS, DOCUMENTS = 3000, 1500  # about 3 MB
@@ -39,7 +39,7 @@ def write_text(folder: Path) -> int:
 def process(work: Path, language: str, splitter: str, length: int) -> tuple[float, float]:
     """Bytes a second and process of formatting and of record building; the records are in `work`/records."""
     extracted = write_text(work / "extracted")
-    load_tokenizer(work / "tokenizer")  # what is imported for it counts as a stage's beginning
+    encoder_tokenizer(work / "tokenizer")  # what is imported for it counts as a stage's beginning
     with redirect_stderr(io.StringIO()):  # no bars
         start = time.perf_counter()
         format_corpus(work / "extracted", work / "formatted", language, splitter, 0, workers=1)
