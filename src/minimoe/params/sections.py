@@ -22,7 +22,7 @@ from minimoe.params.base import (
     Text,
     distinct,
     overrides_of,
-)
+)  # fmt: skip
 
 ModelPath = Annotated[str, Field(pattern=rf"^(teacher|{PART}/{PART})$")]
 TaskName = Literal[
