@@ -1,5 +1,6 @@
 """What every section of params.yaml has in common."""
 
+import shlex
 from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
@@ -17,6 +18,18 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Rate = Annotated[float, Field(gt=0, le=1)]
 Item = TypeVar("Item")
+
+
+def _words(command: str) -> str:
+    """The command, which must be one that a shell could cut into words."""
+    try:
+        shlex.split(command)
+    except ValueError as error:
+        raise ValueError(f"expected a command line, got {command!r}: {error}") from None
+    return command
+
+
+Command = Annotated[Text, AfterValidator(_words)]
 
 
 def distinct(values: list) -> list:

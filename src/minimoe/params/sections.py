@@ -3,13 +3,13 @@
 Meanings and units stand beside the values in params.yaml; here stand types and limits.
 """
 
-import shlex
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from minimoe.params.base import (
     PART,
+    Command,
     Count,
     Entries,
     HubId,
@@ -182,15 +182,6 @@ class Tracking(Section):
     experiment: Text
 
 
-def _words(command: str) -> str:
-    """The command, which must be one that a shell could cut into words."""
-    try:
-        shlex.split(command)
-    except ValueError as error:
-        raise ValueError(f"expected a command line, got {command!r}: {error}") from None
-    return command
-
-
 class Runtime(Section):
     """How the work is done. Nothing here changes a result or invalidates one."""
 
@@ -199,5 +190,5 @@ class Runtime(Section):
     micro_batch: Count
     log_every: Positive
     checkpoint_minutes: Annotated[float, Field(ge=0)]
-    launcher: Annotated[Text, AfterValidator(_words)]
+    launcher: Command
     tracking: Tracking
