@@ -12,10 +12,11 @@ from minimoe.distill.round import distil
 from minimoe.distill.write import write_students
 from minimoe.errors import exit_cleanly
 from minimoe.files import whole_file, write_json
+from minimoe.launch import launch
 from minimoe.memory import keep_freed_memory
 from minimoe.params import load, named
 from minimoe.pretrained import load_tokenizer
-from minimoe.runtime import device, is_main, launch, processes
+from minimoe.runtime import device, is_main, processes
 from minimoe.work import work_folder
 
 

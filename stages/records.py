@@ -1,6 +1,7 @@
 """records: sentences become training examples, in shards with an index."""
 
 from minimoe.corpus.build import build_records
+from minimoe.corpus.parallel import cluster
 from minimoe.errors import exit_cleanly
 from minimoe.params import load
 from minimoe.runtime import workers
@@ -13,18 +14,19 @@ def main() -> None:
     records = params.corpus.records
     facts = [params.seed, records.model_dump()]
     work = work_folder("records", "", ["data/formatted", "data/tokenizer"], facts)
-    manifest = build_records(
-        "data/formatted",
-        "data/tokenizer",
-        "data/records",
-        max_length=records.max_length,
-        short_probability=records.short_probability,
-        shard_records=records.shard_records,
-        seed=params.seed,
-        workers=workers(params.runtime.workers),
-        work=work,
-        minutes=params.runtime.checkpoint_minutes,
-    )
+    with cluster(params.runtime.backend, params.runtime.scheduler):
+        manifest = build_records(
+            "data/formatted",
+            "data/tokenizer",
+            "data/records",
+            max_length=records.max_length,
+            short_probability=records.short_probability,
+            shard_records=records.shard_records,
+            seed=params.seed,
+            workers=workers(params.runtime.workers),
+            work=work,
+            minutes=params.runtime.checkpoint_minutes,
+        )
     remove(work)
     print(f"records: {manifest['count']} in {len(manifest['shards'])} files")
 

@@ -6,6 +6,7 @@ from minimoe import runtime, tracking
 from minimoe.checkpoints import Checkpoints
 from minimoe.corpus.records import Records
 from minimoe.errors import exit_cleanly
+from minimoe.launch import launch
 from minimoe.memory import keep_freed_memory
 from minimoe.params import load, named
 from minimoe.sparsify.make import sparsify
@@ -18,6 +19,7 @@ def main() -> None:
     parser.add_argument("teacher", help="a folder of models/")
     params = load()
     name = named(params, "sparsify.teachers", parser.parse_args().teacher)
+    launch(params.runtime.launcher, "stages.sparsify")
     keep_freed_memory()
     settings = {
         "share": params.sparsify.share,
@@ -39,8 +41,9 @@ def main() -> None:
             tracker=tracker,
             checkpoints=checkpoints,
         )
-    checkpoints.remove()
-    print(f"sparsify: importances of models/{name} from {read} records")
+    if runtime.is_main():
+        checkpoints.remove()
+        print(f"sparsify: importances of models/{name} from {read} records")
 
 
 if __name__ == "__main__":

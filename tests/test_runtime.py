@@ -1,5 +1,4 @@
 import gc
-import sys
 
 import pytest
 
@@ -44,26 +43,3 @@ def test_finetuning_processes_share_the_cores(monkeypatch, workers, threads):
 def test_zero_workers_means_one_per_core():
     assert runtime.workers(0) == runtime.cores() >= 1
     assert runtime.workers(3) == 3
-
-
-@pytest.mark.parametrize(("launcher", "inside"), [("python", False), ("torchrun --nproc-per-node=2", True)])
-def test_nothing_is_launched_twice(monkeypatch, launcher, inside):
-    monkeypatch.delenv("LOCAL_RANK", raising=False)
-    if inside:
-        monkeypatch.setenv("LOCAL_RANK", "0")
-    runtime.launch(launcher, "stages.distill")  # returns, where it would have replaced this process
-
-
-def test_a_launcher_starts_the_stage_with_its_arguments(monkeypatch):
-    started = []
-    monkeypatch.delenv("LOCAL_RANK", raising=False)
-    monkeypatch.setattr(runtime.os, "execvp", lambda file, command: started.append((file, command)))
-    monkeypatch.setattr(sys, "argv", ["stages/distill.py", "base"])
-    runtime.launch("torchrun --nproc-per-node=2", "stages.distill")
-    assert started == [("torchrun", ["torchrun", "--nproc-per-node=2", "-m", "stages.distill", "base"])]
-
-
-def test_a_launcher_that_is_not_there_is_named(monkeypatch):
-    monkeypatch.delenv("LOCAL_RANK", raising=False)
-    with pytest.raises(UserError, match=r"runtime\.launcher: cannot start 'no-such-launcher'"):
-        runtime.launch("no-such-launcher --now", "stages.distill")

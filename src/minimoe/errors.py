@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from minimoe.interrupts import terminated_as_interrupt
 
@@ -24,6 +25,7 @@ REMEDIES = {  # of what the system refuses, wherever it does
     errno.EMFILE: "allow more open files (ulimit -n) and run again",
     errno.ENOMEM: "free memory and run again",
 }
+FAILURE = "MINIMOE_FAILURE"  # the variable that names a file for the message, where several processes do one's work
 
 
 class UserError(Exception):
@@ -64,15 +66,16 @@ def exit_cleanly(main: Callable[[], None]) -> None:
         with terminated_as_interrupt():
             main()
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        _tell(str(error))
         sys.exit(1)
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        if FAILURE not in os.environ:  # else whoever started these processes says so
+            print("interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)
     except Exception as error:
         if not (line := refusal(error)):
             raise
-        print(f"error: {line}", file=sys.stderr)
+        _tell(line)
         sys.exit(1)
 
 
@@ -92,3 +95,15 @@ def _number(error: Exception) -> int | None:
     if re.fullmatch(r"\d+ requested and \d+ written", str(error)):  # NumPy
         return errno.ENOSPC
     return error.errno if isinstance(error, OSError) else None
+
+
+def _tell(message: str) -> None:
+    """Print the message, or leave it to `launch`, which prints that of the first process to fail."""
+    if FAILURE not in os.environ:
+        print(f"error: {message}", file=sys.stderr)
+        return
+    try:
+        with Path(os.environ[FAILURE]).open("x", encoding="utf-8") as file:
+            file.write(message)
+    except FileExistsError:
+        pass

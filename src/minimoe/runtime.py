@@ -2,8 +2,6 @@
 
 import gc
 import os
-import shlex
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -45,21 +43,6 @@ def device(wanted: str) -> str:
     if wanted == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     return wanted
-
-
-def launch(launcher: str, module: str) -> None:
-    """Start `module` again under `launcher`, unless that is plain python or has happened already.
-
-    The launcher (`torchrun --nproc-per-node=2`, `accelerate launch …`) is not in the stage's command, where a change
-    would invalidate the stage's results.
-    """
-    if launcher == "python" or "LOCAL_RANK" in os.environ:
-        return
-    command = [*shlex.split(launcher), "-m", module, *sys.argv[1:]]
-    try:
-        os.execvp(command[0], command)
-    except OSError as error:
-        raise UserError(f"runtime.launcher: cannot start {command[0]!r}: {error.strerror}; is it installed?") from None
 
 
 def is_main() -> bool:

@@ -1,33 +1,33 @@
-"""One round in as many processes as torchrun started; the main one saves the student.
+"""Rounds of every kind in as many processes as a launcher started: `processes.py TEACHER SPARSIFIED OUT MICRO_BATCH`.
 
-`processes.py TEACHER OUT`: without random draws. `processes.py TEACHER OUT CHECKPOINTS [STEP]`: with them; the main
-process kills itself at STEP.
+The main one saves the students. All that is drawn on a device is off, and the load balance weighs much.
 """
 
 import os
-import signal
 import sys
 
 import torch
-from tiny_rounds import DENSE, EXPERTS, Recorder, run, weights
+from tiny_rounds import DENSE, EXPERTS, run, weights
 
-from minimoe.checkpoints import Checkpoints
-from minimoe.params.rounds import OnceForAll
+from minimoe.params.rounds import OnceForAll, Student
 
-teacher, out, *more = sys.argv[1:]
-main = os.environ.get("RANK", "0") == "0"
+CALM = dict(dropout=0.0, load_balance=0.5)
 
 
-class Kills(Recorder):
-    def metrics(self, values, step=0):
-        if main and "train_loss" in values and more[1:] == [str(step)]:
-            os.kill(os.getpid(), signal.SIGKILL)
+def train(teacher, sparsified, micro_batch: int = 0) -> dict:
+    """Weights, curve and metrics of every student."""
+    family = OnceForAll(layers=[1, 2], hidden=[12, 24], heads=4)
+    few_heads = {"tinybert": Student(layers=2, hidden=24, heads=4)}
+    rounds = [
+        run(teacher, {"dense": DENSE, "experts": EXPERTS}, micro_batch=micro_batch, once_for_all=family, **CALM),
+        run(teacher, few_heads, micro_batch=micro_batch, objective="tinybert", **CALM),
+        run(sparsified, {"sparse": Student(sparsity=90)}, micro_batch=micro_batch, assistant=True, **CALM),
+    ]
+    outcomes = {name: outcome for students in rounds for name, outcome in students.items()}
+    return {name: (weights(outcome), outcome.curve, outcome.metrics()) for name, outcome in outcomes.items()}
 
 
-family = OnceForAll(layers=[1, 2], hidden=[12, 24], heads=4)
-calm = dict(dropout=0.0, load_balance=0.0)
-chosen = dict(checkpoints=Checkpoints(more[0], 0), tracker=Kills) if more else calm
-outcomes = run(teacher, {"dense": DENSE, "experts": EXPERTS}, once_for_all=family, **chosen)
-if main:
-    saved = {name: (weights(outcome), outcome.curve) for name, outcome in outcomes.items()}
-    torch.save(saved, out)
+if __name__ == "__main__":
+    trained = train(*sys.argv[1:3], micro_batch=int(sys.argv[4]))
+    if os.environ["RANK"] == "0":
+        torch.save(trained, sys.argv[3])

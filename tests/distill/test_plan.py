@@ -13,7 +13,7 @@ from minimoe.distill.loop import Pass
 def steps(process, processes, micro_batch, seed=776, **changes):
     """The parts of each step's batch that a process gets."""
     accelerator = SimpleNamespace(process_index=process, num_processes=processes, device="cpu")
-    values = settings(**({"batch": 8, "heldout": 5, "epochs": 2} | changes))
+    values = settings(**({"batch": 8, "heldout": 9, "epochs": 2} | changes))
     return [
         [part.tolist() for part in parts]
         for parts in Pass(TinyRecords(43), values, seed, accelerator, micro_batch, log_every=1)._plan()
@@ -21,11 +21,11 @@ def steps(process, processes, micro_batch, seed=776, **changes):
 
 
 @pytest.mark.parametrize("processes", [1, 2, 3, 8])
-@pytest.mark.parametrize("micro_batch", [0, 1, 3])
+@pytest.mark.parametrize("micro_batch", [0, 2, 3])
 def test_every_record_of_a_step_goes_to_one_process(processes, micro_batch):
     shares = [steps(process, processes, micro_batch) for process in range(processes)]
     alone = steps(0, 1, 0)
-    assert len(alone) == 2 * (38 // 8)
+    assert len(alone) == 2 * (34 // 8)
     for number, [batch] in enumerate(alone):
         parts = list(chain.from_iterable(share[number] for share in shares))
         assert sorted(chain.from_iterable(parts)) == sorted(batch)
@@ -33,7 +33,7 @@ def test_every_record_of_a_step_goes_to_one_process(processes, micro_batch):
 
 
 def test_an_epoch_is_a_run_through_its_order_whatever_came_before():
-    order = [TinyRecords.order(np.arange(5, 43), 776, epoch).tolist() for epoch in range(2)]
+    order = [TinyRecords.order(np.arange(9, 43), 776, epoch).tolist() for epoch in range(2)]
     expected = [[part[at : at + 8]] for part in order for at in range(0, 32, 8)]
     assert steps(0, 1, 0) == expected
     assert steps(0, 1, 0, epochs=1) == expected[:4]

@@ -1,62 +1,75 @@
-"""Several processes: the same students, but for the order of float summation."""
+"""Several processes and micro-batches: the same students, but for the order of float summation."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
-from transformers import BertConfig, BertModel
+from distill.processes import train
 
+from minimoe.distill.processes import own_parts
+from minimoe.errors import UserError
+
+ROOT = Path(__file__).parents[2]
 SCRIPT = Path(__file__).with_name("processes.py")
+TORCHRUN = ["torch.distributed.run", "--standalone", "--nproc-per-node"]
+SPREAD = ["accelerate.commands.launch", "--config_file", str(ROOT / "docs/machines/fsdp.yaml"), "--num_processes"]
 
 
-def launcher(processes):
-    if processes == 1:
-        return [sys.executable]
-    return [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+@pytest.fixture(scope="module")
+def alone(teacher, sparsified):
+    """What one process trains in whole batches."""
+    return train(teacher, sparsified)
 
 
-@pytest.fixture
-def start(tmp_path):
-    """Runs `processes.py` in so many processes; returns its exit code and what it saved."""
-    torch.manual_seed(0)
-    shape = dict(hidden_size=48, num_hidden_layers=2, num_attention_heads=4, intermediate_size=96)
-    BertModel(BertConfig(vocab_size=50, max_position_embeddings=16, initializer_range=0.3, **shape)).save_pretrained(
-        tmp_path / "teacher"
-    )
-    paths = os.pathsep.join(str(folder) for folder in (SCRIPT.parent, SCRIPT.parents[1]))
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([paths, *sys.path[1:]]), "OMP_NUM_THREADS": "1"}
-
-    def start(processes, out, *more):
-        command = [*launcher(processes), str(SCRIPT), str(tmp_path / "teacher"), str(tmp_path / out), *more]
-        code = subprocess.run(command, env=environment, capture_output=True).returncode
-        return code, torch.load(tmp_path / out, weights_only=True) if code == 0 else None
-
-    return start
+def assert_same(trained: dict, alone: dict) -> None:
+    assert {"dense", "experts", "1L-12H", "2L-24H", "tinybert", "sparse", "assistant"} <= set(alone)
+    assert set(trained) == set(alone)
+    for name, (weights, curve, metrics) in alone.items():
+        torch.testing.assert_close(trained[name][0], weights, rtol=1e-4, atol=1e-5, msg=lambda m, name=name: name + m)
+        for ours, expected in zip(trained[name][1], curve, strict=True):
+            assert ours == {key: value and pytest.approx(value, rel=1e-5) for key, value in expected.items()}, name
+        assert trained[name][2].get("sparsity") == metrics.get("sparsity")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("processes", [1, 3])  # of three, it matters in which order gradients are added
-def test_a_killed_process_is_followed_by_one_that_ends_with_the_same_bytes(start, tmp_path, processes):
-    (_, whole), work = start(processes, "whole.pt", str(tmp_path / "none")), str(tmp_path / "work")
-    assert start(processes, "killed.pt", work, "6")[0] != 0
-    assert {int(path.stem[:12]) for path in (tmp_path / "work/students").iterdir()} == {4, 5}
-    code, resumed = start(processes, "resumed.pt", work)
-    assert code == 0
-    for name, (weights, curve) in whole.items():
-        assert torch.equal(resumed[name][0], weights)
-        assert resumed[name][1] == curve
+def test_micro_batches_train_the_students_of_whole_batches(teacher, sparsified, alone):
+    assert_same(train(teacher, sparsified, micro_batch=3), alone)
 
 
 @pytest.mark.slow
-def test_two_processes_train_the_students_of_one(start):
-    one, two = (start(processes, f"{processes}.pt")[1] for processes in (1, 2))
-    assert {"dense", "experts", "1L-12H", "2L-24H"} <= set(one)
-    for name, (weights, curve) in one.items():
-        torch.testing.assert_close(two[name][0], weights, rtol=1e-4, atol=1e-5)
-        assert [row["step"] for row in two[name][1]] == [row["step"] for row in curve]
-        for ours, expected in zip(two[name][1], curve, strict=True):
-            assert ours["heldout_loss"] == pytest.approx(expected["heldout_loss"], rel=1e-5)
-            assert ours["train_loss"] == (expected["train_loss"] and pytest.approx(expected["train_loss"], rel=1e-5))
+@pytest.mark.parametrize(
+    ("launcher", "processes", "micro_batch"),
+    [
+        (TORCHRUN, 2, 0),
+        (TORCHRUN, 3, 2),  # a batch of 8 is 3, 3 and 2 records, in two parts each
+        (SPREAD, 2, 3),
+    ],
+    ids=["two", "three, in parts", "the teacher spread"],
+)
+def test_processes_train_the_students_of_one(teacher, sparsified, alone, tmp_path, launcher, processes, micro_batch):
+    paths = [SCRIPT.parent, SCRIPT.parents[1], *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, paths)), "OMP_NUM_THREADS": "1"}
+    arguments = [str(SCRIPT), str(teacher), str(sparsified), str(tmp_path / "trained"), str(micro_batch)]
+    command = [sys.executable, "-m", *launcher, str(processes), *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("distil:   0%") == 4  # a bar for each pass, by one process
+    assert_same(torch.load(tmp_path / "trained", weights_only=True), alone)
+
+
+@pytest.mark.parametrize(
+    ("records", "processes", "size"), [(3, 4, 8), (8, 3, 1)], ids=["fewer than processes", "one at once, and a rest"]
+)
+def test_records_that_cannot_be_shared_out_are_refused(records, processes, size):
+    """In every part of a step all processes wait for each other, so each must have a record in it."""
+    for process in range(processes):
+        accelerator = SimpleNamespace(process_index=process, num_processes=processes)
+        with pytest.raises(
+            UserError, match=rf"{records} records, .* cannot be shared out to the launcher's {processes}"
+        ):
+            own_parts(np.arange(records), size, accelerator)

@@ -68,6 +68,11 @@ def refused(tmp_path):
         ("distill.epochs", GONE, "distill.epochs: missing"),
         ("teacher", GONE, "teacher: missing"),
         ("rounds.base.teacher", GONE, "rounds.base.teacher: missing"),
+        # what starts processes, and whose
+        ("runtime.launcher", "torchrun '-x", 'runtime.launcher: expected quotes in pairs, got "torchrun \'-x"'),
+        ("runtime.launcher", " ", "runtime.launcher: expected python, torchrun … or accelerate launch …, got nothing"),
+        ("runtime.backend", "spark", "runtime.backend: expected 'loky', 'dask' or 'ray', got 'spark'"),
+        ("runtime.backend", "dask", "runtime.scheduler: expected the address of the dask cluster, got nothing"),
         # a wrong type
         ("seed", "776", "seed: expected a whole number, got '776'"),
         ("seed", 1.5, "seed: expected a whole number, got 1.5"),

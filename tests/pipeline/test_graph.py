@@ -11,10 +11,10 @@ ROOT = Path(__file__).parents[2]
 STAGES = {
     name: stage.get("do", stage) for name, stage in yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].items()
 }
-# cannot change a result: errors, interrupts, loading, memory, params (their values are declared), runtime, tracking,
-# whole files, what was done so far
+# cannot change a result: errors, interrupts, launching, loading, memory, params (their values are declared), runtime,
+# tracking, whole files, what was done so far
 INFRASTRUCTURE = {
-    "checkpoints.py", "errors.py", "files.py", "interrupts.py", "journal.py", "memory.py", "pretrained.py",
+    "checkpoints.py", "errors.py", "files.py", "interrupts.py", "journal.py", "launch.py", "memory.py", "pretrained.py",
     "runtime.py", "work.py", "__init__.py",
 }  # fmt: skip
 INFRASTRUCTURE_FOLDERS = {"params", "tracking"}

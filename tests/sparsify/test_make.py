@@ -1,6 +1,7 @@
 import os
 import shutil
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from ruamel.yaml import YAML
+from safetensors.torch import load_file
 from sparsify.sparse import teacher
 from transformers import AutoTokenizer
 
@@ -122,23 +124,48 @@ def test_a_teacher_without_a_head_is_an_error(made, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_the_stage(made, tmp_path, monkeypatch, capsys):
-    for name in ("models", "data"):
-        shutil.copytree(made / name, tmp_path / name)
-    for name in ("dvc.yaml", "src", "stages"):
-        (tmp_path / name).symlink_to(ROOT / name)
-    yaml = YAML()
-    params = yaml.load(ROOT / "params.yaml")
-    params["sparsify"] |= {"share": 0.25, "batch": 8, "sparsities": [0, 50, 80]}
-    params["runtime"] |= {"device": "cpu"}
-    params["runtime"]["tracking"]["enabled"] = False
-    yaml.dump(params, tmp_path / "params.yaml")
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture
+def prepared(made, tmp_path, monkeypatch):
+    """A run's folder, the current one, with params of the stage; takes values of `runtime`."""
+
+    def prepare(**runtime):
+        for name in ("models", "data"):
+            shutil.copytree(made / name, tmp_path / name)
+        for name in ("dvc.yaml", "src", "stages"):
+            (tmp_path / name).symlink_to(ROOT / name)
+        yaml = YAML()
+        params = yaml.load(ROOT / "params.yaml")
+        params["sparsify"] |= {"share": 0.25, "batch": 8, "sparsities": [0, 50, 80]}
+        params["runtime"] |= {"device": "cpu", **runtime}
+        params["runtime"]["tracking"]["enabled"] = False
+        yaml.dump(params, tmp_path / "params.yaml")
+        monkeypatch.chdir(tmp_path)
+        return round(0.25 * len(Records("data/records")))
+
+    return prepare
+
+
+def test_the_stage(prepared, monkeypatch, capsys):
+    read = prepared()
     monkeypatch.setattr(sys, "argv", ["sparsify", "teacher"])
     stages.sparsify.main()
-    read = round(0.25 * len(Records("data/records")))
     assert capsys.readouterr().out == f"sparsify: importances of models/teacher from {read} records\n"
     made_here = Sparsified("models/sparsified/teacher")
     assert made_here.sparsities == [0, 50, 80]
     assert cut(made_here.model, made_here.config(80)).config.inner_size == 16
     assert files(Path("models/teacher")).items() <= files(Path("models/sparsified/teacher")).items()
+
+
+@pytest.mark.slow
+def test_processes_measure_what_one_measures(prepared):
+    """The stage as DVC starts it, by a real launcher, which it starts itself."""
+    read = prepared(launcher="torchrun --standalone --nproc-per-node=2")
+    run(Path.cwd(), "alone", share=0.25, seed=776)
+    environment = {key: value for key, value in os.environ.items() if "RANK" not in key}
+    environment |= {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")]), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "stages.sparsify", "teacher"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.stdout == f"sparsify: importances of models/teacher from {read} records\n", done.stderr
+    own, expected = (load_file(f"{out}/importance.safetensors") for out in ("models/sparsified/teacher", "alone"))
+    for name, values in expected.items():
+        torch.testing.assert_close(own[name], values, rtol=1e-4, atol=1e-6)

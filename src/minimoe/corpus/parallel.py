@@ -1,34 +1,129 @@
 """Work shared out among processes, its results in the order of the items: the same for any number of workers.
 
+The processes are joblib's own, or those of a Dask or Ray cluster, whose machines have the project installed and see
+its folder under the same path: items and results are small, the text is read where it lies.
+
 joblib starts a task as soon as another is done, whether or not anyone has taken that one's result, so behind a slow
 disk the results of a whole corpus would pile up in memory. Here the items go in rounds, the next of which starts when
 all results of the last are taken. A round is long enough that workers idle at its end for a small part of it.
 """
 
+import os
+import socket
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import partial
 from itertools import islice
+from pathlib import Path
 
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, effective_n_jobs, parallel_config
 from joblib.externals.loky.process_executor import TerminatedWorkerError
+from joblib.parallel import get_active_backend
 
 from minimoe.errors import UserError
 
 ROUND = 16  # items a worker
+WAIT_SECONDS = 30  # for a cluster's scheduler and its first worker
+_ELSEWHERE = ContextVar("whether a cluster does the work", default=False)
 
 
 def in_order(function: Callable, items: Iterable, workers: int) -> Iterator:
-    """What `function` returns for every item, in their order, worked out by `workers` processes.
+    """What `function` returns for every item, in their order, worked out by `workers` processes or a `cluster`'s.
 
     Raises `UserError` when one of them is killed, as the system does where memory runs out.
     """
     items = iter(items)
+    if _ELSEWHERE.get():
+        function, workers = partial(_there, Path.cwd(), function), -1  # all that it has
+    # Ray's backend of joblib cannot do the one
+    kind = "generator" if get_active_backend()[0].supports_return_generator else "list"
     try:
         # items are large: joblib would join those that take less than a fifth of a second, and leave workers idle
-        with Parallel(n_jobs=workers, return_as="generator", batch_size=1) as parallel:
-            while some := list(islice(items, ROUND * workers)):
+        with Parallel(n_jobs=workers, return_as=kind, batch_size=1) as parallel:
+            while some := list(islice(items, ROUND * effective_n_jobs(workers))):
                 yield from parallel(delayed(function)(item) for item in some)
     except TerminatedWorkerError:
         raise UserError(
             "runtime.workers: a worker process was killed, as happens when memory runs out; run again, "
             f"with fewer than {workers} workers if it happens again"
         ) from None
+
+
+@contextmanager
+def cluster(backend: str, scheduler: str) -> Iterator[None]:
+    """Within the block `in_order` has its work done by a cluster, unless the backend is loky, joblib's own processes.
+
+    Args:
+        backend: loky, dask or ray.
+        scheduler: where the cluster is: Dask's `tcp://host:8786`, Ray's `host:6379`.
+
+    Raises:
+        UserError: the backend is not installed, or there is no cluster or no worker.
+    """
+    if backend == "loky":
+        yield
+        return
+    with {"dask": _dask, "ray": _ray}[backend](scheduler) as options, parallel_config(backend, **options):
+        token = _ELSEWHERE.set(True)
+        try:
+            yield
+        finally:
+            _ELSEWHERE.reset(token)
+
+
+@contextmanager
+def _dask(scheduler: str) -> Iterator[dict]:
+    try:
+        from distributed import Client
+    except ImportError:
+        raise _missing("dask") from None
+    try:
+        client = Client(scheduler, timeout=WAIT_SECONDS)
+    except (OSError, ValueError) as error:
+        raise _unreachable("Dask", scheduler, error) from None
+    with client:
+        try:
+            client.wait_for_workers(1, timeout=WAIT_SECONDS)
+        except OSError as error:
+            raise _unreachable("Dask", scheduler, error) from None
+        yield {"client": client}
+
+
+@contextmanager
+def _ray(scheduler: str) -> Iterator[dict]:
+    try:
+        import ray
+        from ray.util.joblib import register_ray
+    except ImportError:
+        raise _missing("ray") from None
+    try:
+        ray.init(address=scheduler)
+    except (OSError, ValueError) as error:
+        raise _unreachable("Ray", scheduler, error) from None
+    register_ray()
+    try:
+        yield {}
+    finally:
+        ray.shutdown()
+
+
+def _missing(backend: str) -> UserError:
+    return UserError(f"runtime.backend: {backend} is not installed; pip install 'minimoe[{backend}]', or set loky")
+
+
+def _unreachable(kind: str, scheduler: str, error: Exception) -> UserError:
+    reason = " ".join(str(error).split())
+    return UserError(f"runtime.scheduler: no {kind} cluster with a worker at {scheduler!r}: {reason}")
+
+
+def _there(folder: Path, function: Callable, item: object) -> object:
+    """What `function` returns for the item in `folder`, on a machine of the cluster."""
+    try:
+        os.chdir(folder)
+    except OSError as error:
+        raise UserError(
+            f"{folder}: {error.strerror} on {socket.gethostname()}, a machine of the cluster; "
+            "put the project on a filesystem that all of its machines have under this path"
+        ) from None
+    return function(item)

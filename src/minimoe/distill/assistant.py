@@ -15,8 +15,9 @@ import torch
 from minimoe.checkpoints import Checkpoints
 from minimoe.distill.learner import Learner
 from minimoe.distill.loop import Pass
-from minimoe.distill.objectives import Totals, minilm
+from minimoe.distill.objectives import minilm
 from minimoe.distill.outcome import Outcome
+from minimoe.distill.processes import total, totals
 from minimoe.distill.start import Start
 from minimoe.errors import UserError
 
@@ -51,16 +52,16 @@ def choose(over: Pass, start: Start, teacher: Callable, *, below: int, tracker, 
 def _uniform_loss(over: Pass, teacher: Callable) -> float:
     """The held-out loss of a student whose every relation is uniform."""
     settings = over.settings
-    totals = Totals.of([batch["attention_mask"] for batch in over.heldout])
-    total = 0.0
+    tokens = totals(over.heldout, over.accelerator).tokens
+    loss = 0.0
     for batch in over.heldout:
         mask = batch["attention_mask"].bool()
         nothing = [torch.zeros(*mask.shape, settings.relation_heads, device=mask.device)] * 3
-        total += minilm(
+        loss += minilm(
             nothing, teacher(batch), mask, settings.relation_heads,
-            tokens=totals.tokens, weights=settings.relation_weights,
+            tokens=tokens, weights=settings.relation_weights,
         ).item()  # fmt: skip
-    return total
+    return total(torch.tensor(loss, dtype=torch.float64, device=over.accelerator.device), over.accelerator).item()
 
 
 class _Prefixed:

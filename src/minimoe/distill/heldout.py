@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from minimoe.distill.learner import Learner, share
-from minimoe.distill.objectives import Totals
+from minimoe.distill.processes import total, totals
 
 
 @dataclass
@@ -51,17 +51,28 @@ class _Sums:
                 self.chosen[kind] = self.chosen.get(kind, 0) + chosen.sum(1)
                 self.entropy[kind] = self.entropy.get(kind, 0) - (log.exp() * log).sum((1, 2))
 
+    def over(self, accelerator, tokens: int) -> Heldout:
+        """The means over the `tokens` of all processes."""
+        return Heldout(
+            float(total(self.loss, accelerator)),
+            {kind: (total(chosen, accelerator) / tokens).tolist() for kind, chosen in self.chosen.items()},
+            {kind: (total(entropy, accelerator) / tokens).tolist() for kind, entropy in self.entropy.items()},
+        )
+
 
 @torch.no_grad()
-def measure(learners: list[Learner], teacher: Callable, batches: list[dict[str, Tensor]]) -> dict[str, Heldout]:
+def measure(
+    learners: list[Learner], teacher: Callable, batches: list[dict[str, Tensor]], accelerator
+) -> dict[str, Heldout]:
     """The held-out loss of every student, and what its routers do, by name.
 
     Args:
         teacher: from a batch to its taps.
-        batches: ids, mask, segments [B, T] each, on the device.
+        batches: this process's share: ids, mask, segments [B, T] each, on the device.
+        accelerator: knows the other processes; all get the same numbers.
     """
     sums = {name: _Sums() for learner in learners for name in learner.names}
-    totals = Totals.of([batch["attention_mask"] for batch in batches])
+    everything = totals(batches, accelerator)
     for batch in batches:
         mask = batch["attention_mask"].bool()
         taps = share(teacher(batch), batch, learners)
@@ -69,12 +80,5 @@ def measure(learners: list[Learner], teacher: Callable, batches: list[dict[str, 
             learner.student.eval()
             for name in learner.names:
                 own, routed = learner.run(name, batch)
-                sums[name].add(learner.loss(own, taps, mask, totals, exact=True), routed, mask)
-    return {
-        name: Heldout(
-            float(total.loss),
-            {kind: (chosen / totals.tokens).tolist() for kind, chosen in total.chosen.items()},
-            {kind: (entropy / totals.tokens).tolist() for kind, entropy in total.entropy.items()},
-        )
-        for name, total in sums.items()
-    }
+                sums[name].add(learner.loss(own, taps, mask, everything, exact=True), routed, mask)
+    return {name: sum_.over(accelerator, everything.tokens) for name, sum_ in sums.items()}

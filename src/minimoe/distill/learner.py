@@ -11,9 +11,12 @@ from contextlib import contextmanager, nullcontext
 import torch
 from torch import Tensor
 
+from minimoe.distill.balance import Balance
 from minimoe.distill.family import Family
-from minimoe.distill.objectives import Taps, Totals, mean_load_balance, minilm, tinybert
+from minimoe.distill.objectives import Taps, Totals, minilm, tinybert
+from minimoe.distill.processes import together, total
 from minimoe.distill.student import Routed, TappedStudent
+from minimoe.models.experts import Router
 from minimoe.models.student import MiniMoEModel
 from minimoe.params.rounds import Distill
 
@@ -29,7 +32,7 @@ class Learner:
         settings: the round's settings.
         steps: optimizer steps in the whole round.
         seed: of dropout and router noise.
-        accelerator: wraps the student for several processes.
+        accelerator: knows the device and the other processes, which train the student together.
         name: of the student; a family's members have names of their own.
     """
 
@@ -39,7 +42,8 @@ class Learner:
         self.student = student
         self.settings, self.steps, self.step = settings, steps, 0
         self.accelerator = accelerator
-        self.model = accelerator.prepare_model(student)
+        self.model = together(student, accelerator)
+        self.balance = Balance(settings, accelerator)
         self.names = list(student.configs) if isinstance(student, Family) else [name]
         trained = {name: weight for name, weight in student.named_parameters() if weight.requires_grad}
         self._decayed = [weight for name, weight in trained.items() if not name.endswith(NO_DECAY)]
@@ -48,6 +52,17 @@ class Learner:
         self.random = _seeded_state(seed, accelerator.device)
         self._step_losses = torch.zeros(len(self.names), device=accelerator.device)
         self.losses: list[Tensor] = []  # of every step since the last mean, over all processes
+
+    def route(self, batches: list[dict[str, Tensor]]) -> None:
+        """Before a step in several parts: count what the whole step sends to each expert, with its own draws."""
+        if not self.settings.load_balance or not any(isinstance(m, Router) for m in self.student.modules()):
+            return
+        self.student.train()
+        before = self.random
+        with torch.no_grad(), self._own_randomness():
+            routed = ((self.run(self.names[0], batch)[1], batch["attention_mask"].bool()) for batch in batches)
+            self.balance.count(routed)
+        self.random = before
 
     def accumulate(self, batch: dict[str, Tensor], teacher: Taps, totals: Totals, *, last: bool = True) -> None:
         """Add the gradient of one part of a step's batch; of a family, the mean of its members' losses.
@@ -62,9 +77,10 @@ class Learner:
         self.model.train()
         for number, name in enumerate(self.names):
             shares = last and number == len(self.names) - 1  # processes share their gradients once a step
-            with self._own_randomness(), nullcontext() if shares else self.accelerator.no_sync(self.model):
+            alone = nullcontext() if shares or self.model is self.student else self.model.no_sync()
+            with self._own_randomness(), alone:
                 taps, routed = self.run(name, batch, self.model)
-                loss = self.loss(taps, teacher, mask, totals) + self._balance(routed, mask, totals.tokens)
+                loss = self.loss(taps, teacher, mask, totals) + self.balance(routed, mask)
                 # processes average their gradients; the loss is a share of the whole step's
                 scale = self.accelerator.num_processes / len(self.names)
                 self.scaler.scale(loss * scale).backward()
@@ -99,7 +115,7 @@ class Learner:
             with torch.no_grad():
                 torch._foreach_mul_(self._decayed, 1 - rate * self.settings.weight_decay)
         self.step += 1
-        losses = self.accelerator.reduce(self._step_losses.clone(), "sum")
+        losses = total(self._step_losses.clone(), self.accelerator)
         self.discard()
         self.losses.append(losses)
         logged = {"learning_rate": rate} | ({"gradient_norm": norm} if stepped else {})
@@ -132,11 +148,6 @@ class Learner:
             dropout=0.0 if exact else settings.relation_dropout,
             weights=settings.relation_weights,
         )
-
-    def _balance(self, routed: Routed, mask: Tensor, tokens: int) -> Tensor | float:
-        counted = None if self.settings.balance_padding else mask.flatten()
-        share = mask.sum() / tokens
-        return self.settings.load_balance * share * mean_load_balance(routed["attention"], routed["ffn"], counted)
 
     @contextmanager
     def _own_randomness(self) -> Iterator[None]:

@@ -15,8 +15,8 @@ from minimoe.distill import state
 from minimoe.distill.health import check_losses, check_values, check_weights
 from minimoe.distill.heldout import measure
 from minimoe.distill.learner import Learner, share
-from minimoe.distill.objectives import Totals
 from minimoe.distill.outcome import Outcome
+from minimoe.distill.processes import own_parts, total, totals
 from minimoe.errors import UserError
 from minimoe.params.rounds import Distill
 
@@ -40,7 +40,7 @@ class Pass:
         self.train, kept = records.split(settings.heldout)
         self.batches = _batches(len(self.train), settings)  # of an epoch
         self.steps = settings.epochs * self.batches
-        self.heldout = [self._batch(part) for part in _parts(kept, micro_batch or settings.batch)]
+        self.heldout = [self._batch(part) for part in self._own(kept)]
 
     def run(
         self, learners: list[Learner], teacher: Callable, trackers: dict, checkpoints: Checkpoints
@@ -56,9 +56,8 @@ class Pass:
             UserError: a loss that is no number any more.
         """
         outcomes, done = self._begin(learners, teacher, trackers, checkpoints)
-        progress = tqdm(
-            self._plan(done), initial=done, total=self.steps, desc="distil", unit="step", disable=not self.steps
-        )
+        quiet = not self.steps or self.accelerator.process_index > 0
+        progress = tqdm(self._plan(done), initial=done, total=self.steps, desc="distil", unit="step", disable=quiet)
         with checkpoints.interruptible():
             for step, parts in enumerate(progress, start=done + 1):
                 logged = self._step(learners, teacher, [self._batch(part) for part in parts])
@@ -69,7 +68,7 @@ class Pass:
                         trackers[name].metrics(check_values(values, name, step, self.batches), step)
                 if step % self.settings.evaluate_every == 0 or last:
                     check_losses(learners, step, self.batches)
-                    now = measure(learners, teacher, self.heldout)
+                    now = measure(learners, teacher, self.heldout, self.accelerator)
                     for learner in learners:
                         for name, loss in learner.mean_losses().items():
                             outcomes[name].add(step, now[name], loss, trackers[name])
@@ -89,7 +88,7 @@ class Pass:
             made = {n: Outcome(n, of[n], self.steps, records, heldout[n], curve=curves[n]) for n in of}
             return made, saved.number
         outcomes = {}
-        for name, before in measure(learners, teacher, self.heldout).items():
+        for name, before in measure(learners, teacher, self.heldout, self.accelerator).items():
             outcomes[name] = Outcome(name, of[name], self.steps, records, before)
             outcomes[name].add(0, before, None, trackers[name])
         return outcomes, 0
@@ -98,17 +97,15 @@ class Pass:
         """A step for nothing: processes sum gradients in an order that they choose in their first step."""
         if self.accelerator.num_processes > 1:
             batch = self._batch(next(self._plan())[0])
-            taps, totals = share(teacher(batch), batch, learners), Totals.of([batch["attention_mask"]])
+            taps, tokens = share(teacher(batch), batch, learners), totals([batch], self.accelerator)
             for learner in learners:
-                learner.accumulate(batch, taps, totals)
+                learner.accumulate(batch, taps, tokens)
                 learner.discard()
 
     def _keep(self, outcomes: dict[str, Outcome], trackers: dict, checkpoints: Checkpoints, step: int) -> None:
         """Save where it is time for it, and end where the user asked for it, in all processes or in none."""
-        flags = torch.tensor([checkpoints.asked(), checkpoints.due() or step == self.steps], dtype=torch.int32)
-        if self.accelerator.num_processes > 1:
-            flags = self.accelerator.reduce(flags.to(self.accelerator.device), "sum")
-        asked, due = flags.tolist()
+        flags = [checkpoints.asked(), checkpoints.due() or step == self.steps]
+        asked, due = total(torch.tensor(flags, device=self.accelerator.device).int(), self.accelerator).tolist()
         if due:
             learners = list(dict.fromkeys(outcome.learner for outcome in outcomes.values()))
             check_losses(learners, step, self.batches)
@@ -121,12 +118,13 @@ class Pass:
 
     def _step(self, learners: list[Learner], teacher: Callable, batches: list[dict]) -> dict[str, dict]:
         """One optimizer step of every learner; the teacher sees each part of the batch once."""
-        own = Totals.of([batch["attention_mask"] for batch in batches])
-        totals = Totals(*(int(self.accelerator.reduce(_tensor(n, batches), "sum")) for n in own))
+        tokens = totals(batches, self.accelerator)
+        for learner in learners if len(batches) > 1 else []:
+            learner.route(batches)
         for number, batch in enumerate(batches, start=1):
             taps = share(teacher(batch), batch, learners)
             for learner in learners:
-                learner.accumulate(batch, taps, totals, last=number == len(batches))
+                learner.accumulate(batch, taps, tokens, last=number == len(batches))
         return {name: logged for learner in learners for name, logged in learner.update().items()}
 
     def _plan(self, done: int = 0) -> Iterator[list[np.ndarray]]:
@@ -138,20 +136,13 @@ class Pass:
         for epoch in range(done // max(self.batches, 1), self.settings.epochs):
             order = self.records.order(self.train, self.seed, epoch)
             for number in range(max(0, done - epoch * self.batches), self.batches):
-                batch = order[number * size : (number + 1) * size]
-                share = batch[self.accelerator.process_index :: self.accelerator.num_processes]
-                yield _parts(share, self.micro_batch or len(share))
+                yield self._own(order[number * size : (number + 1) * size])
+
+    def _own(self, indices: np.ndarray) -> list[np.ndarray]:
+        return own_parts(indices, self.micro_batch or self.settings.batch, self.accelerator)
 
     def _batch(self, indices: np.ndarray) -> dict[str, Tensor]:
         return {key: value.to(self.accelerator.device) for key, value in self.records.batch(indices).items()}
-
-
-def _parts(indices: np.ndarray, size: int) -> list[np.ndarray]:
-    return [indices[start : start + size] for start in range(0, len(indices), size)]
-
-
-def _tensor(number: int, batches: list[dict]) -> Tensor:
-    return batches[0]["attention_mask"].new_tensor(number)
 
 
 def _batches(records: int, settings: Distill) -> int:

@@ -116,27 +116,46 @@ def _attention_scores(taps: Taps, heads: int) -> Tensor:
     return query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])
 
 
-def load_balance(logits: Tensor, mask: Tensor | None) -> Tensor:
+def sent(logits: Tensor, mask: Tensor | None) -> Tensor:
+    """How many tokens a router sends to each expert [E], of its logits [N, E]; of those with a mask alone, if any."""
+    kind = torch.promote_types(logits.dtype, torch.float32)
+    weight = torch.ones_like(logits[:, :1], dtype=kind) if mask is None else mask[:, None].to(kind)
+    probability = logits.softmax(-1, dtype=kind)
+    return (torch.zeros_like(probability).scatter_(1, probability.argmax(-1, keepdim=True), 1.0) * weight).sum(0)
+
+
+def load_balance(logits: Tensor, mask: Tensor | None, tokens: Tensor | None = None) -> Tensor:
     """Load balance of one router: E · Σ_e (mean probability of e) · (fraction of tokens sent to e) (paper §3.2).
 
-    1 when balanced, E when one expert gets all. Only `mean probability` carries a gradient.
+    1 when balanced, E when one expert gets all. Only `mean probability` carries a gradient, and it is linear in the
+    tokens, so with the fractions of a whole step its parts add up to the whole step's load balance.
 
     Args:
         logits: router logits [N, E].
         mask: true at real tokens [N]; None counts padding too, as the published code does.
+        tokens: sent to each expert in the whole step [E], when these are one part of it; default: those of `logits`.
     """
     probability = logits.softmax(-1, dtype=torch.promote_types(logits.dtype, torch.float32))
     weight = torch.ones_like(probability[:, :1]) if mask is None else mask[:, None].to(probability.dtype)
-    chosen = torch.zeros_like(probability).scatter_(1, probability.argmax(-1, keepdim=True), 1.0)
-    count = weight.sum()
+    tokens = sent(logits, mask) if tokens is None else tokens
+    count = tokens.sum()
     experts = logits.shape[-1]
-    return experts * ((probability * weight).sum(0) / count * ((chosen * weight).sum(0) / count)).sum()
+    return experts * ((probability * weight).sum(0) / count * (tokens / count)).sum()
 
 
-def mean_load_balance(attention: Sequence[Tensor], ffn: Sequence[Tensor], mask: Tensor | None) -> Tensor | float:
-    """Mean over layers; where both sub-layers have experts, the mean of the two; 0 without experts."""
+def mean_load_balance(
+    attention: Sequence[Tensor],
+    ffn: Sequence[Tensor],
+    mask: Tensor | None,
+    tokens: Sequence[Tensor] | None = None,
+) -> Tensor | float:
+    """Mean over layers; where both sub-layers have experts, the mean of the two; 0 without experts.
+
+    `tokens` are those of `load_balance`, of the attention's routers, then of the feed-forward's.
+    """
+    counts = iter(tokens or [None] * (len(attention) + len(ffn)))
     means = [
-        torch.stack([load_balance(logits, mask) for logits in routers]).mean()
+        torch.stack([load_balance(logits, mask, next(counts)) for logits in routers]).mean()
         for routers in (attention, ffn)
         if routers
     ]

@@ -57,10 +57,11 @@ def distil(
     Raises:
         UserError: settings that do not fit the teacher or the records, or a loss that is no number any more.
     """
-    accelerator = Accelerator(cpu=device == "cpu")
+    # the precision is the round's: one that a launcher's config names would change the result
+    accelerator = Accelerator(cpu=device == "cpu", mixed_precision="no")
     states, dtype = settings.objective == "tinybert", PRECISIONS[settings.precision]
     teacher = Teacher(teacher_folder, settings.teacher_layer, states=states, dtype=dtype)
-    teacher.model.to(accelerator.device)
+    teacher.to(accelerator)
     _check(teacher, teacher_folder, records, settings)
     checkpoints = checkpoints or NoCheckpoints()
     over = Pass(records, settings, seed, accelerator, micro_batch, log_every)

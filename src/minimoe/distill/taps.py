@@ -14,6 +14,7 @@ from transformers.utils import logging
 
 import minimoe.models  # noqa: F401 (registers the students, which may teach)
 from minimoe.distill.objectives import QKV, Taps
+from minimoe.distill.processes import Spread, spread, spread_wanted
 from minimoe.errors import UserError
 from minimoe.pretrained import load_encoder
 
@@ -57,7 +58,7 @@ class Tap:
         if not 1 <= self.number <= len(layers):
             raise UserError(f"teacher_layer: expected last or 1 to {len(layers)}, the teacher's layers; got {layer}")
         _check_readable(encoder.config, self.number)
-        self.encoder = encoder
+        self.encoder, self.layers = encoder, layers
         self.states = states
         self._read: dict[str, Tensor] = {}
         for name in QKV:
@@ -76,6 +77,8 @@ class Tap:
             output = self.encoder(**batch, output_hidden_states=self.states)
         except _Reached:
             output = None
+            if isinstance(self.encoder, Spread):  # it has to be told of a run cut short
+                self.encoder.reset_iter_state()
         taken, self._read = self._read, {}
         if output is None:
             return Taps(**taken)
@@ -100,6 +103,13 @@ class Teacher:
                 module.to(dtype)
         self.config = self.model.config
         self.tap = Tap(self.model, layer, states=states)
+
+    def to(self, accelerator) -> None:
+        """Move it to the device, or spread it over the processes where the launcher asks for that."""
+        if spread_wanted(accelerator):
+            self.tap.encoder = spread(self.model, self.tap.layers, accelerator)
+        else:
+            self.model.to(accelerator.device)
 
     @torch.no_grad()
     def __call__(self, batch: dict[str, Tensor]) -> Taps:

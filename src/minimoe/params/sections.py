@@ -186,9 +186,17 @@ class Runtime(Section):
     """How the work is done. Nothing here changes a result or invalidates one."""
 
     workers: Count
+    backend: Literal["loky", "dask", "ray"]
+    scheduler: str
     device: Literal["auto", "cpu", "cuda"]
     micro_batch: Count
     log_every: Positive
     checkpoint_minutes: Annotated[float, Field(ge=0)]
     launcher: Command
     tracking: Tracking
+
+    @model_validator(mode="after")
+    def _cluster_has_an_address(self):
+        if self.backend != "loky" and not self.scheduler:
+            raise ValueError(f"scheduler: expected the address of the {self.backend} cluster, got nothing")
+        return self

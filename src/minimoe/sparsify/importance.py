@@ -58,6 +58,7 @@ def measure(
     done: int = 0,
     sums: Importance | None = None,
     keep: Callable[[int, Importance], None] = lambda done, sums: None,
+    over_processes: Callable[[Tensor], Tensor] = lambda value: value,
 ) -> Importance:
     """Mean over batches of |∂loss/∂mask|, divided by its L2 norm: per layer, and for hidden dimensions once.
 
@@ -67,6 +68,7 @@ def measure(
         tracker: gets each batch's loss.
         done, sums: batches that were measured before, and what `keep` got after the last of them.
         keep: is told how many batches are measured, and the sums over them.
+        over_processes: sums a tensor over the processes that share the batches out.
 
     Raises `UserError` where a loss is no number.
     """
@@ -85,7 +87,8 @@ def measure(
             for total, gradient in zip(sums, torch.autograd.grad(loss, masks), strict=True):
                 total += gradient.abs()
             keep(count, sums)
-    return Importance(*(_normalised(total / count).cpu() for total in sums))
+    everything = int(over_processes(torch.tensor(count, device=model.device)))
+    return Importance(*(_normalised(over_processes(total) / everything).cpu() for total in sums))
 
 
 def _masks(model: PreTrainedModel) -> Importance:

@@ -1,10 +1,14 @@
-"""A sparsified teacher, made: importances on a part of the records, the encoder in their order, the folder."""
+"""A sparsified teacher, made: importances on a part of the records, the encoder in their order, the folder.
+
+Several processes share the batches out and add up what they measured; the main one does the rest.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
+from accelerate import Accelerator
 from tqdm import tqdm
 from transformers import AutoModel
 
@@ -45,13 +49,16 @@ def sparsify(
         checkpoints: of the importances so far; default: none are kept.
     """
     chosen = evenly(len(records), share)
-    model = load_masked_lm(teacher).to(device)
+    accelerator = Accelerator(cpu=device == "cpu", mixed_precision="no")
+    model = load_masked_lm(teacher).to(accelerator.device)
     check_fits(records.manifest, positions(model.config), model.config.vocab_size, teacher)
     tokens = load_tokenizer(teacher)
     if tokens.mask_token_id is None:
         raise UserError(f"{teacher}: its tokenizer has no mask token; choose a masked language model")
     masked = MaskedBatches(records, tokens, seed)
-    importance = _measure(model, masked, chosen, batch, tracker, checkpoints or NoCheckpoints())
+    importance = _measure(model, masked, chosen, batch, tracker, checkpoints or NoCheckpoints(), accelerator)
+    if not accelerator.is_main_process:
+        return len(chosen)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         encoder = load_encoder(AutoModel, teacher, dtype=torch.float32)
@@ -59,8 +66,12 @@ def sparsify(
     return len(chosen)
 
 
-def _measure(model, masked: MaskedBatches, chosen, batch: int, tracker, checkpoints: Checkpoints) -> Importance:
-    """The importances, from the batch on that `checkpoints` have come to."""
+def _measure(
+    model, masked: MaskedBatches, chosen, batch: int, tracker, checkpoints: Checkpoints, accelerator
+) -> Importance:
+    """The importances, from the batch on that `checkpoints` have come to, those of this process."""
+    if accelerator.num_processes > 1:
+        checkpoints = checkpoints.part(f"{accelerator.process_index}-of-{accelerator.num_processes}")
     done, sums = 0, None
     if saved := checkpoints.load():
         done = saved.number
@@ -73,7 +84,8 @@ def _measure(model, masked: MaskedBatches, chosen, batch: int, tracker, checkpoi
         checkpoints.stop()
 
     with checkpoints.interruptible():
-        return measure(model, _batches(masked, chosen, batch, done), tracker, done=done, sums=sums, keep=keep)
+        batches = _batches(masked, chosen, batch, done, accelerator)
+        return measure(model, batches, tracker, done=done, sums=sums, keep=keep, over_processes=accelerator.reduce)
 
 
 def evenly(count: int, share: float) -> np.ndarray:
@@ -84,8 +96,18 @@ def evenly(count: int, share: float) -> np.ndarray:
     return (2 * np.arange(chosen) + 1) * count // (2 * chosen)
 
 
-def _batches(masked: MaskedBatches, chosen: np.ndarray, batch: int, done: int) -> Iterator[dict]:
-    """The chosen records, `batch` at once, without the first `done` batches; with a progress bar."""
+def _batches(masked: MaskedBatches, chosen: np.ndarray, batch: int, done: int, accelerator) -> Iterator[dict]:
+    """Of the chosen records, `batch` at once, the batches of this process without its first `done`; a progress bar.
+
+    All batches are made on every process: their masks come from one row of draws.
+    """
+    processes, own = accelerator.num_processes, accelerator.process_index
     starts = range(0, len(chosen), batch)
-    for start in tqdm(starts[done:], initial=done, total=len(starts), desc="sparsify", unit="batch", leave=False):
-        yield masked(chosen[start : start + batch])
+    first = (done - 1) * processes + own + 1 if done else 0
+    bar = tqdm(
+        starts[first:], initial=first, total=len(starts), desc="sparsify", unit="batch", leave=False, disable=own > 0
+    )
+    for number, start in enumerate(bar, first):
+        made = masked(chosen[start : start + batch])
+        if number % processes == own:
+            yield made
