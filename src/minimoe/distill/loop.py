@@ -84,7 +84,8 @@ class Pass:
         if saved := state.newest(checkpoints, self.accelerator):
             self._settle(learners, teacher)
             curves, heldout = state.restore(saved, learners)
-            print(f"{checkpoints.folder}: going on after step {saved.number} of {self.steps}", file=sys.stderr)
+            if self.accelerator.process_index == 0:
+                print(f"{checkpoints.folder}: going on after step {saved.number} of {self.steps}", file=sys.stderr)
             made = {n: Outcome(n, of[n], self.steps, records, heldout[n], curve=curves[n]) for n in of}
             return made, saved.number
         outcomes = {}
