@@ -58,7 +58,7 @@ def test_a_run_keeps_params_tags_curves_and_artifacts(client, tmp_path):
 def test_a_broken_run_is_closed_with_what_it_measured(client, error, status):
     with pytest.raises(error), tracking.run(settings(), "run", {}, {}) as tracker:
         tracker.metrics({"loss": 2.0}, 1)
-        raise error
+        raise error("stopped")
     found = only_run(client)
     assert found.info.status == status
     assert found.data.metrics == {"loss": 2.0}

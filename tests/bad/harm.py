@@ -64,12 +64,12 @@ def flip(name: str, place: float = 0.5) -> Harm:
     return harm
 
 
-def json_of(name: str, edits: dict[str, object]) -> Harm:
-    """A JSON file with some values, by their dotted keys, set or taken out."""
+def json_of(name: str, edits: dict[str, object], seal: Callable = lambda values: values) -> Harm:
+    """A JSON file with some values, by their dotted keys, set or taken out, and then sealed."""
 
     def harm(root: Path) -> None:
         path = root / name
-        path.write_text(json.dumps(edited(edits, json.loads(path.read_text()))))
+        path.write_text(json.dumps(seal(edited(edits, json.loads(path.read_text())))))
 
     return harm
 

@@ -8,6 +8,7 @@ import numpy as np
 from bad.harm import GONE, Case, Harm, both, cut, drop, emptied, flip, folder, json_of, params, write
 from tfrecord import TFRecordWriter
 
+from minimoe.corpus.manifest import signed
 from minimoe.corpus.records import checksum
 
 SENTENCES, TOKENIZER, RECORDS = "data/formatted/00000.txt", "data/tokenizer/tokenizer.json", "data/records"
@@ -15,7 +16,8 @@ MANIFEST, SHARD, INDEX = f"{RECORDS}/manifest.json", f"{RECORDS}/00000.tfrecord"
 
 
 def manifest(edits: dict[str, object]) -> Harm:
-    return json_of(MANIFEST, edits)
+    """Values that are wrong, in a manifest that is not damaged."""
+    return both(json_of(MANIFEST, {"crc32c": GONE, **edits}), json_of(MANIFEST, {}, signed))
 
 
 def index(array: np.ndarray) -> Harm:
@@ -23,11 +25,10 @@ def index(array: np.ndarray) -> Harm:
 
     def harm(root: Path) -> None:
         np.save(root / INDEX, array, allow_pickle=True)
-        path = root / MANIFEST
-        values = json.loads(path.read_text())
         of = {"bytes": (root / INDEX).stat().st_size, "crc32c": checksum(root / INDEX)}
-        values["shards"][0]["files"]["00000.npy"] = of
-        path.write_text(json.dumps(values))
+        shards = json.loads((root / MANIFEST).read_text())["shards"]
+        shards[0]["files"]["00000.npy"] = of
+        manifest({"shards": shards})(root)
 
     return harm
 
@@ -99,38 +100,38 @@ CASES = {
     ),
     # our own form
     "no records": Case("distill base", drop(RECORDS), RECORDS, "expected manifest.json"),
-    "no manifest": Case("distill base", drop(MANIFEST), MANIFEST, "run the records stage again"),
-    "a manifest that is no JSON": Case("distill base", cut(MANIFEST), MANIFEST, "run the records stage again"),
-    "a manifest that is a list": Case("distill base", write(MANIFEST, "[]"), MANIFEST, "run the records stage again"),
-    "a manifest not in UTF-8": Case("distill base", write(MANIFEST, b"\xff"), MANIFEST, "run the records stage again"),
-    "another version": Case("distill base", manifest({"version": 9}), MANIFEST, "run the records stage again"),
+    "no manifest": Case("distill base", drop(MANIFEST), MANIFEST, "make the records again"),
+    "a manifest that is no JSON": Case("distill base", cut(MANIFEST), MANIFEST, "make the records again"),
+    "a manifest that is a list": Case("distill base", write(MANIFEST, "[]"), MANIFEST, "make the records again"),
+    "a manifest not in UTF-8": Case("distill base", write(MANIFEST, b"\xff"), MANIFEST, "make the records again"),
+    "another version": Case("distill base", manifest({"version": 9}), MANIFEST, "make the records again"),
     **{
-        f"a manifest without {key}": Case(
-            "distill base", manifest({key: GONE}), MANIFEST, "run the records stage again"
-        )
+        f"a manifest without {key}": Case("distill base", manifest({key: GONE}), MANIFEST, "make the records again")
         for key in ("count", "max_length", "pad_id", "segments", "dtype", "shards")
     },
-    "shards that are a number": Case("distill base", manifest({"shards": 3}), MANIFEST, "run the records stage again"),
-    "no shards": Case("distill base", manifest({"shards": []}), MANIFEST, "run the records stage again"),
-    "a shard without files": Case("distill base", manifest({"shards.0.files": GONE}), MANIFEST, "records stage again"),
-    "ids of another type": Case("distill base", manifest({"dtype": "O"}), MANIFEST, "run the records stage again"),
-    "ids of another width": Case("distill base", manifest({"dtype": "<u4"}), RECORDS, "run the records stage again"),
+    "shards that are a number": Case("distill base", manifest({"shards": 3}), MANIFEST, "make the records again"),
+    "no shards": Case("distill base", manifest({"shards": []}), MANIFEST, "make the records again"),
+    "a shard without files": Case(
+        "distill base", manifest({"shards.0.files": GONE}), MANIFEST, "make the records again"
+    ),
+    "ids of another type": Case("distill base", manifest({"dtype": "O"}), MANIFEST, "make the records again"),
+    "ids of another width": Case("distill base", manifest({"dtype": "<u4"}), RECORDS, "make the records again"),
     "a file outside of the folder": Case(
         "distill base",
         manifest({"shards.0.files": {"../../params.yaml": {"bytes": 1, "crc32c": 1}}}),
         MANIFEST,
-        "run the records stage again",
+        "make the records again",
     ),
-    "a count too high": Case("distill base", manifest({"count": 9999}), MANIFEST, "run the records stage again"),
-    "no shard": Case("distill base", drop(SHARD), SHARD, "run the records stage again"),
-    "a cut shard": Case("distill base", cut(SHARD, 1), SHARD, "run the records stage again"),
-    "a flipped bit in a shard": Case("distill base", flip(SHARD), SHARD, "run the records stage again"),
-    "no index": Case("distill base", drop(INDEX), INDEX, "run the records stage again"),
-    "a flipped bit in an index": Case("distill base", flip(INDEX), INDEX, "run the records stage again"),
-    "an index of objects": Case("distill base", index(np.array([Evil()])), INDEX, "run the records stage again"),
-    "an index of numbers": Case("distill base", index(np.arange(255)), INDEX, "run the records stage again"),
-    "an index beyond its shard": Case("distill base", shifted(1 << 20), INDEX, "run the records stage again"),
-    "an index before its shard": Case("distill base", shifted(-(1 << 20)), INDEX, "run the records stage again"),
+    "a count too high": Case("distill base", manifest({"count": 9999}), MANIFEST, "make the records again"),
+    "no shard": Case("distill base", drop(SHARD), SHARD, "make the records again"),
+    "a cut shard": Case("distill base", cut(SHARD, 1), SHARD, "make the records again"),
+    "a flipped bit in a shard": Case("distill base", flip(SHARD), SHARD, "make the records again"),
+    "no index": Case("distill base", drop(INDEX), INDEX, "make the records again"),
+    "a flipped bit in an index": Case("distill base", flip(INDEX), INDEX, "make the records again"),
+    "an index of objects": Case("distill base", index(np.array([Evil()])), INDEX, "make the records again"),
+    "an index of numbers": Case("distill base", index(np.arange(255)), INDEX, "make the records again"),
+    "an index beyond its shard": Case("distill base", shifted(1 << 20), INDEX, "make the records again"),
+    "an index before its shard": Case("distill base", shifted(-(1 << 20)), INDEX, "make the records again"),
     # the published form
     "published: no frame": Case("distill base", both(emptied(RECORDS), write(SHARD, b"")), RECORDS, "expected"),
     "published: text": Case(

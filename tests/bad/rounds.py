@@ -104,6 +104,6 @@ CASES = {
     # how the work is done
     "no GPU": Case("distill base", params({"runtime.device": "cuda"}), "runtime.device", "expected"),
     "a launcher that is not there": Case(
-        "distill base", params({"runtime.launcher": "no-such-program"}), "runtime.launcher", "is it installed"
+        "distill base", params({"runtime.launcher": "no-such-program"}), "runtime.launcher", "install it"
     ),
 }

@@ -136,7 +136,7 @@ def test_a_corpus_too_small(build, tmp_path, text, message):
 def test_a_folder_without_text_or_tokenizer(build, tmp_path):
     with pytest.raises(UserError, match="nowhere: no such folder"):
         build(tokenizer=tmp_path / "nowhere")
-    with pytest.raises(UserError, match="formatted: no tokenizer can be loaded"):
+    with pytest.raises(UserError, match="formatted: its tokenizer cannot be loaded"):
         build(tokenizer=tmp_path / "formatted")
     (tmp_path / "formatted/00000.txt").unlink()
     with pytest.raises(UserError, match=r"formatted: no \.txt file"):

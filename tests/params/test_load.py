@@ -69,8 +69,7 @@ def refused(tmp_path):
         ("teacher", GONE, "teacher: missing"),
         ("rounds.base.teacher", GONE, "rounds.base.teacher: missing"),
         # what starts processes, and whose
-        ("runtime.launcher", "torchrun '-x", 'runtime.launcher: expected quotes in pairs, got "torchrun \'-x"'),
-        ("runtime.launcher", " ", "runtime.launcher: expected python, torchrun … or accelerate launch …, got nothing"),
+        ("runtime.launcher", "torchrun '-x", 'runtime.launcher: expected a command line, got "torchrun \'-x"'),
         ("runtime.backend", "spark", "runtime.backend: expected 'loky', 'dask' or 'ray', got 'spark'"),
         ("runtime.backend", "dask", "runtime.scheduler: expected the address of the dask cluster, got nothing"),
         # a wrong type

@@ -88,5 +88,7 @@ def test_an_assistant_is_chosen_among_sparsities_below_the_students():
 
 
 def test_a_layer_that_the_teacher_lacks_is_an_error():
-    with pytest.raises(UserError, match=r"rounds\.base\.teacher_layer: expected last or 1 to 3.*got 21"):
-        passes(shapes(profile(distill__teacher_layer=21)), "base")
+    # a teacher from the hub, of which params say no layers
+    made = shapes(profile("paper_base", rounds__base__teacher_layer=21))
+    with pytest.raises(UserError, match=r"rounds\.base\.teacher_layer: expected last or 1 to 12.*got 21"):
+        passes(made, "base")

@@ -98,8 +98,8 @@ class Learner:
 
     def update(self) -> dict[str, dict[str, Tensor | float]]:
         """One optimizer step with the gradients gathered; returns what training curves show of it, by name."""
-        scale = linear_schedule(self.step, self.steps, math.ceil(self.settings.warmup * self.steps))
-        rate = self.settings.learning_rate * scale
+        warmup = math.ceil(self.settings.warmup * self.steps)
+        rate = self.settings.learning_rate * linear_schedule(self.step, self.steps, warmup)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
             # the published AdamW adds ε before it corrects the second moment's bias, torch's adds it after

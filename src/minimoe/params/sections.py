@@ -187,7 +187,7 @@ class Runtime(Section):
 
     workers: Count
     backend: Literal["loky", "dask", "ray"]
-    scheduler: str
+    scheduler: Annotated[str, Field(pattern=r"^[^\x00-\x20\x7f]*$")]
     device: Literal["auto", "cpu", "cuda"]
     micro_batch: Count
     log_every: Positive
@@ -197,6 +197,6 @@ class Runtime(Section):
 
     @model_validator(mode="after")
     def _cluster_has_an_address(self):
-        if self.backend != "loky" and not self.scheduler:
-            raise ValueError(f"scheduler: expected the address of the {self.backend} cluster, got nothing")
-        return self
+        if self.backend == "loky" or self.scheduler:
+            return self
+        raise ValueError(f"scheduler: expected the address of the {self.backend} cluster, got nothing")
