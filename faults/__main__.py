@@ -39,7 +39,7 @@ FAULTS = {  # by name: what injects them, how many of a kind, and how many with 
 def main() -> None:
     """Inject the faults named on the command line, or all."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[[], *FAULTS], default=list(FAULTS), metavar="NAME")
+    parser.add_argument("names", nargs="*", choices=[[], *FAULTS], default=[], metavar="NAME")
     parser.add_argument("--short", action="store_true", help="few of each")
     parser.add_argument("--folder", type=Path, help="where to work; keeps the run without faults for the next time")
     parser.add_argument("--seed", type=int, default=SEED, help="of moments and places")
@@ -50,7 +50,7 @@ def main() -> None:
         reference = Reference((options.folder or Path(temporary)).resolve(), options.seed)
         rows = []
         print(f"{'fault':<{WIDTH}}{'injected':>10}{'survived':>10}{'identical':>11}{'lost':>7}", flush=True)
-        for name in options.names:
+        for name in options.names or FAULTS:
             inject, *counts = FAULTS[name]
             if count := counts[options.short]:
                 rows += (new := inject(reference, count))

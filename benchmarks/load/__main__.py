@@ -19,14 +19,14 @@ RESULTS = Path("work/load.json")
 def main() -> None:
     """Measure what is named on the command line, or all."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[[], *NAMES], default=NAMES, metavar="NAME", help=", ".join(NAMES))
+    parser.add_argument("names", nargs="*", choices=[[], *NAMES], default=[], metavar="NAME", help=", ".join(NAMES))
     parser.add_argument("--times", type=int, nargs="+", default=[1, 10], help="sizes, of 1, 10 and 100")
     parser.add_argument("--folder", type=Path, help="where to work; kept")
     options = parser.parse_args()
     known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     with tempfile.TemporaryDirectory() as temporary:
         folder = (options.folder or Path(temporary)).resolve()
-        for name in options.names:
+        for name in options.names or NAMES:
             for times in options.times if name != "round" else [100]:
                 rows = measure(name, folder, times)
                 known |= {row["what"]: row for row in rows}
