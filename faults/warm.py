@@ -32,6 +32,7 @@ LIBRARIES = (  # what DVC and the stages import
 
 def warm() -> None:
     """Import what all runs need, of which they are forks."""
+    os.environ["OMP_NUM_THREADS"] = "1"  # as a cold run's `environment`; PyTorch looks at it once
     with importing():
         for library in LIBRARIES:
             importlib.import_module(library)
