@@ -37,7 +37,7 @@ def train(model: nn.Module, ids: torch.Tensor, dtype: torch.dtype | None) -> Non
     model.train()
     with torch.autocast("cpu", dtype, enabled=dtype is not None):
         hidden = model(ids).last_hidden_state
-    hidden.float().square().mean().backward()
+    hidden[..., ::2].float().square().mean().backward()  # of half of it, as LayerNorm fixes that of the whole
     model.zero_grad(set_to_none=True)
 
 

@@ -6,7 +6,7 @@ from models.kinds import KINDS, LAYERS, batch, config, student
 from transformers import AutoModel
 
 from minimoe.models import MiniMoEForSequenceClassification, MiniMoEForTokenClassification
-from minimoe.models.experts import Router
+from minimoe.models.routing import Router
 
 every_kind = pytest.mark.parametrize("kind", KINDS)
 

@@ -16,7 +16,7 @@ from minimoe.distill.family import Family
 from minimoe.distill.objectives import Taps, Totals, minilm, tinybert
 from minimoe.distill.processes import together, total
 from minimoe.distill.student import Routed, TappedStudent
-from minimoe.models.experts import Router
+from minimoe.models.routing import Router
 from minimoe.models.student import MiniMoEModel
 from minimoe.params.rounds import Distill
 

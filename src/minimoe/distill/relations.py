@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 PADDED = -1e9  # added to scores of padded keys; finite, so that 0 · log 0 is 0
-CHUNK = 1 << 18  # relation probabilities at once: enough for the matrix products, few enough for the cache
+CHUNK = 1 << 19  # relation probabilities at once: enough for the matrix products, few enough for the cache
 
 
 def relation_logits(x: Tensor, mask: Tensor, heads: int) -> Tensor:

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from minimoe.distill.objectives import QKV, STATES, Taps
 from minimoe.distill.taps import Tap
-from minimoe.models.experts import Router
+from minimoe.models.routing import Router
 from minimoe.models.student import MiniMoEModel
 
 Routed = dict[str, list[Tensor]]  # router logits [B·T, E] of each layer, by sub-layer

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 LEVELS = 1 << 16
+WORD = {2: torch.int16, 4: torch.int32, 8: torch.int64}  # by bytes
 
 
 class Dropout(nn.Dropout):
@@ -22,7 +23,8 @@ class Dropout(nn.Dropout):
 
 def drop(x: Tensor, p: float) -> Tensor:
     """Dropout of a tensor on the CPU, with probability p rounded to a multiple of 1/65536."""
-    return _Drop.apply(x, round(p * LEVELS))
+    level = round(p * LEVELS)
+    return _Drop.apply(x, level) if level else x
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, dropout: float, scale: float) -> Tensor:
@@ -42,15 +44,23 @@ def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, dropo
 
 
 class _Drop(torch.autograd.Function):
+    """Zeros are made by a mask, a word of bits or of none, since a fill by booleans takes several times as long."""
+
     @staticmethod
     def forward(ctx, x: Tensor, level: int) -> Tensor:
         words = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
-        dropped = words.view(torch.int16)[: x.numel()].view(x.shape) < level - LEVELS // 2
+        kept = words.view(torch.int16)[: x.numel()].view(x.shape).gt_(level - 1 - LEVELS // 2).neg_()
         ctx.scale = LEVELS / (LEVELS - level) if level < LEVELS else 0.0
-        ctx.save_for_backward(dropped)
-        return (x * ctx.scale).masked_fill_(dropped, 0.0)
+        ctx.save_for_backward(kept)
+        return _masked(x * ctx.scale, kept)
 
     @staticmethod
     def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:
-        (dropped,) = ctx.saved_tensors
-        return (grad * ctx.scale).masked_fill_(dropped, 0.0), None
+        (kept,) = ctx.saved_tensors
+        return _masked(grad * ctx.scale, kept), None
+
+
+def _masked(x: Tensor, bits: Tensor) -> Tensor:
+    """Zero, in place, where the mask has no bits; its 16 bits are extended by their sign."""
+    x.view(WORD[x.dtype.itemsize]).bitwise_and_(bits.to(WORD[x.dtype.itemsize]))
+    return x

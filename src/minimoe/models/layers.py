@@ -13,7 +13,8 @@ from transformers.models.bert.modeling_bert import eager_attention_forward
 
 from .config import MiniMoEConfig
 from .dropout import Dropout, attend
-from .experts import ExpertLinear, Router, Routing
+from .experts import ExpertLinear
+from .routing import Router, Routing
 
 
 class SelfAttention(nn.Module):
@@ -71,7 +72,7 @@ class Output(nn.Module):
         self.dropout = Dropout(config.hidden_dropout_prob)
 
     def forward(self, tokens: Tensor, residual: Tensor, routing: Routing | None) -> Tensor:
-        """tokens [B, T, I], or [N, I] in sorted order, and residual [B, T, D] → [B, T, D]."""
+        """tokens [B, T, I], or [P, I] in sorted order, and residual [B, T, D] → [B, T, D]."""
         update = self.dense(tokens, routing)
         if routing:
             update = routing.restore(update, residual)

@@ -1,0 +1,122 @@
+"""Which token goes to which expert: a router per sub-layer (paper §3.2), and tokens sorted by expert and back."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+SHARE = 16  # empty places are at most 1/SHARE of the tokens
+SMALLEST = 16
+
+
+@dataclass
+class Routing:
+    """Which expert each of N tokens goes to. Tokens have places among P ≥ N, where each expert's are together."""
+
+    gate: Tensor  # [N, 1] probability of the chosen expert
+    places: Tensor  # [N] each token's place
+    order: Tensor  # [P] the token at each place; at an empty one any
+    expert: Tensor  # [P] the expert of each place
+    ends: Tensor  # [E] where each expert's places end
+
+    def sort(self, tokens: Tensor) -> Tensor:
+        """[..., D] → [P, D], each expert's tokens together."""
+        return _Sorted.apply(tokens.reshape(-1, tokens.shape[-1]), self.order, self.places)
+
+    def restore(self, tokens: Tensor, like: Tensor) -> Tensor:
+        """[P, D] in sorted order → [..., D] in the order of `like` [..., D']."""
+        return _Restored.apply(tokens, self.places).view(*like.shape[:-1], -1)
+
+
+class Router(nn.Linear):
+    """Top-1 router over E experts, with noise on its logits while training.
+
+    Differs from "a factor in [1−ε, 1+ε]": the published code adds it, and its constant 1 cancels in the softmax.
+    """
+
+    def __init__(self, hidden: int, experts: int, noise: float):
+        super().__init__(hidden, experts)
+        self.noise = noise
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """[..., D] → logits [N, E], with noise while training."""
+        logits = super().forward(tokens.reshape(-1, tokens.shape[-1]))
+        if self.training and self.noise > 0:
+            logits = logits + 1 - self.noise + 2 * self.noise * torch.rand_like(logits)
+        return logits
+
+    def route(self, tokens: Tensor) -> Routing:
+        """Send each token of [..., D] to its most probable expert."""
+        logits = self(tokens)
+        probability = logits.softmax(-1, dtype=torch.promote_types(tokens.dtype, torch.float32))
+        gate, expert = probability.max(-1, keepdim=True)
+        return Routing(gate.to(tokens.dtype), *arrange(expert.squeeze(-1), self.out_features, _step(logits)))
+
+
+def arrange(expert: Tensor, experts: int, step: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Give tokens their places, each expert having a multiple of `step` of them.
+
+    Args:
+        expert: [N] the chosen one of E.
+        experts: E.
+        step: 1 leaves no place empty.
+
+    Returns:
+        The routing's `places`, `order`, `expert` and `ends`. P depends on N, E and `step` alone.
+    """
+    chosen, tokens = expert.sort(stable=True)
+    count = (len(tokens) + experts * (step - 1)) // step * step
+    ends = torch.searchsorted(chosen, torch.arange(experts, device=expert.device), right=True)
+    place = torch.arange(count, device=expert.device)
+    if step == 1:
+        return torch.empty_like(tokens).scatter_(0, tokens, place), tokens, chosen, ends
+    wanted = functional.pad(ends, (1, 0)).diff()
+    rounded = (wanted + step - 1) // step * step
+    shift = (rounded - wanted).cumsum(0) - (rounded - wanted)  # empty places before an expert's
+    taken = place[: len(tokens)] + shift[chosen]
+    ends = functional.pad(rounded.cumsum(0)[:-1], (0, 1), value=count)  # the last expert has what is left
+    places = torch.empty_like(tokens).scatter_(0, tokens, taken)
+    order = torch.zeros_like(place).scatter_(0, taken, tokens)
+    return places, order, torch.searchsorted(ends, place, right=True), ends
+
+
+def _step(logits: Tensor) -> int:
+    """Of what number of tokens an expert's are a multiple, where N tokens go to E experts, logits [N, E].
+
+    On the CPU a product in 16 bits is compiled for its shape, which takes longer than the product itself. So few
+    shapes may occur there, and experts' groups are filled up.
+    """
+    tokens, experts = logits.shape
+    if logits.device.type != "cpu" or logits.dtype.itemsize > 2:
+        return 1
+    return max(SMALLEST, tokens // (SHARE * experts) // SMALLEST * SMALLEST)
+
+
+class _Sorted(torch.autograd.Function):
+    """Rows in another order. Their gradient is gathered; autograd's own would be added up row by row."""
+
+    @staticmethod
+    def forward(ctx, rows: Tensor, order: Tensor, places: Tensor) -> Tensor:
+        ctx.save_for_backward(places)
+        return rows.index_select(0, order)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, None, None]:
+        (places,) = ctx.saved_tensors
+        return grad.index_select(0, places), None, None
+
+
+class _Restored(torch.autograd.Function):
+    """Rows from their places. Their gradient is copied there; an empty place has none."""
+
+    @staticmethod
+    def forward(ctx, rows: Tensor, places: Tensor) -> Tensor:
+        ctx.save_for_backward(places)
+        ctx.count = len(rows)
+        return rows.index_select(0, places)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:
+        (places,) = ctx.saved_tensors
+        return grad.new_zeros(ctx.count, grad.shape[-1]).index_copy_(0, places, grad), None
