@@ -5,7 +5,6 @@ stale together; everything else is plain `dvc repro`, and so is a run without th
 """
 
 import importlib
-import json
 import os
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from minimoe import grid, runtime, tracking
 from minimoe.errors import UserError
+from minimoe.mend import mend
 from minimoe.params import load
 
 PATIENCE = 20  # seconds to wait for another run in the folder
@@ -78,28 +78,6 @@ def ui(port: int) -> None:
     served += ["--allowed-hosts", "127.0.0.1:*,localhost:*,127.0.0.1,localhost"]
     os.environ["MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE"] = "false"
     os.execv(sys.executable, [sys.executable, "-m", "mlflow", "ui", *served])
-
-
-def mend() -> None:
-    """Put aside what a kill has left half-written of DVC's own files, which DVC writes in place and then refuses.
-
-    Nothing is lost with dvc.lock, because the results of all stages are in DVC's run cache.
-    """
-    from dvc.dvcfile import LOCK_FILE, Lockfile
-    from dvc.exceptions import DvcException
-    from dvc.repo import Repo, lock_repo
-
-    with Repo(_wait_for_lock=True) as repo, lock_repo(repo):  # nobody is writing them now
-        files = {
-            Path(repo.root_dir, LOCK_FILE): lambda path: Lockfile(repo, str(path)).load(),
-            Path(repo.tmp_dir, "rwlock"): lambda path: json.loads(path.read_text()) if path.exists() else None,
-        }
-        for path, read in files.items():
-            try:
-                read(path)
-            except (DvcException, ValueError):
-                path.replace(aside := path.with_name(f"{path.name}.damaged"))
-                print(f"{path.name}: cut off, as by a kill; it is {aside} now, DVC's caches make up for it", flush=True)
 
 
 def _stale() -> set[str]:
