@@ -44,23 +44,25 @@ def repro() -> None:
     if stale - {*cells, *costs, "report"}:
         _dvc("distill", "tasks", *(["teachers"] if params.teachers else []))  # what the cells depend on;
         stale = _stale()  # only then is it known which of them are stale
-    finetune([cell for cell in cells if cell in stale], params.runtime)
+    threads = max(params.tasks[task].over(params.finetune).threads for task in params.table.tasks)
+    finetune([cell for cell in cells if cell in stale], params.runtime, threads)
     grid.run([cost for cost in costs if cost in stale], 1, _import)  # alone, because they measure time
     if stale:
         _dvc()
     _show()
 
 
-def finetune(cells: list[str], settings) -> None:
+def finetune(cells: list[str], settings, threads: int = 1) -> None:
     """Bring cells of the table up to date, side by side.
 
     Args:
         cells: `finetune@model-task`.
         settings: the params' `runtime`.
+        threads: cores that a cell computes on.
     """
     longest_first = sorted(cells, key=_examples, reverse=True)  # no long one is left to the end
-    workers = runtime.workers(settings.workers)
-    grid.run(longest_first, workers, partial(prepare, runtime.cell_environment(workers), settings.tracking))
+    workers = runtime.workers(settings.workers, threads)
+    grid.run(longest_first, workers, partial(prepare, runtime.CELL_ENVIRONMENT, settings.tracking))
 
 
 def ui(port: int) -> None:

@@ -154,6 +154,7 @@ class Finetune(Section):
     warmup: Share
     weight_decay: Share
     max_train: Count
+    threads: Annotated[int, Field(ge=1, le=1024)]
 
 
 Task = overrides_of("Task", Finetune)
