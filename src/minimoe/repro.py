@@ -13,7 +13,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from minimoe import grid, runtime, tracking
+from minimoe import grid, launch, runtime, tracking
 from minimoe.errors import UserError
 from minimoe.mend import mend
 from minimoe.params import load
@@ -42,6 +42,7 @@ def repro() -> None:
     costs = [f"cost@{model}" for model in models]
     stale = _stale()
     if stale - {*cells, *costs, "report"}:
+        launch.arguments(params.runtime.launcher)  # one that is missing is an error now, not when its stage starts
         _dvc("distill", "tasks", *(["teachers"] if params.teachers else []))  # what the cells depend on;
         stale = _stale()  # only then is it known which of them are stale
     threads = max(params.tasks[task].over(params.finetune).threads for task in params.table.tasks)
