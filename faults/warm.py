@@ -9,8 +9,8 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from faults.pipeline import environment
+from minimoe.mend import mend
 from minimoe.repro import LIBRARIES as CELLS
-from minimoe.repro import mend
 from minimoe.runtime import importing
 
 FORK = get_context("fork")

@@ -22,7 +22,7 @@ def main() -> None:
     params = load()
     named(params, "table.models", model)
     keep_freed_memory()
-    os.environ |= runtime.cell_environment(runtime.workers(params.runtime.workers))
+    os.environ |= runtime.CELL_ENVIRONMENT
     with runtime.importing():
         from minimoe.finetune.cell import finetune
 

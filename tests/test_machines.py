@@ -13,7 +13,7 @@ from torch.distributed.run import get_args_parser
 
 from minimoe.errors import UserError
 from minimoe.launch import arguments
-from minimoe.params.sections import Runtime
+from minimoe.params.runtime import Runtime
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs/machines"

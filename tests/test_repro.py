@@ -1,42 +1,40 @@
-"""What a kill leaves half-written of DVC's own files does not keep the next run from starting."""
+"""`python -m minimoe repro` before its stages run."""
+
+from pathlib import Path
 
 import pytest
-import yaml
+from ruamel.yaml import YAML
 
-from minimoe.repro import mend
+from minimoe import repro
+from minimoe.errors import UserError
 
-LOCK = {"schema": "2.0", "stages": {"one": {"cmd": "true", "outs": [{"path": "a", "hash": "md5", "md5": "0" * 32}]}}}
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    from dvc.repo import Repo
-
-    Repo.init(str(tmp_path), no_scm=True).close()
-    (tmp_path / "dvc.yaml").write_text("stages:\n  one:\n    cmd: true\n    outs: [a]\n")
-    (tmp_path / "dvc.lock").write_text(yaml.safe_dump(LOCK))
+def stale(tmp_path, monkeypatch):
+    """The stages that are to run, of the sample with a launcher that is not there; and the targets that DVC ran."""
+    yaml, stale, ran = YAML(), set(), []
+    values = yaml.load(ROOT / "profiles/sample.yaml")
+    values["runtime"]["launcher"] = "nowhererun --nproc-per-node=2"
+    yaml.dump(values, tmp_path / "params.yaml")
     monkeypatch.chdir(tmp_path)
-    return tmp_path
+    for name, stub in {"mend": None, "_stale": stale, "_show": None}.items():
+        monkeypatch.setattr(repro, name, lambda stub=stub: stub)
+    monkeypatch.setattr(repro, "_dvc", lambda *targets: ran.append(targets))
+    return stale, ran
 
 
-def test_whole_files_stay(folder):
-    before = (folder / "dvc.lock").read_text()
-    mend()
-    assert (folder / "dvc.lock").read_text() == before
-    assert not list(folder.rglob("*.damaged"))
+def test_a_missing_launcher_is_refused_before_any_stage_runs(stale):
+    stages, ran = stale
+    stages.add("download")  # rounds may be stale when it has run
+    with pytest.raises(UserError, match=r"^runtime\.launcher: no program 'nowhererun' here"):
+        repro.repro()
+    assert not ran
 
 
-@pytest.mark.parametrize("text", ["stages:\n  one:\n    outs: [", "schema: '2.0'\nstages:\n  one:\n", "\0\0\0"])
-def test_a_lock_file_that_is_cut_off_is_put_aside(folder, text, capsys):
-    (folder / "dvc.lock").write_text(text)
-    mend()
-    assert not (folder / "dvc.lock").exists()
-    assert (folder / "dvc.lock.damaged").read_text() == text
-    assert "dvc.lock: cut off" in capsys.readouterr().out
-
-
-def test_a_list_of_locks_that_is_cut_off_is_put_aside(folder):
-    (folder / ".dvc/tmp").mkdir(exist_ok=True)
-    (folder / ".dvc/tmp/rwlock").write_text('{"read": {"a')
-    mend()
-    assert not (folder / ".dvc/tmp/rwlock").exists()
+def test_where_only_the_report_is_left_no_launcher_is_needed(stale):
+    stages, ran = stale
+    stages.add("report")
+    repro.repro()
+    assert ran == [()]

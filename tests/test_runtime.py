@@ -34,12 +34,8 @@ def test_imports_look_for_no_garbage_and_training_does():
     gc.unfreeze()
 
 
-@pytest.mark.parametrize(("workers", "threads"), [(1, "8"), (3, "2"), (20, "1")])
-def test_finetuning_processes_share_the_cores(monkeypatch, workers, threads):
-    monkeypatch.setattr(runtime, "cores", lambda: 8)
-    assert runtime.cell_environment(workers)["OMP_NUM_THREADS"] == threads
-
-
-def test_zero_workers_means_one_per_core():
+def test_zero_workers_means_as_many_as_have_cores(monkeypatch):
     assert runtime.workers(0) == runtime.cores() >= 1
-    assert runtime.workers(3) == 3
+    monkeypatch.setattr(runtime, "cores", lambda: 8)
+    assert [runtime.workers(0, threads) for threads in (1, 3, 8, 20)] == [8, 2, 1, 1]
+    assert runtime.workers(3) == runtime.workers(3, threads=8) == 3

@@ -5,7 +5,6 @@ stale together; everything else is plain `dvc repro`, and so is a run without th
 """
 
 import importlib
-import json
 import os
 import subprocess
 import sys
@@ -14,8 +13,9 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from minimoe import grid, runtime, tracking
+from minimoe import grid, launch, runtime, tracking
 from minimoe.errors import UserError
+from minimoe.mend import mend
 from minimoe.params import load
 
 PATIENCE = 20  # seconds to wait for another run in the folder
@@ -42,25 +42,28 @@ def repro() -> None:
     costs = [f"cost@{model}" for model in models]
     stale = _stale()
     if stale - {*cells, *costs, "report"}:
+        launch.arguments(params.runtime.launcher)  # one that is missing is an error now, not when its stage starts
         _dvc("distill", "tasks", *(["teachers"] if params.teachers else []))  # what the cells depend on;
         stale = _stale()  # only then is it known which of them are stale
-    finetune([cell for cell in cells if cell in stale], params.runtime)
+    threads = max(params.tasks[task].over(params.finetune).threads for task in params.table.tasks)
+    finetune([cell for cell in cells if cell in stale], params.runtime, threads)
     grid.run([cost for cost in costs if cost in stale], 1, _import)  # alone, because they measure time
     if stale:
         _dvc()
     _show()
 
 
-def finetune(cells: list[str], settings) -> None:
+def finetune(cells: list[str], settings, threads: int = 1) -> None:
     """Bring cells of the table up to date, side by side.
 
     Args:
         cells: `finetune@model-task`.
         settings: the params' `runtime`.
+        threads: cores that a cell computes on.
     """
     longest_first = sorted(cells, key=_examples, reverse=True)  # no long one is left to the end
-    workers = runtime.workers(settings.workers)
-    grid.run(longest_first, workers, partial(prepare, runtime.cell_environment(workers), settings.tracking))
+    workers = runtime.workers(settings.workers, threads)
+    grid.run(longest_first, workers, partial(prepare, runtime.CELL_ENVIRONMENT, settings.tracking))
 
 
 def ui(port: int) -> None:
@@ -78,28 +81,6 @@ def ui(port: int) -> None:
     served += ["--allowed-hosts", "127.0.0.1:*,localhost:*,127.0.0.1,localhost"]
     os.environ["MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE"] = "false"
     os.execv(sys.executable, [sys.executable, "-m", "mlflow", "ui", *served])
-
-
-def mend() -> None:
-    """Put aside what a kill has left half-written of DVC's own files, which DVC writes in place and then refuses.
-
-    Nothing is lost with dvc.lock, because the results of all stages are in DVC's run cache.
-    """
-    from dvc.dvcfile import LOCK_FILE, Lockfile
-    from dvc.exceptions import DvcException
-    from dvc.repo import Repo, lock_repo
-
-    with Repo(_wait_for_lock=True) as repo, lock_repo(repo):  # nobody is writing them now
-        files = {
-            Path(repo.root_dir, LOCK_FILE): lambda path: Lockfile(repo, str(path)).load(),
-            Path(repo.tmp_dir, "rwlock"): lambda path: json.loads(path.read_text()) if path.exists() else None,
-        }
-        for path, read in files.items():
-            try:
-                read(path)
-            except (DvcException, ValueError):
-                path.replace(aside := path.with_name(f"{path.name}.damaged"))
-                print(f"{path.name}: cut off, as by a kill; it is {aside} now, DVC's caches make up for it", flush=True)
 
 
 def _stale() -> set[str]:

@@ -7,20 +7,18 @@ from contextlib import contextmanager
 
 from minimoe.errors import UserError
 
+# Of a finetuning process, before anything is imported: libraries start no threads. How many compute, a cell says.
+CELL_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+
 
 def cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def workers(wanted: int) -> int:
-    """Processes for `runtime.workers`; 0 means one per core."""
-    return wanted or cores()
-
-
-def cell_environment(count: int) -> dict[str, str]:
-    """What shares the cores among `count` finetuning processes; to be set before anything is imported."""
-    return {"OMP_NUM_THREADS": str(max(1, cores() // count)), "TOKENIZERS_PARALLELISM": "false"}
+def workers(wanted: int, threads: int = 1) -> int:
+    """Processes of so many threads each, for `runtime.workers`; 0 means as many as there are cores for."""
+    return wanted or max(1, cores() // threads)
 
 
 @contextmanager

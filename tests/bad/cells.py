@@ -1,32 +1,22 @@
 """Students, metrics and curves made here: bad input of finetune, cost and report."""
 
 from bad.harm import GONE, Case, cut, drop, json_of, params, write
-from bad.models import CONFIG, TOKENIZER, WEIGHTS, weights
-from bad.records import EVIL
+from bad.models import CONFIG, TOKENIZER, WEIGHTS, unusable, weights
 
 SMALL = "models/base/small"
 METRICS, COSTS, CURVE = "metrics/finetune/base/small/sst2.json", "metrics/cost/base/small.json", "curves/base.csv"
 
 CASES = {
     # a cell of the table
-    "finetune: no model": Case("finetune base/small sst2", drop(SMALL), SMALL, "run the stage that makes"),
+    **unusable("finetune, a model", "finetune base/small sst2", SMALL),
     "finetune: no weights": Case(
         "finetune base/small sst2", drop(f"{SMALL}/{WEIGHTS}"), SMALL, "run the stage that makes it"
-    ),
-    "finetune: weights cut off": Case(
-        "finetune base/small sst2", cut(f"{SMALL}/{WEIGHTS}"), SMALL, "run the stage that makes it"
-    ),
-    "finetune: a pickle for weights": Case(
-        "finetune base/small sst2", write(f"{SMALL}/{WEIGHTS}", EVIL), SMALL, "run the stage"
     ),
     "finetune: no tokenizer": Case(
         "finetune base/small sst2", drop(f"{SMALL}/{TOKENIZER}"), SMALL, "saved with its tokenizer"
     ),
     "finetune: a tokenizer cut off": Case(
         "finetune base/small sst2", cut(f"{SMALL}/{TOKENIZER}"), SMALL, "run the stage that makes it"
-    ),
-    "finetune: no config": Case(
-        "finetune base/small sst2", drop(f"{SMALL}/{CONFIG}"), SMALL, "run the stage that makes it"
     ),
     "finetune: a config that is a list": Case(
         "finetune base/small sst2", write(f"{SMALL}/{CONFIG}", "[]"), SMALL, "run the stage"

@@ -34,6 +34,17 @@ def pickled(content: object) -> Harm:
     return harm
 
 
+def unusable(what: str, stage: str, name: str) -> dict[str, Case]:
+    """What can be wrong with a model made here, in the folder `name`, for a stage that reads it."""
+    harms = {
+        "none": drop(name),
+        "without its config": drop(f"{name}/{CONFIG}"),
+        "weights cut off": cut(f"{name}/{WEIGHTS}"),
+        "a pickle for weights": write(f"{name}/{WEIGHTS}", EVIL),
+    }
+    return {f"{what}: {how}": Case(stage, harm, name, "run the stage that makes") for how, harm in harms.items()}
+
+
 CASES = {
     # the teacher given
     "no folder": Case("teacher", drop(GIVEN), GIVEN, "expected a Hugging Face model folder"),

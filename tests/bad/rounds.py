@@ -4,8 +4,7 @@ from pathlib import Path
 
 import torch
 from bad.harm import Case, Harm, cut, drop, params, write
-from bad.models import CONFIG, TOKENIZER, WEIGHTS, weights
-from bad.records import EVIL
+from bad.models import TOKENIZER, WEIGHTS, unusable, weights
 from bad.world import DENSE
 from safetensors.torch import save_file
 from transformers import GPT2Config, GPT2Model
@@ -33,16 +32,7 @@ def sparse(sparsity: int) -> Harm:
 
 CASES = {
     # a round
-    "no teacher": Case("distill base", drop(TEACHER), TEACHER, "run the stage that makes it"),
-    "a teacher without its config": Case(
-        "distill base", drop(f"{TEACHER}/{CONFIG}"), TEACHER, "run the stage that makes it"
-    ),
-    "a teacher's weights cut off": Case(
-        "distill base", cut(f"{TEACHER}/{WEIGHTS}"), TEACHER, "run the stage that makes it"
-    ),
-    "a teacher's weights replaced by a pickle": Case(
-        "distill base", write(f"{TEACHER}/{WEIGHTS}", EVIL), TEACHER, "run the stage that makes it"
-    ),
+    **unusable("distill, a teacher", "distill base", TEACHER),
     "a teacher without its tokenizer": Case(
         "distill base", drop(f"{TEACHER}/{TOKENIZER}"), TEACHER, "run the stage that makes it"
     ),

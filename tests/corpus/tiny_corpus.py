@@ -33,3 +33,10 @@ def make_tokenizer(folder, special, pair, vocabulary=()):
     backend.enable_padding(length=9)
     PreTrainedTokenizerFast(tokenizer_object=backend, **special).save_pretrained(folder)
     return folder
+
+
+def flip(path):
+    """Damage a file by one bit."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)

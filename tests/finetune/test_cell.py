@@ -32,6 +32,7 @@ SETTINGS = {
     "seeds": [1],
     "max_length": 16,
     "max_train": 0,
+    "threads": 1,
     "epochs": 4,
     "patience": 4,
     "batch": 8,

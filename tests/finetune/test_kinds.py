@@ -17,6 +17,7 @@ SETTINGS = {
     "seeds": [1],
     "max_length": 16,
     "max_train": 0,
+    "threads": 1,
     "epochs": 8,
     "patience": 8,
     "batch": 16,

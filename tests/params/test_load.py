@@ -166,27 +166,6 @@ def test_a_width_is_not_checked_where_params_do_not_tell_it(tmp_path):
     load(tmp_path / "p.yaml")
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"a: [1", "not valid YAML"),
-        (b"\xff\xfe\x00", "not valid YAML"),
-        (b"seed: 1\nseed: 2\n", "not valid YAML: .*duplicate key"),
-        (b"- 1\n", "expected sections such as 'corpus:', got list"),
-        (b"", "expected sections such as 'corpus:', got NoneType"),
-    ],
-)
-def test_not_a_params_file(tmp_path, content, message):
-    (tmp_path / "p.yaml").write_bytes(content)
-    with pytest.raises(UserError, match=message):
-        load(tmp_path / "p.yaml")
-
-
-def test_no_file(tmp_path):
-    with pytest.raises(UserError, match=r"none\.yaml: no such file; copy one of profiles/"):
-        load(tmp_path / "none.yaml")
-
-
 def test_sections_override_only_what_they_say(tmp_path):
     with (tmp_path / "p.yaml").open("w") as file:
         YAML().dump(VALUES, file)
@@ -197,9 +176,3 @@ def test_sections_override_only_what_they_say(tmp_path):
     assert params.rounds["base"].over(params.distill) == params.distill
     conll = params.tasks["conll2003"].over(params.finetune)
     assert conll == params.finetune.model_copy(update={"batch": 32})
-
-
-def test_params_cannot_be_changed():
-    params = load(SAMPLE)
-    with pytest.raises(ValueError, match="frozen"):
-        params.seed = 1

@@ -1,91 +1,14 @@
 """Change one line, and `dvc repro` reruns what depends on it and nothing else (stages stand in, the graph is real)."""
 
-import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
-
-ROOT = Path(__file__).parents[2]
-STAGES = [path.stem for path in (ROOT / "stages").glob("[a-z]*.py")]
-TASKS = ["rte", "conll2003"]
-MODELS = ["teacher", "base/minilm", "base/minimoe", "assisted/minilm-ta", "sparse/sparse"]
-DENSE = {"layers": 2, "hidden": 96}
+from pipeline.repository import DENSE, MODELS, TASKS, dvc, environment, params, python
 
 pytestmark = pytest.mark.slow
-
-
-def params() -> dict:
-    """The sample's params with a smaller table, so that a run is short."""
-    values = yaml.safe_load((ROOT / "params.yaml").read_text())
-    values["rounds"] = {
-        "base": {
-            "teacher": "models/teacher",
-            "students": {
-                "minilm": dict(DENSE),
-                "minimoe": {**DENSE, "experts": {"attention": 1, "ffn": 4}},
-                "assistant": {"layers": 3, "hidden": 96},
-            },
-        },
-        "assisted": {"teacher": "models/base/assistant", "students": {"minilm-ta": dict(DENSE)}},
-        "sparse": {"teacher": "models/sparsified/teacher", "students": {"sparse": {"sparsity": 80}}},
-    }
-    values["tasks"] = {task: {} for task in TASKS}
-    values["table"] = {"models": MODELS, "tasks": TASKS}
-    return values
-
-
-def environment() -> dict[str, str]:
-    return os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-
-
-def python(folder: Path, module: str, *arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", module, *arguments], cwd=folder, env=environment(), capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-def dvc(folder: Path, *arguments: str) -> str:
-    return python(folder, "dvc", *arguments)
-
-
-def git(folder: Path, *arguments: str) -> None:
-    identity = ["-c", "user.name=tests", "-c", "user.email=tests@example.org"]
-    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory) -> Path:
-    """A repository whose pipeline has run."""
-    folder = tmp_path_factory.mktemp("repository")
-    shutil.copy(ROOT / "dvc.yaml", folder)
-    shutil.copy(ROOT / ".dvcignore", folder)
-    shutil.copytree(ROOT / "data" / "sample", folder / "data" / "sample")
-    shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
-    (folder / "stages").mkdir()
-    shutil.copy(Path(__file__).parent / "stub.py", folder / "stages")
-    for stage in STAGES:
-        (folder / "stages" / f"{stage}.py").write_text(f"from stages.stub import main\n\nmain({stage!r})\n")
-    shutil.copy(ROOT / "stages/names.py", folder / "stages")  # the real one
-    (folder / "params.yaml").write_text(yaml.safe_dump(params()))
-    shutil.copy(ROOT / ".gitignore", folder)
-    git(folder, "init", "-q")
-    dvc(folder, "init", "-q")
-    shutil.copytree(ROOT / ".dvc" / "plots", folder / ".dvc" / "plots")
-    dvc(folder, "repro")
-    git(folder, "add", "--all")
-    git(folder, "commit", "-qm", "Baseline")
-    return folder
-
-
-@pytest.fixture
-def repository(finished, tmp_path) -> Path:
-    return Path(shutil.copytree(finished, tmp_path / "repository", symlinks=True))
 
 
 def rerun_after(repository: Path, edit) -> set[str]:

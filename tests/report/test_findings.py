@@ -83,3 +83,8 @@ def test_a_table_without_counterparts_says_only_what_it_can(tree):
     findings = find(tree.collect(models=["teacher", "base/minimoe"]))
     assert findings.comparisons == [] and len(findings.sentences) == 1
     assert find(tree.collect(models=["base/minimoe"])).sentences == []
+
+
+def test_a_task_without_a_score_is_left_out_of_the_mean():
+    found = compare(scores(a=1.0, b=float("nan"), c=3.0), scores(a=0.0, b=0.0, c=0.0), **ABOUT)
+    assert found.mean == 2.0 and found.low < 2 < found.high

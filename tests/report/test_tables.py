@@ -90,3 +90,11 @@ def test_nothing_is_left_when_writing_fails(tree, monkeypatch):
     with pytest.raises(RuntimeError):
         write_report(tree.collect(), tree.root / "reports")
     assert not [path.name for path in tree.root.iterdir() if "reports" in path.name]
+
+
+def test_what_all_tables_share_is_computed_once(every_kind, tmp_path):
+    """Once a table, a report over many models would take minutes."""
+    glue_scores.cache_clear()
+    write_report(every_kind, tmp_path / "reports")
+    assert glue_scores.cache_info().misses == 1
+    assert glue_scores.cache_info().hits > 1

@@ -11,6 +11,7 @@ from contextlib import contextmanager, nullcontext
 import torch
 from torch import Tensor
 
+from minimoe.distill import randomness
 from minimoe.distill.balance import Balance
 from minimoe.distill.family import Family
 from minimoe.distill.objectives import Taps, Totals, minilm, tinybert
@@ -49,7 +50,7 @@ class Learner:
         self._decayed = [weight for name, weight in trained.items() if not name.endswith(NO_DECAY)]
         self.optimizer = torch.optim.AdamW(trained.values(), weight_decay=0.0, fused=True)
         self.scaler = torch.amp.GradScaler(accelerator.device.type, enabled=settings.precision == "fp16")
-        self.random = _seeded_state(seed, accelerator.device)
+        self.random = randomness.seeded(seed, accelerator.device)
         self._step_losses = torch.zeros(len(self.names), device=accelerator.device)
         self.losses: list[Tensor] = []  # of every step since the last mean, over all processes
 
@@ -152,13 +153,13 @@ class Learner:
     @contextmanager
     def _own_randomness(self) -> Iterator[None]:
         """Draw from this student's random state, and leave everybody else's as it was."""
-        outside = _random_state(self.accelerator.device)
-        _set_random_state(self.random, self.accelerator.device)
+        outside = randomness.current(self.accelerator.device)
+        randomness.put_back(self.random, self.accelerator.device)
         try:
             yield
         finally:
-            self.random = _random_state(self.accelerator.device)
-            _set_random_state(outside, self.accelerator.device)
+            self.random = randomness.current(self.accelerator.device)
+            randomness.put_back(outside, self.accelerator.device)
 
 
 def share(teacher: Taps, batch: dict[str, Tensor], learners: list[Learner]) -> Taps:
@@ -180,22 +181,3 @@ def linear_schedule(step: int, steps: int, warmup: int) -> float:
     if step < warmup:
         return step / warmup
     return max(0.0, (steps - step) / max(1, steps - warmup))
-
-
-def _seeded_state(seed: int, device: torch.device) -> list[Tensor]:
-    outside = _random_state(device)
-    torch.manual_seed(seed)
-    state = _random_state(device)
-    _set_random_state(outside, device)
-    return state
-
-
-def _random_state(device: torch.device) -> list[Tensor]:
-    state = [torch.get_rng_state()]
-    return [*state, torch.cuda.get_rng_state(device)] if device.type == "cuda" else state
-
-
-def _set_random_state(state: list[Tensor], device: torch.device) -> None:
-    torch.set_rng_state(state[0])
-    if device.type == "cuda":
-        torch.cuda.set_rng_state(state[1], device)

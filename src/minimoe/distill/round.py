@@ -59,10 +59,8 @@ def distil(
     """
     # the precision is the round's: one that a launcher's config names would change the result
     accelerator = Accelerator(cpu=device == "cpu", mixed_precision="no")
-    states, dtype = settings.objective == "tinybert", PRECISIONS[settings.precision]
-    teacher = Teacher(teacher_folder, settings.teacher_layer, states=states, dtype=dtype)
+    teacher = _teacher(teacher_folder, records, settings)
     teacher.to(accelerator)
-    _check(teacher, teacher_folder, records, settings)
     checkpoints = checkpoints or NoCheckpoints()
     over = Pass(records, settings, seed, accelerator, micro_batch, log_every)
     start = Start(teacher.config, settings, seed)
@@ -72,10 +70,8 @@ def distil(
     if assistant:
         lowest = min(student.sparsity for student in students.values())
         kept = checkpoints.part(ASSISTANT)
-        best = choose(over, start, teach, below=lowest, tracker=trackers[ASSISTANT], checkpoints=kept)
-        outcomes[ASSISTANT] = best
-        start.assistant = best.learner.student.member(best.name).eval().requires_grad_(False)
-        teach = _in_precision(lambda batch: start.assistant(**batch)[0], over)
+        outcomes[ASSISTANT] = choose(over, start, teach, below=lowest, tracker=trackers[ASSISTANT], checkpoints=kept)
+        teach = _in_precision(_assistant(outcomes[ASSISTANT], start), over)
 
     learners = [_learner(start.student(shape), over, name) for name, shape in students.items()]
     if once_for_all:
@@ -85,6 +81,12 @@ def distil(
         if shape.sparsity is not None:
             outcomes[name].about["sparsity"] = shape.sparsity
     return outcomes
+
+
+def _assistant(chosen: Outcome, start: Start) -> Callable:
+    """From a batch to the taps of the assistant, of which the students are cut as well."""
+    start.assistant = chosen.learner.student.member(chosen.name).eval().requires_grad_(False)
+    return lambda batch: start.assistant(**batch)[0]
 
 
 def _learner(student, over: Pass, name: str = "") -> Learner:
@@ -102,10 +104,14 @@ def _in_precision(teacher: Callable, over: Pass) -> Callable:
     return taps
 
 
-def _check(teacher: Teacher, folder: str | Path, records: Records, settings: Distill) -> None:
+def _teacher(folder: str | Path, records: Records, settings: Distill) -> Teacher:
+    """The teacher, which must fit the records and the settings."""
+    states, dtype = settings.objective == "tinybert", PRECISIONS[settings.precision]
+    teacher = Teacher(folder, settings.teacher_layer, states=states, dtype=dtype)
     check_fits(records.manifest, positions(teacher.config), teacher.config.vocab_size, f"the teacher {folder}")
     width, heads = teacher.config.hidden_size, settings.relation_heads
     if settings.objective == "minilm" and width % heads:
         raise UserError(
             f"distill.relation_heads: expected a divisor of {width}, the width of the teacher {folder}; got {heads}"
         )
+    return teacher

@@ -15,7 +15,7 @@ from minimoe.checkpoints import Checkpoints, NoCheckpoints
 from minimoe.errors import UserError
 from minimoe.files import whole_folder
 from minimoe.finetune.data import Batches, Examples, encode, read_examples
-from minimoe.finetune.loop import Run, load_model, predict, train
+from minimoe.finetune.loop import Run, computing, load_model, predict, train
 from minimoe.finetune.metrics import majority, scores
 from minimoe.models.save import positions
 from minimoe.tasks.table import Task
@@ -34,6 +34,7 @@ def finetune(
     seeds: list[int],
     max_length: int,
     max_train: int,
+    threads: int,
     tracker,
     checkpoints: Checkpoints | None = None,
     **settings,
@@ -45,6 +46,7 @@ def finetune(
         data: the folder of the task's files in the normal form.
         learning_rates: each is tried with each of `seeds`.
         max_length: tokens of an example. max_train: only so many training examples; 0 means all.
+        threads: cores that it computes on; on a CPU they are part of the result, to the last bits.
         checkpoints: of the runs that are done; default: none are kept.
         settings: what `loop.train` takes besides.
     """
@@ -54,18 +56,21 @@ def finetune(
     sets = _encode_all(data, task, tokenizer, max_length, max_train)
     grid = [(rate, seed) for rate in learning_rates for seed in seeds]
     runs = _done(checkpoints)
-    for rate, seed in grid[len(runs) :]:
-        which = f"lr{rate:g}-seed{seed}" if len(grid) > 1 else ""
-        model = load_model(folder, task, seed)
-        watched = {"label": f"{name} {task.name} {which}".strip(), "prefix": f"{which}/" if which else ""}
-        run = train(model, task, sets, batches, learning_rate=rate, seed=seed, tracker=tracker, **watched, **settings)
-        model.load_state_dict(run.state)
-        for column, split in task.results.items():
-            run.scores[column] = scores(task.metrics, sets[split].gold, predict(model, sets[split], task, batches))
-        runs.append(run)
-        _forget_all_but_best(runs, rate)
-        if len(runs) < len(grid):
-            _save(checkpoints, runs)
+    with computing(threads):
+        for rate, seed in grid[len(runs) :]:
+            which = f"lr{rate:g}-seed{seed}" if len(grid) > 1 else ""
+            model = load_model(folder, task, seed)
+            watched = {"label": f"{name} {task.name} {which}".strip(), "prefix": f"{which}/" if which else ""}
+            run = train(
+                model, task, sets, batches, learning_rate=rate, seed=seed, tracker=tracker, **watched, **settings
+            )
+            model.load_state_dict(run.state)
+            for column, split in task.results.items():
+                run.scores[column] = scores(task.metrics, sets[split].gold, predict(model, sets[split], task, batches))
+            runs.append(run)
+            _forget_all_but_best(runs, rate)
+            if len(runs) < len(grid):
+                _save(checkpoints, runs)
     cell = summary(name, task, runs, sets)
     model.load_state_dict(next(run.state for run in runs if run.learning_rate == cell["learning_rate"] and run.state))
     with whole_folder(out) as temporary:

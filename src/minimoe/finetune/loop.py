@@ -7,6 +7,8 @@ from the run's seed alone.
 """
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -62,6 +64,17 @@ def _head(task: Task) -> dict:
         return {"num_labels": 1, "problem_type": "regression"}
     labels = {"id2label": dict(enumerate(task.labels)), "label2id": {n: i for i, n in enumerate(task.labels)}}
     return labels if task.kind == "tagging" else {**labels, "problem_type": "single_label_classification"}
+
+
+@contextmanager
+def computing(threads: int) -> Iterator[None]:
+    """Compute on so many cores, whatever the environment says: on a CPU their number decides how sums round."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @torch.inference_mode()

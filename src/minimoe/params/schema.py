@@ -7,12 +7,12 @@ from pydantic import Field, model_validator
 from minimoe.params.agree import disagreements
 from minimoe.params.base import Name, Section, Seed
 from minimoe.params.rounds import SPARSIFIED, Distill, Round
+from minimoe.params.runtime import Runtime
 from minimoe.params.sections import (
     Corpus,
     Cost,
     Finetune,
     FurtherTeacher,
-    Runtime,
     Sparsify,
     Table,
     Task,

@@ -9,7 +9,6 @@ from pydantic import AfterValidator, Field, model_validator
 
 from minimoe.params.base import (
     PART,
-    Command,
     Count,
     Entries,
     HubId,
@@ -154,6 +153,7 @@ class Finetune(Section):
     warmup: Share
     weight_decay: Share
     max_train: Count
+    threads: Annotated[int, Field(ge=1, le=1024)]
 
 
 Task = overrides_of("Task", Finetune)
@@ -172,31 +172,3 @@ class Cost(Section):
     length: Positive
     batches: Entries[Positive]
     repeats: Positive
-
-
-class Tracking(Section):
-    """Where runs are tracked."""
-
-    enabled: bool
-    uri: Annotated[str, Field(pattern=r"^(https?://[^\x00-\x20]+|[^:\x00-\x20][^:\x00-\x1f]*)$")]
-    experiment: Text
-
-
-class Runtime(Section):
-    """How the work is done. Nothing here changes a result or invalidates one."""
-
-    workers: Count
-    backend: Literal["loky", "dask", "ray"]
-    scheduler: Annotated[str, Field(pattern=r"^[^\x00-\x20\x7f]*$")]
-    device: Literal["auto", "cpu", "cuda"]
-    micro_batch: Count
-    log_every: Positive
-    checkpoint_minutes: Annotated[float, Field(ge=0)]
-    launcher: Command
-    tracking: Tracking
-
-    @model_validator(mode="after")
-    def _cluster_has_an_address(self):
-        if self.backend == "loky" or self.scheduler:
-            return self
-        raise ValueError(f"scheduler: expected the address of the {self.backend} cluster, got nothing")

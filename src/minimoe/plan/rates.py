@@ -17,7 +17,6 @@ from minimoe.params.sections import Finetune
 from minimoe.plan import constants, flops, made_text, trial
 from minimoe.plan.passes import passes
 from minimoe.plan.shapes import Shapes
-from minimoe.runtime import cores, workers
 
 MEASURED, GIVEN = "measured", "given"
 STEP_SECONDS = 0.15  # that a step of the trial should take
@@ -128,12 +127,11 @@ def _sized(settings: Distill, micro_batch: int, sequence: int, speed: float) -> 
 def _finetuning(settings: Finetune, shapes: Shapes, name: str, peak: float, device: str) -> dict[str, float]:
     """FLOP/s of a finetuning step in one of the processes side by side, and its further seconds."""
     like, length = typical(shapes, name), min(FINETUNE_LENGTH, settings.max_length)
-    threads = max(1, cores() // workers(shapes.params.runtime.workers))
 
     def step(layers: int) -> Tried:
         model = trial.shrunk(like, layers)
         did = flops.BACKWARD * flops.encoder(model, length) * settings.batch
-        return Tried(did, trial.finetuning(model, length, settings, device, threads))
+        return Tried(did, trial.finetuning(model, length, settings, device))
 
     few, more = step(1), step(MANY)
     rate = few.rate(more, peak)

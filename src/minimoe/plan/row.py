@@ -28,8 +28,12 @@ class Run:
 
     @property
     def processes(self) -> int:
-        """Processes that work side by side on texts, and on finetuning cells."""
-        return min(workers(self.params.runtime.workers), cores())
+        """Processes that work side by side on texts."""
+        return self.side_by_side(threads=1)
+
+    def side_by_side(self, threads: int) -> int:
+        """Processes of so many threads each that work at full speed."""
+        return max(1, min(workers(self.params.runtime.workers, threads), cores() // threads))
 
     def begin(self) -> float:
         """Seconds of a stage beside its work."""

@@ -1,5 +1,6 @@
 """The rows of the rounds and of the table's cells."""
 
+from minimoe.params.sections import Finetune
 from minimoe.plan import constants, flops
 from minimoe.plan.passes import Pass, passes
 from minimoe.plan.row import Row, Run, number
@@ -57,19 +58,21 @@ def finetune(run: Run, task: str) -> Row:
     length = round(min(settings.max_length, sets.tokens * constants.PADDING))
     train = min(sets.train, settings.max_train or sets.train)
     runs = len(settings.learning_rates) * len(settings.seeds)
-    took = _cells(run, configs, runs * settings.epochs, train, settings.batch, sets.scored, length)
+    took = _cells(run, configs, settings, runs * settings.epochs, train, sets.scored, length)
     weights = FLOAT * sum(map(flops.parameters, configs))
-    memory = run.processes * max(training_memory(config, settings.batch, length) for config in configs)
+    memory = max(training_memory(config, settings.batch, length) for config in configs)
+    memory *= run.side_by_side(settings.threads)
     work = f"{len(models)} cells: {runs} x {settings.epochs} x {number(train)} examples at most"
     took += weights / constants.DISK
     return Row(f"finetune@*-{task}", weights, weights, work, took, size, run.rates.basis, memory, done)
 
 
-def _cells(run: Run, configs: list, epochs: int, train: int, batch: int, scored: int, length: int) -> float:
+def _cells(run: Run, configs: list, settings: Finetune, epochs: int, train: int, scored: int, length: int) -> float:
     """Seconds to finetune models side by side, each for so many epochs in all its runs."""
     evaluated = min(10, max(1, train // 5000)) * scored  # in an epoch, as in finetune.loop
     forward = epochs * sum(flops.encoder(config, length) for config in configs)
     computed = forward * (flops.BACKWARD * train + evaluated) / run.rates.finetune
-    besides = len(configs) * (epochs * -(-train // batch) * run.rates.step + run.begin())
-    # processes share a GPU, and have cores of their own
-    return besides / run.processes + computed / (run.processes if run.device == "cpu" else 1)
+    besides = len(configs) * (epochs * -(-train // settings.batch) * run.rates.step + run.begin())
+    processes = run.side_by_side(settings.threads)
+    # they share a GPU, and have cores of their own
+    return besides / processes + computed / (processes if run.device == "cpu" else 1)

@@ -25,7 +25,7 @@ from minimoe.distill.learner import PRECISIONS, autocast
 from minimoe.distill.round import distil
 from minimoe.distill.taps import Teacher
 from minimoe.finetune.data import Batches, Examples
-from minimoe.finetune.loop import train
+from minimoe.finetune.loop import computing, train
 from minimoe.models import MiniMoEConfig, MiniMoEModel
 from minimoe.models.save import save
 from minimoe.params.rounds import Distill, Student
@@ -106,17 +106,16 @@ def distilling(work: Path, teacher: MiniMoEConfig, student: MiniMoEConfig, setti
     )
 
 
-def finetuning(model: MiniMoEConfig, length: int, settings: Finetune, device: str, threads: int) -> float:
-    """Seconds of a finetuning step on sequences of `length` tokens, on `threads` cores."""
+def finetuning(model: MiniMoEConfig, length: int, settings: Finetune, device: str) -> float:
+    """Seconds of a finetuning step on sequences of `length` tokens, on a cell's cores."""
     ids = np.random.default_rng(0).integers(5, model.vocab_size, (settings.batch * (STEPS + 1), length)).tolist()
     mask = array("i", [1] * length)
     features = [{"input_ids": array("i", row), "attention_mask": mask, "labels": 0} for row in ids]
     made = Examples(features, [0] * len(features), [])
     batches = Batches(TASKS["sst2"], SimpleNamespace(pad_token_id=0, pad_token_type_id=0))
-    before, clock = torch.get_num_threads(), Clock()
-    torch.set_num_threads(threads)
+    clock = Clock()
     chosen = settings.model_dump(include={"batch", "warmup", "weight_decay"})
-    try:
+    with computing(settings.threads):
         return clock.seconds(
             lambda: train(
                 BertForSequenceClassification(model.plain()),
@@ -134,8 +133,6 @@ def finetuning(model: MiniMoEConfig, length: int, settings: Finetune, device: st
                 tracker=clock,
             )
         )
-    finally:
-        torch.set_num_threads(before)
 
 
 def shrunk(config, layers: int, experts: int = 1) -> MiniMoEConfig:

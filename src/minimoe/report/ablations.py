@@ -78,7 +78,7 @@ def expert_sweeps(results: Results) -> list[tuple[Model, ...]]:
     mixtures = [model for model in students if model.shape.experts != (1, 1)]
     sweeps = []
     for group in _groups(mixtures, lambda m: (m.taught_by, m.shape.dense, repr(m.training))):
-        dense = [m for m in students if differences(m, group[0]) == {"experts"} and m.shape == m.shape.dense]
+        dense = [m for m in students if m.shape == m.shape.dense and differences(m, group[0]) == {"experts"}]
         sweep = {model.shape.experts: model for model in reversed([*group, *dense])}  # the first of several
         if len(sweep) >= FEWEST_COUNTS:
             sweeps.append(tuple(sweep[experts] for experts in sorted(sweep)))

@@ -20,7 +20,7 @@ from minimoe.report.models import Model, describe, is_chosen, is_teacher
 CURVE_COLUMNS = ["student", "step", "train_loss", "heldout_loss"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # each is equal to itself alone, so that what follows from it can be kept
 class Results:
     """Everything that a report says. Scores are 0-100; rows are in the order of the table."""
 
@@ -37,6 +37,11 @@ class Results:
         tasks = {column.key: column.task for column in self.columns}
         rows = self.scores.assign(task=self.scores.task.map(tasks))
         return {model: own[["task", "mean"]] for model, own in rows.groupby("model")}
+
+    @cached_property
+    def costs_by_model(self) -> dict[str, pd.Series]:
+        """The rows of `costs`."""
+        return dict(self.costs.iterrows())
 
 
 def collect(

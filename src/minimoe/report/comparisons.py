@@ -8,6 +8,7 @@ finetuning, because each task is finetuned independently; it does not hold the l
 from dataclasses import dataclass
 from functools import cache
 
+import numpy as np
 import pandas as pd
 from scipy import stats
 
@@ -68,9 +69,11 @@ def task_means(scores: pd.DataFrame) -> pd.Series:
 
 def compare(scores: pd.Series, others: pd.Series, **about: object) -> Comparison:
     """Compare two scores by task."""
-    difference = scores - others
-    mean, count = difference.mean(), len(difference)
-    half = _quantile(count - 1) * difference.sem() if count >= FEWEST_TASKS else None
+    difference = scores.to_numpy() - others.to_numpy()  # of the same tasks; ten times as fast as by their names
+    mean, count = np.nanmean(difference), len(difference)  # constant answers have no correlation
+    half = None
+    if count >= FEWEST_TASKS:
+        half = _quantile(count - 1) * (np.nanstd(difference, ddof=1) / np.isfinite(difference).sum() ** 0.5)
     return Comparison(
         mean=mean, low=None if half is None else mean - half, high=None if half is None else mean + half,
         above=int((difference > 0).sum()), tasks=count, **about,

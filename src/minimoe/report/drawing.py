@@ -74,7 +74,7 @@ def place_labels(
     points: what must stay visible. sides: 1 right, -1 left of the point, in order of preference. With `must`
     a text may move away from its point and is written even where it covers something; without, it is left out.
     """
-    figure.draw_without_rendering()  # only now does the layout give every point its place on the page
+    figure.get_layout_engine().execute(figure)  # only now does every point have its place on the page
     scale = 72 / figure.dpi
     frame = axes.get_window_extent()
     taken = [_around(*(axes.transData.transform(point) * scale)) for point in points]

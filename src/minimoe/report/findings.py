@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from minimoe.report.ablations import Section, sections
 from minimoe.report.collect import Results
 from minimoe.report.comparisons import Comparison
 from minimoe.report.models import is_teacher
@@ -19,10 +20,11 @@ MAX_SENTENCES = 4  # pairs of one kind that get a sentence each; more are summed
 
 @dataclass(frozen=True)
 class Findings:
-    """Sentences for the reader, and the comparisons behind them."""
+    """Sentences for the reader, the comparisons behind them, and the small tables."""
 
     sentences: list[str]
     comparisons: list[Comparison]
+    sections: list[Section]
 
 
 def find(results: Results) -> Findings:
@@ -39,7 +41,7 @@ def find(results: Results) -> Findings:
             "Intervals: over tasks. Every model was distilled once, so the luck of one distillation is not "
             "in them; a difference of held-out loss has no interval at all."
         )
-    return Findings(told, comparisons)
+    return Findings(told, comparisons, sections(results, comparisons))
 
 
 def _teacher(results: Results, name: str) -> str:

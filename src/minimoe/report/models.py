@@ -33,7 +33,7 @@ class Shape:
     sparsity: int | None = None
     experts: tuple[int, int] = (1, 1)  # of self-attention, of the feed-forward network
 
-    @property
+    @cached_property
     def dense(self) -> "Shape":
         """The same with one expert in each place."""
         return replace(self, experts=(1, 1))
@@ -113,7 +113,8 @@ def differences(first: Model, second: Model) -> set[str]:
     shared = first.training.keys() & second.training.keys()
     if first.settings.objective != second.settings.objective:
         shared |= MINILM | TINYBERT  # under another objective the student would have trained with these
-    found |= {key for key in shared if getattr(first.settings, key) != getattr(second.settings, key)}
+    one, other = vars(first.settings), vars(second.settings)
+    found |= {key for key in shared if one[key] != other[key]}
     return found - {"teacher_layer"} if "taught_by" in found else found
 
 

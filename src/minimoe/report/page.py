@@ -8,7 +8,7 @@ import jinja2
 from markupsafe import Markup
 
 from minimoe.report import figures
-from minimoe.report.ablations import PARTS, Ablation, sections
+from minimoe.report.ablations import PARTS, Ablation
 from minimoe.report.cells import column_groups, cost_cells, cost_groups, majority_cells, metric_names, score_cells
 from minimoe.report.collect import Results
 from minimoe.report.columns import SCORE
@@ -48,7 +48,7 @@ def page(results: Results, findings: Findings) -> str:
         cost_groups=cost_groups(results),
         costs=cost_cells(results),
         compute=_compute_figures(results, findings),
-        ablations=sections(results, findings.comparisons),
+        ablations=findings.sections,
         sweep=_sweep_figures(results),
         curves=_curve_figures(results),
         differences=_differences(results, findings),

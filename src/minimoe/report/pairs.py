@@ -7,6 +7,7 @@ go with a pair only where they measure the same: one teacher and one objective.
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
+from operator import itemgetter
 
 import pandas as pd
 
@@ -17,6 +18,7 @@ from minimoe.report.models import FURTHER, TEACHER, Model, differences
 PUBLISHED = {"relation_dropout", "log_epsilon", "balance_padding"}  # the published loss differs from ours in these
 EXPERTS = "experts or dense"
 CURSE = ("another teacher, dense student", "another teacher, student with experts")
+MOST = len(PUBLISHED)  # things that two students of a question differ in
 NOT_SETTINGS = {"taught_by", "once_for_all", "size", "experts"}
 
 
@@ -73,20 +75,26 @@ def pairs(results: Results) -> list[Comparison]:
     """Every pair that answers one of `QUESTIONS`, then every pair that differs in one setting."""
     students = [model for model in results.models.values() if model.steps]
     scores = {model.name: _scores(results, model.name) for model in students}
-    found = {(a.name, b.name): differences(a, b) for a, b in combinations(students, 2)}
-    found |= {(b, a): differing for (a, b), differing in found.items()}
+    close = [(students[one], students[other], one > other, found) for one, other, found in _close(students)]
     chosen = [
         _pair(results, scores, question.name, question.subject, first, second)
-        for question in QUESTIONS for first in students for second in students
-        if first is not second and question.fits(first, second, found[first.name, second.name])
+        for question in QUESTIONS for first, second, _, found in close if question.fits(first, second, found)
     ]  # fmt: skip
-    for place, first in enumerate(students):
-        for second in students[:place]:
-            setting = found[first.name, second.name]
-            if len(setting) == 1 and not setting & NOT_SETTINGS:
-                name = _setting(first, second, *setting)
-                chosen.append(_pair(results, scores, name, name[0].upper() + name[1:], first, second))
+    for first, second, later, found in close:
+        if later and len(found) == 1 and not found & NOT_SETTINGS:
+            name = _setting(first, second, *found)
+            chosen.append(_pair(results, scores, name, name[0].upper() + name[1:], first, second))
     return chosen
+
+
+def _close(students: list[Model]) -> list[tuple[int, int, set[str]]]:
+    """The pairs, either way round, that differ in no more than a question is about; by their places, and in what."""
+    found = [
+        (one, other, differing)
+        for (one, first), (other, second) in combinations(enumerate(students), 2)
+        if len(differing := differences(first, second)) <= MOST
+    ]
+    return sorted([*found, *((other, one, differing) for one, other, differing in found)], key=itemgetter(0, 1))
 
 
 def controls(results: Results) -> list[Comparison]:
@@ -111,7 +119,7 @@ def _setting(first: Model, second: Model, key: str) -> str:
 def _pair(
     results: Results, scores: dict[str, pd.Series], question: str, subject: str, first: Model, second: Model
 ) -> Comparison:
-    costs = results.costs.loc[first.name] / results.costs.loc[second.name]
+    costs = results.costs_by_model[first.name] / results.costs_by_model[second.name]
     same = first.yardstick == second.yardstick
     return compare(
         scores[first.name],

@@ -1,11 +1,14 @@
 """The scores that a model is judged by, and how numbers are written."""
 
+from functools import lru_cache
+
 import pandas as pd
 
 from minimoe.report.collect import Results
 from minimoe.report.columns import CONLL, GLUE
 
 
+@lru_cache(maxsize=1)  # every small table asks for it, and for the headlines
 def glue_scores(results: Results) -> pd.DataFrame:
     """GLUE score of each model (index): `mean` of the eight and its `std`; empty unless all eight are there.
 
@@ -41,6 +44,7 @@ def headline(results: Results) -> tuple[str, pd.DataFrame]:
     return label, pd.DataFrame({"mean": mean, "std": float("nan")})
 
 
+@lru_cache(maxsize=1)
 def headlines(results: Results) -> list[tuple[str, pd.DataFrame]]:
     """The headline, and CoNLL's test score where the headline is not that score alone."""
     found = [headline(results)]

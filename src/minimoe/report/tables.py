@@ -3,7 +3,7 @@
 import pandas as pd
 from tabulate import tabulate
 
-from minimoe.report.ablations import Section, sections
+from minimoe.report.ablations import Section
 from minimoe.report.collect import Results
 from minimoe.report.findings import Findings
 from minimoe.report.published import CLAIM, LINK, PAPER, PUBLISHED
@@ -75,7 +75,7 @@ def markdown(results: Results, findings: Findings) -> str:
         "unless all eight are there; "
         "± is the standard deviation over seeds.",
         _table(scores, headers, "github"),
-        *(_section(section) for section in sections(results, findings.comparisons)),
+        *(_section(section) for section in findings.sections),
         "## Cost",
         "Held-out loss: on records kept out of training; compare it among students of one teacher and one objective "
         "only. Multiply-adds: linear layers of the encoder, one sequence.",
@@ -93,7 +93,7 @@ def terminal(results: Results, findings: Findings) -> str:
     costs = cost_headers(results)
     costs[1:5] = ["held-out", "mult-adds", "params", "active"]
     parts = [_table(score_rows(results), headers), _table(cost_rows(results), costs)]
-    for section in sections(results, findings.comparisons):
+    for section in findings.sections:
         for table in section.tables:
             headers = [header.replace(", ", "\n") for header in table.headers]
             parts.append(f"{section.title}: {table.name}\n\n{_table(table.rows, headers)}")

@@ -1,35 +1,11 @@
 """MLflow trouble when a run begins: the work begins all the same."""
 
-from types import SimpleNamespace
-
 import pytest
+from tracking.runs import run, runs
 
-from minimoe import tracking
-from minimoe.tracking import backlog, store, trackers
+from minimoe.tracking import backlog, store
 
-URI = "work/mlflow.db"
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    """A folder of its own, and no waiting between two attempts."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(trackers, "RETRY_SECONDS", 0.0)
-    monkeypatch.setattr(trackers.MlflowTracker, "retry_at", 0.0)
-    return tmp_path
-
-
-def run(memory=None):
-    settings = SimpleNamespace(enabled=True, uri=URI, experiment="tests")
-    return tracking.run(settings, "base/minilm", {"stage": "distill"}, {"layers": 2}, memory)
-
-
-def runs():
-    client, experiment = tracking.connect(SimpleNamespace(uri=URI, experiment="tests"))
-    return [
-        (one.info.status, [(m.step, m.value) for m in client.get_metric_history(one.info.run_id, "loss")])
-        for one in client.search_runs([experiment])
-    ]
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 def refuse(*_args, **_kwargs):

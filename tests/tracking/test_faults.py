@@ -5,33 +5,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from tracking.runs import URI, run, runs
 
 from minimoe import tracking
 from minimoe.tracking import backlog, store, trackers
 
-URI = "work/mlflow.db"
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    """A folder of its own, and no waiting between two attempts."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(trackers, "RETRY_SECONDS", 0.0)
-    monkeypatch.setattr(trackers.MlflowTracker, "retry_at", 0.0)
-    return tmp_path
-
-
-def run(uri=URI, memory=None):
-    settings = SimpleNamespace(enabled=True, uri=uri, experiment="tests")
-    return tracking.run(settings, "base/minilm", {"stage": "distill"}, {"layers": 2}, memory)
-
-
-def runs(uri=URI):
-    client, experiment = tracking.connect(SimpleNamespace(uri=uri, experiment="tests"))
-    return sorted(
-        (one.info.status, sorted((m.step, m.value) for m in client.get_metric_history(one.info.run_id, "loss")))
-        for one in client.search_runs([experiment])
-    )
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 def break_(monkeypatch, *names):

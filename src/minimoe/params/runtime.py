@@ -1,0 +1,35 @@
+"""The section `runtime` of params.yaml: how the work is done, which changes no result."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from minimoe.params.base import Command, Count, Positive, Section, Text
+
+
+class Tracking(Section):
+    """Where runs are tracked."""
+
+    enabled: bool
+    uri: Annotated[str, Field(pattern=r"^(https?://[^\x00-\x20]+|[^:\x00-\x20][^:\x00-\x1f]*)$")]
+    experiment: Text
+
+
+class Runtime(Section):
+    """How the work is done. Nothing here changes a result or invalidates one."""
+
+    workers: Count
+    backend: Literal["loky", "dask", "ray"]
+    scheduler: Annotated[str, Field(pattern=r"^[^\x00-\x20\x7f]*$")]
+    device: Literal["auto", "cpu", "cuda"]
+    micro_batch: Count
+    log_every: Positive
+    checkpoint_minutes: Annotated[float, Field(ge=0)]
+    launcher: Command
+    tracking: Tracking
+
+    @model_validator(mode="after")
+    def _cluster_has_an_address(self):
+        if self.backend == "loky" or self.scheduler:
+            return self
+        raise ValueError(f"scheduler: expected the address of the {self.backend} cluster, got nothing")
