@@ -7,7 +7,8 @@ import numpy as np
 
 from benchmarks.load.watch import disk, watch
 from minimoe.corpus.build import write_shards
-from minimoe.corpus.records import INDEX, MANIFEST, VERSION, Records, signed
+from minimoe.corpus.manifest import MANIFEST, VERSION, signed
+from minimoe.corpus.records import INDEX, Records
 from minimoe.corpus.tfrecord import IDS_AT, frame
 from minimoe.files import write_json
 from minimoe.journal import growing
@@ -15,6 +16,7 @@ from minimoe.journal import growing
 RECORDS = 5_000_000
 PART = 50_000  # records written at once
 LONGEST = 48  # tokens
+VOCABULARY = 20_000
 
 
 def run(folder: Path, records: int = RECORDS) -> dict:
@@ -39,7 +41,7 @@ def write(folder: Path, records: int) -> None:
         shards = write_shards(journal, lambda done: _parts(records), 1 << 20)
         for file in journal.folder.iterdir():
             file.rename(folder / file.name)
-    about = {"max_length": LONGEST, "pad_id": 0, "segments": True, "dtype": "<u2"}
+    about = {"max_length": LONGEST, "vocabulary": VOCABULARY, "pad_id": 0, "segments": True, "dtype": "<u2"}
     write_json(folder / MANIFEST, signed({"version": VERSION, "count": records, "shards": shards} | about))
 
 
@@ -47,7 +49,7 @@ def _parts(records: int) -> Iterator[tuple[bytes, np.ndarray]]:
     rng = np.random.default_rng(0)
     for _ in range(0, records, PART):
         lengths = rng.integers(8, LONGEST + 1, PART)
-        ids = rng.integers(5, 20_000, lengths.sum(), "<u2").tobytes()
+        ids = rng.integers(5, VOCABULARY, lengths.sum(), "<u2").tobytes()
         ends = 2 * np.cumsum(lengths)
         frames = [frame(ids[end - 2 * length : end], 4) for end, length in zip(ends, lengths, strict=True)]
         starts = np.cumsum([IDS_AT, *map(len, frames[:-1])])
