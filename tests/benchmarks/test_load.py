@@ -1,7 +1,6 @@
 """`make load` at a small size: what it writes is read by what it measures."""
 
 from benchmarks.load import corpus, rounds
-
 from minimoe.corpus.records import Records
 
 
