@@ -54,7 +54,8 @@ def _pipeline(folder: Path) -> None:
     params["table"] = {"models": list(MODELS), "tasks": list(TASKS)}
     yaml.dump(params, folder / "params.yaml")
     _seconds(folder, "-m", "dvc", "init", "--quiet", "--no-scm")
-    _seconds(folder, "-m", "stages.tasks")
+    for stage in ("names", "tasks"):
+        _seconds(folder, "-m", f"stages.{stage}")
     connect = "from minimoe import params, tracking; tracking.connect(params.load().runtime.tracking)"
     _seconds(folder, "-c", connect)
     texts = folder / "texts" / "all.txt"
