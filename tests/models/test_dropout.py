@@ -19,11 +19,21 @@ def test_share_of_zeros_and_scale_of_the_rest(p):
     assert out.mean().item() == pytest.approx(x.mean().item(), rel=0.005)
 
 
-def test_gradient_goes_where_values_went():
-    x = torch.randn(7, 9, requires_grad=True)
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32, torch.float64])
+def test_gradient_goes_where_values_went(dtype):
+    x = torch.randn(7, 9, dtype=dtype, requires_grad=True)
     out = drop(x, 0.3)
     out.sum().backward()
+    assert 0 < (out == 0).sum() < out.numel()
     torch.testing.assert_close(x.grad * x, out)
+
+
+def test_rows_that_do_not_lie_together_are_dropped_alike():
+    x = torch.randn(6, 8)
+    torch.manual_seed(1)
+    together = drop(x, 0.5)
+    torch.manual_seed(1)
+    assert torch.equal(drop(x.t().contiguous().t(), 0.5), together)
 
 
 def test_draws_are_of_the_seed():
