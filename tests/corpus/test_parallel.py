@@ -1,7 +1,10 @@
 import operator
 import os
 import signal
+import subprocess
+import sys
 
+import psutil
 import pytest
 
 from minimoe.corpus import parallel
@@ -56,3 +59,20 @@ def test_a_killed_worker_is_told(tmp_path):
     with pytest.raises(UserError, match=r"runtime\.workers: a worker process was killed"):
         list(in_order(be_killed, range(20), 2))
     assert list(in_order(be_killed, range(5), 2)) == list(range(5))
+
+
+STAGE = """
+from minimoe.corpus.parallel import in_order
+for result in in_order(abs, iter([-1] * 1000), 2):
+    print(result, flush=True)
+    input()
+"""
+
+
+def test_workers_end_when_their_stage_is_killed():
+    with subprocess.Popen([sys.executable, "-c", STAGE], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as stage:
+        assert stage.stdout.readline() == b"1\n"  # the workers have no more to do until somebody takes it
+        workers = psutil.Process(stage.pid).children(recursive=True)
+        assert len(workers) >= 2
+        stage.kill()
+    assert not psutil.wait_procs(workers, timeout=20)[1]

@@ -10,12 +10,14 @@ all results of the last are taken. A round is long enough that workers idle at i
 
 import os
 import socket
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from threading import Thread
 
 from joblib import Parallel, delayed, effective_n_jobs, parallel_config
 from joblib.externals.loky.process_executor import TerminatedWorkerError
@@ -24,6 +26,7 @@ from joblib.parallel import get_active_backend
 from minimoe.errors import UserError
 
 ROUND = 16  # items a worker
+LOOK_SECONDS = 0.5  # between two looks at who is alive
 WAIT_SECONDS = 30  # for a cluster's scheduler and its first worker
 _ELSEWHERE = ContextVar("whether a cluster does the work", default=False)
 
@@ -33,14 +36,14 @@ def in_order(function: Callable, items: Iterable, workers: int) -> Iterator:
 
     Raises `UserError` when one of them is killed, as the system does where memory runs out.
     """
-    items = iter(items)
+    items, options = iter(items), {"initializer": _end_with, "initargs": (os.getpid(),)}
     if _ELSEWHERE.get():
-        function, workers = partial(_there, Path.cwd(), function), -1  # all that it has
+        function, workers, options = partial(_there, Path.cwd(), function), -1, {}  # all that it has
     # Ray's backend of joblib cannot do the one
     kind = "generator" if get_active_backend()[0].supports_return_generator else "list"
     try:
         # items are large: joblib would join those that take less than a fifth of a second, and leave workers idle
-        with Parallel(n_jobs=workers, return_as=kind, batch_size=1) as parallel:
+        with Parallel(n_jobs=workers, return_as=kind, batch_size=1, **options) as parallel:
             while some := list(islice(items, ROUND * effective_n_jobs(workers))):
                 yield from parallel(delayed(function)(item) for item in some)
     except TerminatedWorkerError:
@@ -115,6 +118,17 @@ def _missing(backend: str) -> UserError:
 def _unreachable(kind: str, scheduler: str, error: Exception) -> UserError:
     reason = " ".join(str(error).split())
     return UserError(f"runtime.scheduler: no {kind} cluster with a worker at {scheduler!r}: {reason}")
+
+
+def _end_with(stage: int) -> None:
+    """End this worker when the stage that it works for was killed; it would wait minutes for its next item."""
+
+    def watch() -> None:
+        while os.getppid() == stage:
+            time.sleep(LOOK_SECONDS)
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
 
 
 def _there(folder: Path, function: Callable, item: object) -> object:
