@@ -95,13 +95,16 @@ def copy(reference: Path, folder: Path, undone: list[str]) -> Path:
 
 
 def undo(folder: Path, names: list[str]) -> None:
-    """Delete what the stages have made, and what DVC knows of it."""
-    shutil.rmtree(folder / ".dvc/cache/runs", ignore_errors=True)
+    """Delete what the stages have made, and what DVC knows of it; of other stages it goes on knowing everything."""
     lock = yaml.safe_load((folder / "dvc.lock").read_text())
-    for name in set(names) & lock["stages"].keys():
-        for out in lock["stages"].pop(name)["outs"]:
-            path = folder / out["path"]
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    undone = [lock["stages"].pop(name) for name in set(names) & lock["stages"].keys()]
+    for out in (out for stage in undone for out in stage["outs"]):
+        path = folder / out["path"]
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    commands = {stage["cmd"] for stage in undone}
+    for entry in folder.glob(".dvc/cache/runs/*/*/*"):
+        if (yaml.safe_load(entry.read_text()) or {}).get("cmd") in commands:
+            shutil.rmtree(entry.parent)
     (folder / "dvc.lock").write_text(yaml.safe_dump(lock, sort_keys=False))
 
 

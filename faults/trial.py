@@ -105,7 +105,7 @@ class Reference:
             row.remarks.append(f"{folder.name}: other outputs: {', '.join(differ[:4])}, {len(differ)} in all")
         if wrong:
             row.remarks.append(f"{folder.name}: {wrong}")
-        if not wrong and not differ:
+        if not wrong and not row.remarks:
             shutil.rmtree(folder, ignore_errors=True)  # a mount's contents
             shutil.rmtree(f"{folder}.dvc", ignore_errors=True)
         row.survived += not wrong and row.survived < row.injected  # a chain's last run may have been one without

@@ -82,13 +82,14 @@ FAILING = {
     "waits after an error": "print('Traceback (most recent call last):\\nOSError: full', file=sys.stderr, flush=True)\n"
     "time.sleep(600)",
     "waits after a process was killed": "os.fork() or os._exit(9)\ntime.sleep(600)",
+    "waits after one was killed at its last page": "os.fork() or os.kill(os.getpid(), 9)\ntime.sleep(600)",
 }
 
 
 @pytest.mark.parametrize("case", FAILING)
 def test_a_failing_wikiextractor_is_noticed(run, tmp_path, monkeypatch, case):
     script = tmp_path / "dump.py"
-    read = "pages = open(sys.argv[1])\n" + ("" if "killed" in case else "pages.read()\n")
+    read = "pages = open(sys.argv[1])\n" + ("" if case.endswith("process was killed") else "pages.read()\n")
     script.write_text(f"#!{sys.executable}\nimport os, sys, time\n{read}{FAILING[case]}\n")
     script.chmod(0o755)
     monkeypatch.setattr(module, "_command", lambda: str(script))

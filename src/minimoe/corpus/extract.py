@@ -164,11 +164,19 @@ def _crashed(process: subprocess.Popen, feeds: list[Feed], log: BinaryIO) -> boo
         time.sleep(0.5)  # until all of the message is there
         return True
     try:
-        children = psutil.Process(process.pid).children()
-        ended = any(child.status() == psutil.STATUS_ZOMBIE for child in children)
+        ended = [child for child in psutil.Process(process.pid).children() if child.status() == psutil.STATUS_ZOMBIE]
     except psutil.NoSuchProcess:
         return False
-    return ended and any(feed.is_alive() for feed in feeds)  # none ends while there are pages left
+    # none ends while there are pages left
+    return any(map(_failed, ended)) or (bool(ended) and any(feed.is_alive() for feed in feeds))
+
+
+def _failed(ended: psutil.Process) -> bool:
+    """Whether a process ended by a signal or an error, where the system tells that before its parent has asked."""
+    try:
+        return Path(f"/proc/{ended.pid}/stat").read_text().split()[-1] != "0"
+    except OSError:
+        return False
 
 
 def _messages(log: BinaryIO) -> str:
