@@ -102,9 +102,9 @@ def undo(folder: Path, names: list[str]) -> None:
         path = folder / out["path"]
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     commands = {stage["cmd"] for stage in undone}
-    for entry in folder.glob(".dvc/cache/runs/*/*/*"):
-        if (yaml.safe_load(entry.read_text()) or {}).get("cmd") in commands:
-            shutil.rmtree(entry.parent)
+    for runs in sorted(folder.glob(".dvc/cache/runs/*/*")):  # a folder has the runs of one stage
+        if any((yaml.safe_load(run.read_text()) or {}).get("cmd") in commands for run in runs.iterdir()):
+            shutil.rmtree(runs)
     (folder / "dvc.lock").write_text(yaml.safe_dump(lock, sort_keys=False))
 
 

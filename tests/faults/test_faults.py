@@ -19,12 +19,15 @@ def test_the_tiny_pipeline_has_every_stage():
 def test_a_copy_knows_nothing_of_what_is_undone(tmp_path):
     reference = tmp_path / "reference"
     (reference / "models/a").mkdir(parents=True)
-    (reference / ".dvc/cache/runs").mkdir(parents=True)
-    stages = {"one": {"outs": [{"path": "models/a"}]}, "two": {"outs": []}}
+    stages = {"one": {"cmd": "make one", "outs": [{"path": "models/a"}]}, "two": {"cmd": "make two", "outs": []}}
+    for name, stage in stages.items():
+        (reference / f".dvc/cache/runs/{name[:2]}/{name}").mkdir(parents=True)
+        (reference / f".dvc/cache/runs/{name[:2]}/{name}/run").write_text(yaml.safe_dump(stage))
     (reference / "dvc.lock").write_text(yaml.safe_dump({"stages": stages}))
     copy = pipeline.copy(reference, tmp_path / "copy", ["one"])
     assert pipeline.stages(copy) == ["two"]
-    assert not (copy / "models/a").exists() and not (copy / ".dvc/cache/runs").exists()
+    assert not (copy / "models/a").exists()
+    assert [path.parent.name for path in copy.glob(".dvc/cache/runs/*/*/run")] == ["two"]
     (copy / "dvc.lock").write_text("stages:\n  one: {")
     assert pipeline.stages(copy) == []
 
