@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-SHARE = 16  # empty places are at most 1/SHARE of the tokens
-SMALLEST = 16
+SHARE = 16  # empty places are at most 1/SHARE of the tokens, where these are many;
+SMALLEST = 16  # the smallest step, where they are few
 
 
 @dataclass
