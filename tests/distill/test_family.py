@@ -1,12 +1,12 @@
 import goldens
 import pytest
 import torch
-from tiny_rounds import DENSE, run
-from transformers import BertModel
+from tiny_rounds import DENSE, run, settings
+from transformers import BertConfig, BertModel
 
 from minimoe.distill.family import Family
 from minimoe.distill.objectives import QKV, minilm
-from minimoe.distill.start import _with_idle_layers
+from minimoe.distill.start import Start, _with_idle_layers
 from minimoe.distill.taps import Tap
 from minimoe.models import MiniMoEConfig
 from minimoe.models.save import standard_form
@@ -17,7 +17,7 @@ NAME = "ofabert_minilm"
 SHAPES = OnceForAll(layers=[1, 2], hidden=[24, 12], heads=4)
 
 
-def golden_family(dtype: torch.dtype) -> Family:
+def golden_family(dtype: torch.dtype, *, together: bool = False) -> Family:
     """The published once-for-all student: layers that a member leaves out keep their LayerNorms."""
     weights = goldens.tensors(NAME, "weights", dtype)
     values = {k: goldens.config(NAME)[k] for k in ("vocab_size", "max_position_embeddings")}
@@ -30,22 +30,23 @@ def golden_family(dtype: torch.dtype) -> Family:
             )  # fmt: skip
             members[f"{layers},{hidden}"] = _with_idle_layers(shape, 3)
     encoder = goldens.encoder(NAME, dtype)
-    family = Family(encoder, members, seed=0).to(dtype).eval()
+    widths = [tuple(f"{layers},{hidden}" for layers in (1, 2, 3)) for hidden in (16, 24, 32, 48)]
+    family = Family(encoder, members, 0, widths if together else None).to(dtype).eval()
     family.whole.projection.load_state_dict(
         {k.removeprefix("self."): v for k, v in weights.items() if k.startswith("self.")}
     )
     return family
 
 
+@pytest.mark.parametrize("together", [False, True])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_members_equal_the_published(dtype):
-    family, inputs = golden_family(dtype), goldens.tensors(NAME, "inputs")
+def test_members_equal_the_published(dtype, together):
+    family, inputs = golden_family(dtype, together=together), goldens.tensors(NAME, "inputs")
     taught = Tap(goldens.teacher("bert_minilm_r12_student", dtype), "last")(**inputs)
     losses = goldens.tensors(NAME, "losses" if dtype == torch.float32 else "losses_f64")
     published = goldens.tensors(NAME, "outputs")
     mean = 0.0
-    for name in family.configs:
-        taps, _ = family(name, **inputs)
+    for name, (taps, _) in _all(family, inputs).items():
         loss = minilm(taps, taught, inputs["attention_mask"], 12, log_epsilon=1e-7)
         assert goldens.error(loss, losses[f"{name}/loss"]) < goldens.tolerance(dtype), name
         mean = mean + loss / len(family.configs)
@@ -70,9 +71,43 @@ def test_a_member_computes_what_it_is_once_cut_out():
     family = golden_family(torch.float32)
     inputs = goldens.tensors(NAME, "inputs")
     for name in ("1,16", "2,48", "3,24"):
-        alone, shared = family.member(name)(**inputs)[0], family(name, **inputs)[0]
+        alone, shared = family.member(name)(**inputs)[0], family((name,), **inputs)[name][0]
         for kind in QKV:
             torch.testing.assert_close(getattr(alone, kind), getattr(shared, kind), rtol=1e-4, atol=1e-6)
+
+
+def _all(family: Family, inputs: dict) -> dict:
+    """What every member returns."""
+    return {name: found for names in family.together for name, found in family(names, **inputs).items()}
+
+
+@pytest.mark.parametrize("idle_norms", [False, True])
+def test_members_of_a_width_run_as_one(teacher, idle_norms):
+    shapes = OnceForAll(layers=[1, 2, 3], hidden=[24, 12], heads=4, idle_norms=idle_norms)
+    alone = shapes.model_copy(update={"own_dropout": True})
+    as_one, apart = (run(teacher, {}, once_for_all=s, dropout=0.0, learning_rate=0.01) for s in (shapes, alone))
+    assert list(as_one) == list(apart) == list(shapes.students)
+    for name, outcome in as_one.items():
+        ours, theirs = ([point["heldout_loss"] for point in of.curve] for of in (outcome, apart[name]))
+        assert ours == pytest.approx(theirs, rel=1e-4), name
+        weights = apart[name].encoder.state_dict()
+        for key, weight in outcome.encoder.state_dict().items():
+            torch.testing.assert_close(weight, weights[key], rtol=1e-3, atol=1e-5)
+
+
+def test_layers_that_members_share_run_once(teacher):
+    shapes = OnceForAll(layers=[1, 2, 3], hidden=[24, 12], heads=4)
+    counts = {}
+    for own_dropout in (False, True):
+        start = Start(BertConfig.from_pretrained(teacher), settings(), 0)
+        family = start.once_for_all(shapes.model_copy(update={"own_dropout": own_dropout}))
+        ran = []
+        for skeleton in family._runs[0].values():
+            for layer in skeleton.encoder.encoder.layer:
+                layer.register_forward_hook(lambda *_: ran.append(1))  # noqa: B023 (read within this turn)
+        _all(family, {"input_ids": torch.ones(2, 5, dtype=torch.long)})
+        counts[own_dropout] = len(ran)
+    assert counts == {False: 2 * 3, True: 2 * (1 + 2 + 3)}
 
 
 def test_a_round_makes_plain_students_of_every_shape(teacher):

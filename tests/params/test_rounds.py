@@ -72,6 +72,10 @@ def test_once_for_all_needs_whole_heads(hidden, heads, message):
         OnceForAll(layers=[1], hidden=hidden, heads=heads)
 
 
+def test_students_of_one_width_are_named_from_the_shallowest():
+    assert OnceForAll(layers=[3, 1], hidden=[24, 12]).widths == [("1L-12H", "3L-12H"), ("1L-24H", "3L-24H")]
+
+
 @pytest.mark.parametrize(("name", "count"), [("relation_weights", 3), ("tinybert_weights", 2)])
 def test_some_weight_is_above_nothing(name, count):
     values = {"teacher": TEACHER, "students": {"s": DENSE}}

@@ -87,6 +87,19 @@ def test_an_assistant_is_chosen_among_sparsities_below_the_students():
     assert first.parameters() > second.parameters()
 
 
+def test_students_of_one_width_share_the_work_of_their_layers():
+    family = {"layers": [1, 2], "hidden": [72, 48]}
+    work = {}
+    for own in (False, True):
+        made = shapes(profile(**{"rounds__once-for-all__once_for_all": family | {"own_dropout": own}}))
+        (only,) = passes(made, "once-for-all")
+        work[own] = only.flops(128, made.settings("once-for-all"))[1]
+    names = ["1L-48H", "1L-72H", "2L-48H", "2L-72H"]
+    shared, alone = (dict(zip(names, work[own], strict=True)) for own in (False, True))
+    assert {name for name in names if shared[name] < alone[name]} == {"1L-48H", "1L-72H"}
+    assert shared["2L-72H"] == alone["2L-72H"]
+
+
 def test_a_layer_that_the_teacher_lacks_is_an_error():
     # a teacher from the hub, of which params say no layers
     made = shapes(profile("paper_base", rounds__base__teacher_layer=21))

@@ -78,7 +78,7 @@ def measure(
         taps = share(teacher(batch), batch, learners)
         for learner in learners:
             learner.student.eval()
-            for name in learner.names:
-                own, routed = learner.run(name, batch)
-                sums[name].add(learner.loss(own, taps, mask, everything, exact=True), routed, mask)
+            for names in learner.together:
+                for name, (own, routed) in learner.run(names, batch).items():
+                    sums[name].add(learner.loss(own, taps, mask, everything, exact=True), routed, mask)
     return {name: sum_.over(accelerator, everything.tokens) for name, sum_ in sums.items()}

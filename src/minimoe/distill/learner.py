@@ -46,6 +46,7 @@ class Learner:
         self.model = together(student, accelerator)
         self.balance = Balance(settings, accelerator)
         self.names = list(student.configs) if isinstance(student, Family) else [name]
+        self.together = student.together if isinstance(student, Family) else [(name,)]  # names that run as one
         trained = {name: weight for name, weight in student.named_parameters() if weight.requires_grad}
         self._decayed = [weight for name, weight in trained.items() if not name.endswith(NO_DECAY)]
         self.optimizer = torch.optim.AdamW(trained.values(), weight_decay=0.0, fused=True)
@@ -61,7 +62,8 @@ class Learner:
         self.student.train()
         before = self.random
         with torch.no_grad(), self._own_randomness():
-            routed = ((self.run(self.names[0], batch)[1], batch["attention_mask"].bool()) for batch in batches)
+            (name,) = self.names
+            routed = ((self.run((name,), batch)[name][1], batch["attention_mask"].bool()) for batch in batches)
             self.balance.count(routed)
         self.random = before
 
@@ -76,22 +78,25 @@ class Learner:
         """
         mask = batch["attention_mask"].bool()
         self.model.train()
-        for number, name in enumerate(self.names):
-            shares = last and number == len(self.names) - 1  # processes share their gradients once a step
+        for names in self.together:
+            shares = last and names == self.together[-1]  # processes share their gradients once a step
             alone = nullcontext() if shares or self.model is self.student else self.model.no_sync()
             with self._own_randomness(), alone:
-                taps, routed = self.run(name, batch, self.model)
-                loss = self.loss(taps, teacher, mask, totals) + self.balance(routed, mask)
+                losses = {
+                    name: self.loss(taps, teacher, mask, totals) + self.balance(routed, mask)
+                    for name, (taps, routed) in self.run(names, batch, self.model).items()
+                }
                 # processes average their gradients; the loss is a share of the whole step's
                 scale = self.accelerator.num_processes / len(self.names)
-                self.scaler.scale(loss * scale).backward()
-            self._step_losses[number] += loss.detach()
+                self.scaler.scale(sum(losses.values()) * scale).backward()
+            for name, loss in losses.items():
+                self._step_losses[self.names.index(name)] += loss.detach()
 
-    def run(self, name: str, batch: dict[str, Tensor], model=None) -> tuple[Taps, Routed]:
-        """Taps and router logits of the student of this name, in the round's precision."""
-        member = {"member": name} if isinstance(self.student, Family) else {}
+    def run(self, names: tuple[str, ...], batch: dict[str, Tensor], model=None) -> dict[str, tuple[Taps, Routed]]:
+        """Taps and router logits of these students, which run as one, in the round's precision."""
+        model = self.student if model is None else model
         with autocast(self.accelerator.device, self.settings.precision):
-            return (self.student if model is None else model)(**member, **batch)
+            return model(names, **batch) if isinstance(self.student, Family) else {names[0]: model(**batch)}
 
     def encoder(self, name: str) -> MiniMoEModel:
         """The encoder of the student of this name, as it is now."""

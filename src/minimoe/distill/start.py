@@ -56,7 +56,8 @@ class Start:
         for name, (layers, hidden) in shapes.students.items():
             config = self._dense(Student(layers=layers, hidden=hidden, heads=hidden // size))
             members[name] = _with_idle_layers(config, max(shapes.layers)) if shapes.idle_norms else config
-        return Family(new_student(list(members.values())[-1], self.seed), members, self.seed)
+        together = None if shapes.own_dropout else shapes.widths
+        return Family(new_student(list(members.values())[-1], self.seed), members, self.seed, together)
 
     def sparsities(self, below: int) -> Family:
         """The family of the sparsified teacher and itself at each sparsity of its map that is lower than `below`."""

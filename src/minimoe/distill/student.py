@@ -62,12 +62,15 @@ class TappedStudent(nn.Module):
         """Ids, mask, segments [B, T] → taps [B, T, D] each, router logits [B·T, E] per sub-layer and layer."""
         self._routed["attention"], self._routed["ffn"] = [], []
         if self.projection is not None:
-            hidden = self.encoder(**batch).last_hidden_state
-            return Taps(**{name: self.projection[name](hidden) for name in QKV}), dict(self._routed)
+            return self.project(self.encoder(**batch).last_hidden_state), dict(self._routed)
         taps = self._tap[0](**batch)
         if self.transform is not None:
             taps = taps._replace(**{name: self.transform(getattr(taps, name)) for name in STATES})
         return taps, dict(self._routed)
+
+    def project(self, hidden: Tensor) -> Taps:
+        """Last hidden states [B, T, D] → taps of the extra projection [B, T, its width]."""
+        return Taps(**{name: self.projection[name](hidden) for name in QKV})
 
 
 def _linear(names: list[str], inputs: int, outputs: int, scale: float, seed: int) -> dict[str, nn.Linear]:

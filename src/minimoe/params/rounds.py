@@ -54,6 +54,7 @@ class OnceForAll(Section):
     layers: Entries[Positive]
     hidden: Entries[Positive]
     heads: Positive = 12
+    own_dropout: bool = False
     idle_norms: bool = False
 
     @model_validator(mode="after")
@@ -71,6 +72,11 @@ class OnceForAll(Section):
         """Layers and width of every student, by its name; the largest is the last."""
         shapes = [(layers, hidden) for layers in sorted(self.layers) for hidden in sorted(self.hidden)]
         return {f"{layers}L-{hidden}H": (layers, hidden) for layers, hidden in shapes}
+
+    @property
+    def widths(self) -> list[tuple[str, ...]]:
+        """Names of the students of each width, the deepest last; the widest last."""
+        return [tuple(n for n, (_, width) in self.students.items() if width == own) for own in sorted(self.hidden)]
 
 
 class Distill(Section):

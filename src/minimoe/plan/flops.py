@@ -79,11 +79,13 @@ def teacher(config, length: int, settings: Distill) -> int:
     return to_tap(config, length, last)
 
 
-def learner(config, teacher, length: int, settings: Distill, projection: int | None = None) -> int:
+def learner(
+    config, teacher, length: int, settings: Distill, projection: int | None = None, *, alone: bool = True
+) -> int:
     """FLOPs of a student's step on one sequence: forward and backward, and its relations to the teacher's.
 
     `projection` is the width of the extra projection of once-for-all members and an assistant's candidates; others have
-    one where `distill.student` gives them one.
+    one where `distill.student` gives them one. One that is not `alone` runs as a part of a deeper member.
     """
     if settings.objective == "tinybert":
         return BACKWARD * encoder(config, length) + _relations(config.hidden_size, teacher.hidden_size, length)
@@ -91,7 +93,8 @@ def learner(config, teacher, length: int, settings: Distill, projection: int | N
     related = 3 * _relations(width, teacher.hidden_size, length)  # of queries, keys and values
     if projection is None and not (has_experts(config) or getattr(config, "inner_size", None)):
         return BACKWARD * to_tap(config, length, config.num_hidden_layers) + related
-    return BACKWARD * (encoder(config, length) + 2 * length * 3 * config.hidden_size * width) + related
+    own = encoder(config, length) if alone else 0
+    return BACKWARD * (own + 2 * length * 3 * config.hidden_size * width) + related
 
 
 def _relations(own: int, teacher: int, length: int) -> int:

@@ -14,6 +14,7 @@ class Learner(NamedTuple):
 
     config: object
     projection: int | None = None  # width of the extra projection of one that shares its weights with others
+    alone: bool = True  # or as a part of a deeper one
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,10 @@ class Pass:
 
     def flops(self, length: int, settings: Distill) -> tuple[int, list[int]]:
         """For one sequence: of the teacher's pass, and of each learner's step."""
-        own = [flops.learner(config, self.teacher, length, settings, width) for config, width in self.learners]
+        own = [
+            flops.learner(config, self.teacher, length, settings, width, alone=alone)
+            for config, width, alone in self.learners
+        ]
         return flops.teacher(self.teacher, length, settings), own
 
     def parameters(self) -> int:
@@ -50,7 +54,12 @@ def passes(shapes: Shapes, name: str) -> list[Pass]:
     if candidates := shapes.candidates(name):
         made.append(Pass(teacher, [Learner(config, teacher.hidden_size) for config in candidates.values()]))
         teacher = shapes.of(f"models/{name}/{ASSISTANT}")
-    members = list(shapes.members(name).values())
-    width = max((config.hidden_size for config in members), default=None)
-    learners = [*map(Learner, shapes.students(name).values()), *(Learner(config, width) for config in members)]
-    return [*made, Pass(teacher, learners)]
+    return [*made, Pass(teacher, [*map(Learner, shapes.students(name).values()), *_members(shapes, name)])]
+
+
+def _members(shapes: Shapes, name: str) -> list[Learner]:
+    """The once-for-all students of a round: those of a width run as one, or each with dropout of its own."""
+    members, family = shapes.members(name), shapes.params.rounds[name].once_for_all
+    width = max((config.hidden_size for config in members.values()), default=None)
+    deepest = [names[-1] for names in family.widths] if family and not family.own_dropout else members
+    return [Learner(config, width, member in deepest) for member, config in members.items()]
