@@ -20,7 +20,9 @@ def run() -> list[Row]:
     for precision, dtype in (("fp32", None), ("bf16", torch.bfloat16)):
         for work, size, repeats, goal in ((train, 32, 5, 1.1), (forward, 32, 7, 1.1), (forward, 1, 40, 1.25)):
             ids = torch.randint(1000, 30000, (size, LENGTH), generator=torch.Generator().manual_seed(0))
-            ours, theirs = in_turn(partial(work, experts, ids, dtype), partial(work, dense, ids, dtype), repeats)
+            ours, theirs = in_turn(
+                partial(work, experts, ids, dtype), partial(work, dense, ids, dtype), repeats=repeats
+            )
             name = f"MiniMoE 1,4 3L-384H, {work.__name__}, batch {size}, {precision}"
             rows.append(Row(name, "sequences/s", size / ours, size / theirs, "the dense student", 1 / goal))
     return rows

@@ -64,7 +64,7 @@ def _row(what: str, records: Records, folder: Path, features: dict, goal: float 
         seen = sum(len(batch["input_ids"]) for batch in DataLoader(data, BATCH, collate_fn=collate))
         assert seen == len(records)
 
-    own, other = in_turn(ours, package, REPEATS)
+    own, other = in_turn(ours, package, repeats=REPEATS)
     return Row(what, "records/s", len(records) / own, len(records) / other, "tfrecord in a DataLoader", goal)
 
 

@@ -38,10 +38,11 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def in_turn(first: Callable, second: Callable, repeats: int) -> tuple[float, float]:
+def in_turn(*works: Callable, repeats: int) -> tuple[float, ...]:
     """Median seconds of each, called in turn after one call of each that does not count."""
-    first(), second()
-    times = [(seconds(first), seconds(second)) for _ in range(repeats)]
+    for work in works:
+        work()
+    times = [[seconds(work) for work in works] for _ in range(repeats)]
     return tuple(statistics.median(column) for column in zip(*times, strict=True))
 
 

@@ -48,8 +48,8 @@ def _records(folder: Path, tokenizer: Path, size: float) -> list[Row]:
         for path in paths:
             encoder.encode_batch_fast(path.read_text().split("\n"), add_special_tokens=False)
 
-    own, first = in_turn(ours, naive, REPEATS)
-    again, limit = in_turn(ours, alone, REPEATS)
+    own, first = in_turn(ours, naive, repeats=REPEATS)
+    again, limit = in_turn(ours, alone, repeats=REPEATS)
     naive_size = size * len(few) / len(paths)
     return [
         Row("records of text", "MB/s", size / own, naive_size / first, "naive builder"),
@@ -73,7 +73,7 @@ def _format(folder: Path, size: float) -> Row:
         paths = sorted((folder / "extracted").iterdir())
         Parallel(n_jobs=cores())(delayed(naive_format)(path, out / path.name) for path in paths)
 
-    own, first = in_turn(ours, naive, REPEATS)
+    own, first = in_turn(ours, naive, repeats=REPEATS)
     return Row("sentences of documents", "MB/s", size / own, size / first, "published rule, naive loop")
 
 

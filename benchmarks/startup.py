@@ -51,9 +51,9 @@ print(time.perf_counter() - start)
 def run() -> list[Row]:
     """Three rows."""
     with tempfile.TemporaryDirectory() as folder:
-        stage, naive = in_turn(lambda: _python(folder, STAGE), lambda: _python(folder, NAIVE), ROUNDS)
+        stage, naive = in_turn(lambda: _python(folder, STAGE), lambda: _python(folder, NAIVE), repeats=ROUNDS)
         cell = min(float(_python(folder, FORK)) for _ in range(ROUNDS))
-    read, pure = in_turn(lambda: _read(pure=False), lambda: _read(pure=True), 20)
+    read, pure = in_turn(lambda: _read(pure=False), lambda: _read(pure=True), repeats=20)
     return [
         Row(
             "start of a stage: imports, MLflow run", "starts/min", 60 / stage, 60 / naive, "plain imports, mlflow", 1.2
