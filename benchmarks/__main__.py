@@ -1,6 +1,6 @@
 """`python -m benchmarks [NAME …]`: every benchmark in turn, one table, and benchmarks/results.json.
 
-Each row is a ratio of two things measured in turn in one process. Machines are noisy: read the ratios, not the rates.
+Each row is a ratio of two things measured in turn. Machines are noisy: read the ratios, not the rates.
 `python -m benchmarks --table` prints the results as they stand in README.md.
 """
 
