@@ -35,7 +35,7 @@ class ExpertLinear(nn.Linear):
         product = grouped_matmul(tokens.to(dtype), self.weight.to(dtype).transpose(1, 2), routing.ends)
         # a product with ones picks the biases, and its gradient adds them up, both faster than by index
         chosen = functional.one_hot(routing.expert, self.experts).to(dtype)
-        return torch.addmm(product, chosen, self.bias.to(dtype))
+        return product.addmm_(chosen, self.bias.to(dtype))  # in place: a new [P, out] costs more than the sum
 
     def extra_repr(self) -> str:
         """As shown by print."""
