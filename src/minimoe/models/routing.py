@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 SHARE = 16  # empty places are at most 1/SHARE of the tokens, where these are many;
 SMALLEST = 16  # the smallest step, where they are few
@@ -49,8 +48,9 @@ class Router(nn.Linear):
     def route(self, tokens: Tensor) -> Routing:
         """Send each token of [..., D] to its most probable expert."""
         logits = self(tokens)
-        probability = logits.softmax(-1, dtype=torch.promote_types(tokens.dtype, torch.float32))
-        gate, expert = probability.max(-1, keepdim=True)
+        exact = logits.to(torch.promote_types(tokens.dtype, torch.float32))
+        top, expert = exact.max(-1, keepdim=True)
+        gate = (exact - top).exp().sum(-1, keepdim=True).reciprocal()  # the softmax's largest
         return Routing(gate.to(tokens.dtype), *arrange(expert.squeeze(-1), self.out_features, _step(logits)))
 
 
@@ -65,19 +65,15 @@ def arrange(expert: Tensor, experts: int, step: int) -> tuple[Tensor, Tensor, Te
     Returns:
         The routing's `places`, `order`, `expert` and `ends`. P depends on N, E and `step` alone.
     """
-    chosen, tokens = expert.sort(stable=True)
-    count = (len(tokens) + experts * (step - 1)) // step * step
-    ends = torch.searchsorted(chosen, torch.arange(experts, device=expert.device), right=True)
+    count = (len(expert) + experts * (step - 1)) // step * step
     place = torch.arange(count, device=expert.device)
-    if step == 1:
-        return torch.empty_like(tokens).scatter_(0, tokens, place), tokens, chosen, ends
-    wanted = functional.pad(ends, (1, 0)).diff()
-    rounded = (wanted + step - 1) // step * step
-    shift = (rounded - wanted).cumsum(0) - (rounded - wanted)  # empty places before an expert's
-    taken = place[: len(tokens)] + shift[chosen]
-    ends = functional.pad(rounded.cumsum(0)[:-1], (0, 1), value=count)  # the last expert has what is left
-    places = torch.empty_like(tokens).scatter_(0, tokens, taken)
-    order = torch.zeros_like(place).scatter_(0, taken, tokens)
+    chosen = expert == torch.arange(experts, device=expert.device)[:, None]
+    number = chosen.cumsum(-1)  # [E, N] of a token among those of its expert, from 1
+    wanted = (number[:, -1] + step - 1) // step * step
+    ends = wanted.cumsum(0)
+    places = (ends - wanted - 1)[expert] + number.gather(0, expert[None]).squeeze(0)
+    ends[-1] = count  # the last expert has what is left
+    order = torch.zeros_like(place).scatter_(0, places, place[: len(expert)])
     return places, order, torch.searchsorted(ends, place, right=True), ends
 
 
