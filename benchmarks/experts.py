@@ -1,5 +1,6 @@
 """What experts cost: MiniMoE 1,4 against the dense student of its shape. 1 would be free."""
 
+from collections.abc import Callable
 from copy import deepcopy
 from functools import partial
 
@@ -31,9 +32,9 @@ def run() -> list[Row]:
             works = (work(model, ids_of(size), precision) for model in models)
             ours, *uneven, theirs = in_turn(*works, repeats=repeats)
             name = f"MiniMoE 1,4 3L-384H, {work.__name__}, batch {size}, {precision}"
-            against = ("the dense student",)
-            rows.append(Row(name, "sequences/s", size / ours, size / theirs, *against, 1 / goal))
-            rows += [Row(f"{name}, uneven", "sequences/s", size / t, size / theirs, *against) for t in uneven]
+            row = partial(Row, unit="sequences/s", baseline=size / theirs, against="the dense student")
+            rows.append(row(name, ours=size / ours, goal=1 / goal))
+            rows += [row(f"{name}, uneven", ours=size / seconds) for seconds in uneven]
     return rows
 
 
@@ -64,20 +65,26 @@ def even(model: MiniMoEModel, ids: torch.Tensor) -> None:
         layer.ffn_gate.bias += shift
 
 
-def train(model: nn.Module, ids: torch.Tensor, precision: str) -> partial:
+def train(model: nn.Module, ids: torch.Tensor, precision: str) -> Callable[[], None]:
     """Forward and backward, in bf16 as a round does it."""
-    return partial(_train, model, ids, torch.bfloat16 if precision == "bf16" else None)
+    dtype = torch.bfloat16 if precision == "bf16" else None
+
+    def step() -> None:
+        model.train()
+        with torch.autocast("cpu", dtype, enabled=dtype is not None):
+            hidden = model(ids).last_hidden_state
+        hidden[..., ::2].float().square().mean().backward()  # of half of it, as LayerNorm fixes that of the whole
+        model.zero_grad(set_to_none=True)
+
+    return step
 
 
-def _train(model: nn.Module, ids: torch.Tensor, dtype: torch.dtype | None) -> None:
-    model.train()
-    with torch.autocast("cpu", dtype, enabled=dtype is not None):
-        hidden = model(ids).last_hidden_state
-    hidden[..., ::2].float().square().mean().backward()  # of half of it, as LayerNorm fixes that of the whole
-    model.zero_grad(set_to_none=True)
-
-
-def forward(model: nn.Module, ids: torch.Tensor, precision: str) -> partial:
+def forward(model: nn.Module, ids: torch.Tensor, precision: str) -> Callable[[], None]:
     """As when it is used: in bf16 its weights are."""
     model = deepcopy(model).eval().to(torch.bfloat16 if precision == "bf16" else torch.float32)
-    return partial(torch.inference_mode()(model), ids)
+
+    @torch.inference_mode()
+    def use() -> None:
+        model(ids)
+
+    return use

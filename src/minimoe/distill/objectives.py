@@ -120,8 +120,8 @@ def sent(logits: Tensor, mask: Tensor | None) -> Tensor:
     """How many tokens a router sends to each expert [E], of its logits [N, E]; of those with a mask alone, if any."""
     kind = torch.promote_types(logits.dtype, torch.float32)
     weight = torch.ones_like(logits[:, :1], dtype=kind) if mask is None else mask[:, None].to(kind)
-    probability = logits.softmax(-1, dtype=kind)
-    return (torch.zeros_like(probability).scatter_(1, probability.argmax(-1, keepdim=True), 1.0) * weight).sum(0)
+    chosen = torch.zeros_like(logits, dtype=kind).scatter_(1, logits.argmax(-1, keepdim=True), 1.0)
+    return (chosen * weight).sum(0)
 
 
 def load_balance(logits: Tensor, mask: Tensor | None, tokens: Tensor | None = None) -> Tensor:
