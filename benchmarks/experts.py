@@ -19,8 +19,8 @@ SHAPE = dict(num_hidden_layers=3, hidden_size=384, num_attention_heads=12, inter
 def run() -> list[Row]:
     """A training step and a forward pass at batch 32, and the latency of one sequence, in fp32 and bf16.
 
-    Training with the load balance makes the routers send every expert as many tokens, so the goals are for that; at
-    their random start they do not, which costs more where products are fast.
+    Training with the load balance brings the routers near to sending every expert as many tokens, so the goals are for
+    that; at their random start they are far from it, which costs more where products are fast.
     """
     start, dense = student(4), student(1)
     experts = deepcopy(start)
