@@ -34,3 +34,19 @@ def test_a_file_of_another_sum_is_refused(cached, name):
     cached[name].write_bytes(b"other" + CONTENT[name])
     with pytest.raises(UserError, match=rf"{name}: its sum is .*; delete .* and run again"):
         download("some/model", "main", ["*"])
+
+
+def test_a_file_shared_between_models_is_named_by_the_first_link(cached, tmp_path):
+    own = cached["model.safetensors"]
+    (tmp_path / "shared").mkdir()
+    shared = own.rename(tmp_path / "shared" / ("9d" * 32))  # the name that Xet gives it
+    own.symlink_to(shared)
+    assert download("some/model", "main", ["*"])
+    shared.write_bytes(b"other")
+    with pytest.raises(UserError, match=f"delete {shared} and run again"):
+        download("some/model", "main", ["*"])
+
+
+def test_what_was_deleted_by_the_remedy_is_not_looked_at(cached):
+    cached["model.safetensors"].unlink()
+    assert download("some/model", "main", ["config.json"])
