@@ -16,7 +16,7 @@ from minimoe.launch import launch
 from minimoe.memory import keep_freed_memory
 from minimoe.params import load, named
 from minimoe.pretrained import load_tokenizer
-from minimoe.runtime import device, is_main, processes
+from minimoe.runtime import device, is_main
 from minimoe.work import work_folder
 
 
@@ -33,7 +33,6 @@ def main() -> None:
     facts = {
         "params": [params.seed, params.distill.model_dump(mode="json"), round_.model_dump(mode="json")],
         "records": records.manifest,
-        "random states": [device(runtime.device), processes()],
     }
     checkpoints = Checkpoints(work_folder("distill", name, [round_.teacher], facts), runtime.checkpoint_minutes)
     with ExitStack() as runs:

@@ -27,8 +27,8 @@ def main() -> None:
         from minimoe.finetune.cell import finetune
 
     settings = params.tasks[task].over(params.finetune).model_dump()
-    inputs, device = [f"models/{model}", f"data/tasks/{task}"], runtime.device(params.runtime.device)
-    checkpoints = Checkpoints(work_folder("finetune", f"{model}/{task}", inputs, [settings, device]))
+    inputs = [f"models/{model}", f"data/tasks/{task}"]
+    checkpoints = Checkpoints(work_folder("finetune", f"{model}/{task}", inputs, settings))
     tags = {"stage": "finetune", "model": model, "task": task}
     memory = checkpoints.run_id("cell")
     with tracking.run(params.runtime.tracking, f"{model}/{task}", tags, settings, memory) as tracker:
@@ -39,7 +39,7 @@ def main() -> None:
             f"data/tasks/{task}",
             f"finetuned/{model}/{task}",
             **settings,
-            device=device,
+            device=runtime.device(params.runtime.device),
             log_every=params.runtime.log_every,
             tracker=tracker,
             checkpoints=checkpoints,

@@ -27,8 +27,8 @@ def main() -> None:
         "sparsities": params.sparsify.sparsities,
         "seed": params.seed,
     }
-    records, device = Records("data/records"), runtime.device(params.runtime.device)
-    work = work_folder("sparsify", name, [f"models/{name}"], [settings, records.manifest, device])
+    records = Records("data/records")
+    work = work_folder("sparsify", name, [f"models/{name}"], [settings, records.manifest])
     checkpoints = Checkpoints(work, params.runtime.checkpoint_minutes)
     tags, memory = {"stage": "sparsify", "teacher": name}, checkpoints.run_id("run")
     with tracking.run(params.runtime.tracking, f"sparsify {name}", tags, settings, memory) as tracker:
@@ -37,7 +37,7 @@ def main() -> None:
             records,
             f"models/sparsified/{name}",
             **settings,
-            device=device,
+            device=runtime.device(params.runtime.device),
             tracker=tracker,
             checkpoints=checkpoints,
         )

@@ -29,8 +29,8 @@ def _pretrain(params) -> None:
 
     keep_freed_memory()
     settings = {**params.teacher.pretrain.model_dump(), "seed": params.seed}
-    records, device = Records("data/records"), runtime.device(params.runtime.device)
-    work = work_folder("teacher", "", [TOKENIZER], [settings, records.manifest, device])
+    records = Records("data/records")
+    work = work_folder("teacher", "", [TOKENIZER], [settings, records.manifest])
     checkpoints = Checkpoints(work, params.runtime.checkpoint_minutes)
     memory = checkpoints.run_id("run")
     with tracking.run(params.runtime.tracking, "teacher", {"stage": "teacher"}, settings, memory) as tracker:
@@ -39,7 +39,7 @@ def _pretrain(params) -> None:
             TOKENIZER,
             OUT,
             **settings,
-            device=device,
+            device=runtime.device(params.runtime.device),
             log_every=params.runtime.log_every,
             tracker=tracker,
             checkpoints=checkpoints,

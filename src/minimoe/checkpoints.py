@@ -96,6 +96,19 @@ class Checkpoints:
         """Whether it is time for one, or the process is asked to end."""
         return self.asked() or time.monotonic() - self._last >= 60 * self.minutes
 
+    def decide(self, accelerator) -> tuple[bool, bool]:
+        """Whether to save, and whether to end after that: the same in all processes, which all ask at the same point.
+
+        The main process's clock counts, which alone saves; asked to end may be any of them.
+        """
+        asked, due = self.asked(), self.due()
+        if accelerator.num_processes > 1:
+            import torch
+
+            flags = torch.tensor([asked, asked or (due and accelerator.is_main_process)], device=accelerator.device)
+            asked, due = (count > 0 for count in accelerator.reduce(flags.int(), "sum").tolist())
+        return due, asked
+
     @contextmanager
     def interruptible(self) -> Iterator[None]:
         """Within the block, work that is asked to end does so after the next checkpoint, when it calls `stop`."""

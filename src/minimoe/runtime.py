@@ -46,8 +46,3 @@ def device(wanted: str) -> str:
 def is_main() -> bool:
     """Whether this is the process that writes the results."""
     return int(os.environ.get("RANK", "0")) == 0
-
-
-def processes() -> int:
-    """How many processes train together."""
-    return int(os.environ.get("WORLD_SIZE", "1"))

@@ -1,7 +1,9 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 
-from minimoe.corpus.masking import IGNORED, mask_tokens
+from minimoe.corpus.masking import IGNORED, MaskedBatches, mask_tokens
 
 SPECIAL = [0, 1, 2, 3, 4]
 MASK = 4
@@ -75,3 +77,34 @@ def test_the_generator_decides():
     torch.manual_seed(1)
     assert all(map(torch.equal, first, mask(ids, seed=5)))
     assert not torch.equal(first[1], mask(ids, seed=6)[1])
+
+
+class Tokens:
+    pad_token_id, unk_token_id, cls_token_id, sep_token_id, mask_token_id = SPECIAL
+    all_special_ids = SPECIAL
+
+    def __len__(self):
+        return VOCABULARY
+
+
+def masked_batches(ids, seed=1):
+    records = SimpleNamespace(batch=lambda rows: {"input_ids": ids[rows]})
+    return MaskedBatches(records, Tokens(), seed)
+
+
+def test_unknown_words_are_hidden_as_often_as_others():
+    ids = sequences([42] * 2000)
+    ids[:, 1:21] = Tokens.unk_token_id
+    labels = masked_batches(ids).batch(range(2000), 0)["labels"]
+    rates = (labels != IGNORED).float().mean(0)
+    assert rates[1:-1].min() > 0.12 and rates[1:-1].max() < 0.18
+    assert not rates[[0, -1]].any()  # [CLS] and [SEP]
+
+
+def test_masks_depend_on_the_batchs_number_and_not_on_what_was_drawn_before():
+    ids = sequences([60] * 8)
+    first, rows = masked_batches(ids), range(8)
+    drawn = [first.batch(rows, number)["labels"] for number in range(3)]
+    assert torch.equal(masked_batches(ids).batch(rows, 2)["labels"], drawn[2])
+    assert not torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(masked_batches(ids, seed=2).batch(rows, 2)["labels"], drawn[2])

@@ -10,6 +10,9 @@ from minimoe.distill.learner import Learner, linear_schedule
 from minimoe.distill.objectives import Totals
 from minimoe.distill.taps import Tap
 from minimoe.errors import UserError
+from minimoe.params.rounds import Student
+
+FEW_HEADS = Student(layers=2, hidden=24, heads=4)  # as many as the teacher
 
 
 def test_students_learn_and_the_teacher_does_not(teacher):
@@ -72,6 +75,26 @@ def test_expert_load_and_entropy_are_measured(teacher):
         "expert_load/ffn/layer_0/expert_2",
         "router_entropy/attention/layer_0",
     } <= logged
+
+
+@pytest.mark.parametrize(
+    ("shape", "changes", "still"),
+    [
+        (DENSE, {"relation_weights": [1, 0, 1]}, "layer.1.attention.self.key"),
+        (EXPERTS, {"relation_weights": [0, 1, 1]}, "projection.query"),
+        (FEW_HEADS, {"objective": "tinybert", "tinybert_weights": [0, 1]}, "layer.1.attention.self.value"),
+        (FEW_HEADS, {"objective": "tinybert", "tinybert_weights": [0, 1]}, "transform"),
+    ],
+)
+def test_weights_that_the_loss_does_not_reach_stay_as_they_start(teacher, shape, changes, still):
+    """Decay would shrink them."""
+    start, end = (run(teacher, {"student": shape}, epochs=epochs, **changes)["student"] for epochs in (0, 2))
+    before = dict(start.learner.student.named_parameters())
+    moved = {name: not torch.equal(w, before[name]) for name, w in end.learner.student.named_parameters()}
+    found = {name for name in moved if still in name or "pooler" in name}
+    assert len(found) == 4 and not any(moved[name] for name in found)
+    assert moved["encoder.encoder.layer.0.output.LayerNorm.weight"]
+    assert moved["encoder.embeddings.word_embeddings.weight"]
 
 
 @pytest.mark.parametrize("layer", [1, 3])

@@ -101,3 +101,20 @@ def test_other_settings_start_over_and_leave_what_there_is(project, monkeypatch,
     assert "going on after" not in told
     assert f"distill base: starts over, as what changes its result has changed; what was done before is kept in {before[0].parents[1]}" in told  # noqa: E501  # fmt: skip
     assert sorted(Path("work/distill/base").rglob("*.safetensors")) == before
+
+
+def test_where_it_is_done_is_no_part_of_the_key(project, monkeypatch):
+    """A round begun on one GPU may end on thirty-two."""
+    folders, work_folder = [], stages.distill.work_folder
+
+    def told(*of):
+        folders.append(work_folder(*of))
+        raise InterruptedError
+
+    monkeypatch.setattr(stages.distill, "work_folder", told)
+    for device, processes in (("cpu", "1"), ("cuda", "32")):
+        monkeypatch.setattr(stages.distill, "device", lambda wanted, device=device: device)
+        monkeypatch.setenv("WORLD_SIZE", processes)
+        with pytest.raises(InterruptedError):
+            stages.distill.main()
+    assert folders[0] == folders[1]

@@ -10,6 +10,7 @@ import pytest
 import torch
 from ruamel.yaml import YAML
 from safetensors.torch import load_file
+from sparsify import pair
 from sparsify.sparse import teacher
 from transformers import AutoTokenizer
 
@@ -169,3 +170,23 @@ def test_processes_measure_what_one_measures(prepared):
     own, expected = (load_file(f"{out}/importance.safetensors") for out in ("models/sparsified/teacher", "alone"))
     for name, values in expected.items():
         torch.testing.assert_close(own[name], values, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_what_one_process_began_two_end_and_the_other_way_round(made, tmp_path):
+    whole, alone = pair.Ends(), tmp_path / "alone"
+    pair.run(made, alone, tmp_path / "none", whole)
+    pair.run(made, tmp_path / "nowhere", tmp_path / "begun by one", pair.Ends(at=pair.BEGUN))
+    command = ["torch.distributed.run", "--standalone", "--nproc-per-node=2", pair.__file__, str(made), str(tmp_path)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-m", *command], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    newest = {name: Checkpoints(tmp_path / name).load().number for name in ("begun by one", "begun by two")}
+    assert newest["begun by two"] == pair.BEGUN and newest["begun by one"] > len(whole.steps) - 2
+    rest = pair.Ends()
+    pair.run(made, tmp_path / "ended by one", tmp_path / "begun by two", rest)
+    assert rest.steps == whole.steps[pair.BEGUN :] and len(rest.steps) > 3
+    expected = load_file(alone / "importance.safetensors")
+    for name in ("ended by one", "ended by two"):
+        for kind, values in load_file(tmp_path / name / "importance.safetensors").items():
+            torch.testing.assert_close(values, expected[kind], rtol=1e-5, atol=1e-7)

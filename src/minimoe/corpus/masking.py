@@ -1,12 +1,14 @@
 """Masked language modeling: which tokens are hidden, and as what.
 
-15 % of a sequence's tokens, at most 20, never special ones: 80 % of these become [MASK], 10 % a random token,
+15 % of a sequence's tokens, at most 20, never [CLS] or [SEP]: 80 % of these become [MASK], 10 % a random token,
 10 % stay (BERT, section 3.1). The positions are drawn without replacement, so the share is met in every
 sequence, not just on average.
 """
 
 import torch
 from torch import Tensor
+
+from minimoe.draws import mixed
 
 IGNORED = -100  # the label of a position that is not predicted
 
@@ -23,8 +25,8 @@ def mask_tokens(
 ) -> tuple[Tensor, Tensor]:
     """Hide tokens of `input_ids` [B, T]; returns what the model reads and its labels, both int64 [B, T].
 
-    `share` of the tokens outside `special_ids` (padding is one of them) is chosen, rounded, at least 1 and at
-    most `most`. Labels are -100 where nothing is predicted. Draws come from `generator` alone.
+    `share` of the tokens outside `special_ids` (padding is one of them, unknown words are not) is chosen, rounded,
+    at least 1 and at most `most`. Labels are -100 where nothing is predicted. Draws come from `generator` alone.
     """
     special = torch.tensor(special_ids)
     candidates = ~torch.isin(input_ids, special)
@@ -43,19 +45,19 @@ def mask_tokens(
 
 
 class MaskedBatches:
-    """Record numbers → a batch of masked sequences; masks come from a generator of its own."""
+    """Records as batches of masked sequences; the masks depend on the seed and a batch's number alone."""
 
     def __init__(self, records, tokens, seed: int):
-        self.records = records
-        self.generator = torch.Generator().manual_seed(seed)
+        self.records, self.seed = records, seed
         self.masking = {
             "vocabulary": len(tokens),
             "mask_id": tokens.mask_token_id,
-            "special_ids": tokens.all_special_ids,
+            "special_ids": [tokens.pad_token_id, tokens.cls_token_id, tokens.sep_token_id, tokens.mask_token_id],
         }
 
-    def __call__(self, numbers: list[int]) -> dict[str, Tensor]:
-        """The tensors of `Records.batch` with `input_ids` masked, and `labels` [B, T]."""
-        batch = self.records.batch(numbers)
-        ids, labels = mask_tokens(batch["input_ids"], generator=self.generator, **self.masking)
+    def batch(self, rows, number: int) -> dict[str, Tensor]:
+        """The tensors of `Records.batch` of these records with `input_ids` masked, and `labels` [B, T]."""
+        batch = self.records.batch(rows)
+        generator = torch.Generator().manual_seed(mixed(self.seed, number))
+        ids, labels = mask_tokens(batch["input_ids"], generator=generator, **self.masking)
         return {**batch, "input_ids": ids, "labels": labels}

@@ -1,22 +1,21 @@
-"""A learner: one set of weights in training, with its own optimizer, schedule and random state.
+"""A learner: one set of weights in training, with its own optimizer, schedule and draws.
 
 The weights are one student's, or those of a family. Nothing of a learner is shared with the others of a round, so each
 ends bit for bit as it would alone.
 """
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor
 
-from minimoe.distill import randomness
 from minimoe.distill.balance import Balance
 from minimoe.distill.family import Family
 from minimoe.distill.objectives import Taps, Totals, minilm, tinybert
 from minimoe.distill.processes import together, total
 from minimoe.distill.student import Routed, TappedStudent
+from minimoe.draws import drawing
 from minimoe.models.routing import Router
 from minimoe.models.student import MiniMoEModel
 from minimoe.params.rounds import Distill
@@ -41,47 +40,69 @@ class Learner:
         self, student: TappedStudent | Family, settings: Distill, steps: int, seed: int, accelerator, name: str = ""
     ):
         self.student = student
-        self.settings, self.steps, self.step = settings, steps, 0
+        self.settings, self.steps, self.step, self.seed = settings, steps, 0, seed
         self.accelerator = accelerator
-        self.model = together(student, accelerator)
         self.balance = Balance(settings, accelerator)
         self.names = list(student.configs) if isinstance(student, Family) else [name]
         self.together = student.together if isinstance(student, Family) else [(name,)]  # names that run as one
+        self._freeze_unreached()
+        self.model = together(student, accelerator)
         trained = {name: weight for name, weight in student.named_parameters() if weight.requires_grad}
         self._decayed = [weight for name, weight in trained.items() if not name.endswith(NO_DECAY)]
         self.optimizer = torch.optim.AdamW(trained.values(), weight_decay=0.0, fused=True)
         self.scaler = torch.amp.GradScaler(accelerator.device.type, enabled=settings.precision == "fp16")
-        self.random = randomness.seeded(seed, accelerator.device)
         self._step_losses = torch.zeros(len(self.names), device=accelerator.device)
         self.losses: list[Tensor] = []  # of every step since the last mean, over all processes
 
+    def _freeze_unreached(self) -> None:
+        """Have weights that the loss does not reach stay as they start, as published: those behind the tap, the pooler.
+
+        Processes would wait for their gradients, and decay would shrink them. A pass over two tokens tells which.
+        """
+        ids = torch.zeros(1, 2, dtype=torch.int64, device=self.accelerator.device)
+        batch = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "token_type_ids": ids}
+        mask = batch["attention_mask"].bool()
+        self.student.eval()
+        for names in self.together:
+            losses = []
+            for taps, routed in self.run(names, batch, self.student).values():
+                itself = Taps(*(tap.detach() if isinstance(tap, Tensor) else tap for tap in taps))
+                losses.append(self.loss(taps, itself, mask, Totals.of([mask]), exact=True) + self.balance(routed, mask))
+            sum(losses).backward()
+        for weight in self.student.parameters():
+            weight.requires_grad_(weight.grad is not None)
+            weight.grad = None
+
     def route(self, batches: list[dict[str, Tensor]]) -> None:
-        """Before a step in several parts: count what the whole step sends to each expert, with its own draws."""
+        """Before a step in several parts: count what the whole step sends to each expert, with its draws."""
         if not self.settings.load_balance or not any(isinstance(m, Router) for m in self.student.modules()):
             return
         self.student.train()
-        before = self.random
-        with torch.no_grad(), self._own_randomness():
-            (name,) = self.names
-            routed = ((self.run((name,), batch)[name][1], batch["attention_mask"].bool()) for batch in batches)
-            self.balance.count(routed)
-        self.random = before
+        (name,) = self.names
+        counts = []
+        for part, batch in enumerate(batches):
+            with torch.no_grad(), self._draws(part):
+                routed = self.run((name,), batch)[name][1]
+            counts.append((routed, batch["attention_mask"].bool()))
+        self.balance.count(counts)
 
-    def accumulate(self, batch: dict[str, Tensor], teacher: Taps, totals: Totals, *, last: bool = True) -> None:
+    def accumulate(
+        self, batch: dict[str, Tensor], teacher: Taps, totals: Totals, *, part: int = 0, last: bool = True
+    ) -> None:
         """Add the gradient of one part of a step's batch; of a family, the mean of its members' losses.
 
         Args:
             batch: ids, mask, segments [B, T].
             teacher: the teacher's taps for it, [B, T, D] each.
             totals: of the whole step, over all parts and processes: what the loss is averaged over.
-            last: whether this is the step's last part on this process.
+            part: its number among the step's parts on this process; last: whether it is the last of them.
         """
         mask = batch["attention_mask"].bool()
         self.model.train()
-        for names in self.together:
+        for group, names in enumerate(self.together):
             shares = last and names == self.together[-1]  # processes share their gradients once a step
             alone = nullcontext() if shares or self.model is self.student else self.model.no_sync()
-            with self._own_randomness(), alone:
+            with self._draws(part, group), alone:
                 losses = {
                     name: self.loss(taps, teacher, mask, totals) + self.balance(routed, mask)
                     for name, (taps, routed) in self.run(names, batch, self.model).items()
@@ -155,16 +176,13 @@ class Learner:
             weights=settings.relation_weights,
         )
 
-    @contextmanager
-    def _own_randomness(self) -> Iterator[None]:
-        """Draw from this student's random state, and leave everybody else's as it was."""
-        outside = randomness.current(self.accelerator.device)
-        randomness.put_back(self.random, self.accelerator.device)
-        try:
-            yield
-        finally:
-            self.random = randomness.current(self.accelerator.device)
-            randomness.put_back(outside, self.accelerator.device)
+    def _draws(self, part: int, group: int = 0):
+        """Draw dropout and router noise of the step's part on this process, of the group of names that run as one.
+
+        The learners of a round have one seed, and each draws what it would draw alone.
+        """
+        accelerator = self.accelerator
+        return drawing(accelerator.device, self.seed, self.step, part, accelerator.process_index, group)
 
 
 def share(teacher: Taps, batch: dict[str, Tensor], learners: list[Learner]) -> Taps:

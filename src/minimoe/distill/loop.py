@@ -4,7 +4,6 @@ import sys
 from collections.abc import Callable, Iterator
 
 import numpy as np
-import torch
 from accelerate import Accelerator
 from torch import Tensor
 from tqdm import tqdm
@@ -16,7 +15,7 @@ from minimoe.distill.health import check_losses, check_values, check_weights
 from minimoe.distill.heldout import measure
 from minimoe.distill.learner import Learner, share
 from minimoe.distill.outcome import Outcome
-from minimoe.distill.processes import own_parts, total, totals
+from minimoe.distill.processes import own_parts, totals
 from minimoe.errors import UserError
 from minimoe.params.rounds import Distill
 
@@ -105,9 +104,8 @@ class Pass:
 
     def _keep(self, outcomes: dict[str, Outcome], trackers: dict, checkpoints: Checkpoints, step: int) -> None:
         """Save where it is time for it, and end where the user asked for it, in all processes or in none."""
-        flags = [checkpoints.asked(), checkpoints.due() or step == self.steps]
-        asked, due = total(torch.tensor(flags, device=self.accelerator.device).int(), self.accelerator).tolist()
-        if due:
+        due, asked = checkpoints.decide(self.accelerator)
+        if due or step == self.steps:
             learners = list(dict.fromkeys(outcome.learner for outcome in outcomes.values()))
             check_losses(learners, step, self.batches)
             check_weights(learners, step, self.batches)
@@ -115,6 +113,7 @@ class Pass:
                 tracker.flush()  # so that no point before the checkpoint can be lost
             state.save(checkpoints, step, learners, outcomes)
         if asked:
+            self.accelerator.wait_for_everyone()  # the launcher may kill the main one, still writing, when others end
             raise KeyboardInterrupt
 
     def _step(self, learners: list[Learner], teacher: Callable, batches: list[dict]) -> dict[str, dict]:
@@ -122,10 +121,10 @@ class Pass:
         tokens = totals(batches, self.accelerator)
         for learner in learners if len(batches) > 1 else []:
             learner.route(batches)
-        for number, batch in enumerate(batches, start=1):
+        for part, batch in enumerate(batches):
             taps = share(teacher(batch), batch, learners)
             for learner in learners:
-                learner.accumulate(batch, taps, tokens, last=number == len(batches))
+                learner.accumulate(batch, taps, tokens, part=part, last=part == len(batches) - 1)
         return {name: logged for learner in learners for name, logged in learner.update().items()}
 
     def _plan(self, done: int = 0) -> Iterator[list[np.ndarray]]:

@@ -100,14 +100,16 @@ def tinybert(
         totals: to average over, when the batch is one part of a larger one; default: those of `mask`.
         weights: of hidden states and of attention scores in the mean.
     """
-    totals = Totals.of([mask]) if totals is None else totals
-    states = torch.stack([exact(getattr(student, name)) - exact(getattr(teacher, name)) for name in STATES])
-    states = states.masked_fill(~mask[None, :, :, None], 0.0)
-    hidden = states.square().sum() / (2 * totals.tokens * states.shape[-1])
-    scores = _attention_scores(student, heads) - _attention_scores(teacher, heads)
-    scores = scores.masked_fill(~(mask[:, None, :, None] & mask[:, None, None, :]), 0.0)
-    attention = scores.square().sum() / (totals.pairs * heads)
-    return (weights[0] * hidden + weights[1] * attention) / sum(weights)
+    totals, total = totals or Totals.of([mask]), 0.0
+    if weights[0]:
+        states = torch.stack([exact(getattr(student, name)) - exact(getattr(teacher, name)) for name in STATES])
+        states = states.masked_fill(~mask[None, :, :, None], 0.0)
+        total = weights[0] * states.square().sum() / (2 * totals.tokens * states.shape[-1])
+    if weights[1]:
+        scores = _attention_scores(student, heads) - _attention_scores(teacher, heads)
+        scores = scores.masked_fill(~(mask[:, None, :, None] & mask[:, None, None, :]), 0.0)
+        total = total + weights[1] * scores.square().sum() / (totals.pairs * heads)
+    return total / sum(weights)
 
 
 def _attention_scores(taps: Taps, heads: int) -> Tensor:

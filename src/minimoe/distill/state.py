@@ -1,7 +1,8 @@
 """The state of a pass between two steps: all that makes a pass that goes on end as one that was never interrupted.
 
-Of every learner: weights, AdamW's moments, the loss scale of fp16, the losses since the last point of the curve, and
-the random state of every process. Of every student: its curve. The order of the records needs the step alone.
+Of every learner: weights, AdamW's moments, the loss scale of fp16, and the losses since the last point of the curve. Of
+every student: its curve. The order of the records and all draws need the step alone, so any number of processes may go
+on.
 """
 
 from dataclasses import asdict
@@ -18,17 +19,18 @@ from minimoe.errors import UserError
 
 
 def save(checkpoints: Checkpoints, step: int, learners: list[Learner], outcomes: dict[str, Outcome]) -> None:
-    """Save the state after `step`; every process of the round calls this, the main one writes."""
+    """Save the state after `step`, which is the same in all processes: the main one writes it."""
+    if not learners[0].accelerator.is_main_process:
+        return
     tensors: dict[str, Tensor] = {}
     for number, learner in enumerate(learners):
         tensors |= {f"{number}/{name}": tensor for name, tensor in _tensors(learner).items()}
-    if learners[0].accelerator.is_main_process:
-        values = {
-            "scalers": [learner.scaler.state_dict() for learner in learners],
-            "curves": {name: outcome.curve for name, outcome in outcomes.items()},
-            "heldout": {name: asdict(outcome.heldout) for name, outcome in outcomes.items()},
-        }
-        checkpoints.save(step, tensors, values)
+    values = {
+        "scalers": [learner.scaler.state_dict() for learner in learners],
+        "curves": {name: outcome.curve for name, outcome in outcomes.items()},
+        "heldout": {name: asdict(outcome.heldout) for name, outcome in outcomes.items()},
+    }
+    checkpoints.save(step, tensors, values)
 
 
 def newest(checkpoints: Checkpoints, accelerator) -> Checkpoint | None:
@@ -55,8 +57,6 @@ def _tensors(learner: Learner) -> dict[str, Tensor]:
         tensors |= {f"adam/{number}/{name}": moment for name, moment in moments.items()}
     if learner.losses:
         tensors["losses"] = torch.stack(learner.losses)
-    for number, state in enumerate(learner.random):
-        tensors[f"random/{number}"] = learner.accelerator.gather(state.to(learner.accelerator.device)[None])
     return tensors
 
 
@@ -74,7 +74,4 @@ def _restore(learner: Learner, step: int, tensors: dict[str, Tensor], scaler: di
     learner.optimizer.load_state_dict({"state": moments, "param_groups": groups})
     learner.scaler.load_state_dict(scaler)
     learner.losses = list(tensors["losses"].to(device)) if "losses" in tensors else []
-    learner.random = [
-        tensors[f"random/{number}"][learner.accelerator.process_index].clone() for number in range(len(learner.random))
-    ]
     learner.step = step

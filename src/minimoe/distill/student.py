@@ -36,27 +36,18 @@ class TappedStudent(nn.Module):
             many = max(config.attention_experts + config.ffn_experts) > 1
             extra_projection = not states and (many or config.inner_size is not None)
         self.projection = self.transform = None
-        encoder.pooler.requires_grad_(False)  # no objective reaches it
         if extra_projection:
             width = config.hidden_size if extra_projection is True else extra_projection
             self.projection = nn.ModuleDict(_linear(QKV, config.hidden_size, width, config.initializer_range, seed))
         else:
             self._tap = [Tap(encoder, "last", states=states is not None)]  # in a list: a tap is no submodule
-            if states is None:
-                self._freeze_above_tap()
-            elif states != config.width:
+            if states not in (None, config.width):
                 self.transform = _linear(["states"], config.width, states, config.initializer_range, seed)["states"]
         self._routed: Routed = {"attention": [], "ffn": []}
         for name, module in encoder.named_modules():
             if isinstance(module, Router):
                 kind = "attention" if name.endswith("attn_gate") else "ffn"
                 module.register_forward_hook(lambda _m, _i, logits, kind=kind: self._routed[kind].append(logits))
-
-    def _freeze_above_tap(self) -> None:
-        """No gradient reaches the last layer beyond its projections: they stay as they started, as published."""
-        last = self.encoder.encoder.layer[-1]
-        last.requires_grad_(False)
-        last.attention.self.requires_grad_(True)
 
     def forward(self, **batch: Tensor) -> tuple[Taps, Routed]:
         """Ids, mask, segments [B, T] → taps [B, T, D] each, router logits [B·T, E] per sub-layer and layer."""

@@ -57,38 +57,45 @@ def measure(
     *,
     done: int = 0,
     sums: Importance | None = None,
-    keep: Callable[[int, Importance], None] = lambda done, sums: None,
-    over_processes: Callable[[Tensor], Tensor] = lambda value: value,
+    keep: Callable[[int, Importance], None] = lambda own, sums: None,
+    accelerator=None,
 ) -> Importance:
     """Mean over batches of |∂loss/∂mask|, divided by its L2 norm: per layer, and for hidden dimensions once.
 
+    Sums are taken in 64 bits, so that in 32 the result hardly depends on how many processes share the batches out.
+
     Args:
         model: one of `HEADS`; it runs in eval mode and is left as it was.
-        batches: input_ids, attention_mask, token_type_ids and labels [B, T]; a label below 0 is not predicted.
+        batches: those of this process: input_ids, attention_mask, token_type_ids and labels [B, T]; a label below 0
+            is not predicted.
         tracker: gets each batch's loss.
-        done, sums: batches that were measured before, and what `keep` got after the last of them.
-        keep: is told how many batches are measured, and the sums over them.
-        over_processes: sums a tensor over the processes that share the batches out.
+        done: batches that were measured before, by all.
+        sums: over those, in one process; in the others nothing.
+        keep: is told how many batches this process has measured now, and the sums over them and `sums`.
+        accelerator: knows the other processes; default: there are none.
 
     Raises `UserError` where a loss is no number.
     """
-    masks = _masks(model)
-    sums = sums or Importance(*(torch.zeros_like(mask) for mask in masks))
-    count = done
+    masks, processes = _masks(model), accelerator.num_processes if accelerator else 1
+    sums = sums or Importance(*(torch.zeros_like(mask, dtype=torch.float64) for mask in masks))
+    own = 0
     with _masked(model, masks):
-        for count, batch in enumerate(batches, done + 1):
+        for own, batch in enumerate(batches, 1):
+            number = done + own * processes
             loss = _loss(model, **{name: value.to(model.device) for name, value in batch.items()})
             if not loss.isfinite():
                 raise UserError(
-                    f"sparsify: the masked language modeling loss became {loss.item()} in batch {count}; "
+                    f"sparsify: the masked language modeling loss became {loss.item()} in batch {number}; "
                     "check the teacher's weights, and that its tokenizer made the records"
                 )
-            tracker.metrics({"masked_lm_loss": loss.item()}, step=count)
+            tracker.metrics({"masked_lm_loss": loss.item()}, step=number)
             for total, gradient in zip(sums, torch.autograd.grad(loss, masks), strict=True):
                 total += gradient.abs()
-            keep(count, sums)
-    everything = int(over_processes(torch.tensor(count, device=model.device)))
-    return Importance(*(_normalised(over_processes(total) / everything).cpu() for total in sums))
+            keep(own, sums)
+    if accelerator:
+        own = int(accelerator.reduce(torch.tensor(own, device=model.device), "sum"))
+        sums = Importance(*(accelerator.reduce(total, "sum") for total in sums))
+    return Importance(*(_normalised(total / (done + own)).to("cpu", model.dtype) for total in sums))
 
 
 def _masks(model: PreTrainedModel) -> Importance:

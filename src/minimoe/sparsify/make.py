@@ -3,12 +3,12 @@
 Several processes share the batches out and add up what they measured; the main one does the rest.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
 from tqdm import tqdm
 from transformers import AutoModel
 
@@ -69,23 +69,32 @@ def sparsify(
 def _measure(
     model, masked: MaskedBatches, chosen, batch: int, tracker, checkpoints: Checkpoints, accelerator
 ) -> Importance:
-    """The importances, from the batch on that `checkpoints` have come to, those of this process."""
-    if accelerator.num_processes > 1:
-        checkpoints = checkpoints.part(f"{accelerator.process_index}-of-{accelerator.num_processes}")
-    done, sums = 0, None
-    if saved := checkpoints.load():
-        done = saved.number
-        masked.generator.set_state(saved.tensors["generator"])
-        sums = Importance(*(saved.tensors[name].to(model.device) for name in Importance._fields))
+    """The importances, from the batch on that `checkpoints` have come to, with whatever number of processes."""
+    total, processes = -(-len(chosen) // batch), accelerator.num_processes
+    saved = checkpoints.load() if accelerator.is_main_process else None
+    (done,) = broadcast_object_list([saved.number if saved else 0])
+    sums = Importance(*(saved.tensors[name].to(model.device) for name in Importance._fields)) if saved else None
 
-    def keep(done: int, sums: Importance) -> None:
-        if checkpoints.due():
-            checkpoints.save(done, {**sums._asdict(), "generator": masked.generator.get_state()}, {})
-        checkpoints.stop()
+    def keep(own: int, sums: Importance) -> None:
+        """Save the sums of all processes, each of which has measured so many batches of its own by now."""
+        measured = done + own * processes
+        if measured > total:  # not all processes have one of the last batches
+            return
+        save, stop = checkpoints.decide(accelerator)
+        if save:
+            whole = Importance(*(accelerator.reduce(value, "sum") for value in sums))
+            if accelerator.is_main_process:
+                checkpoints.save(measured, whole._asdict(), {})
+        if stop:
+            accelerator.wait_for_everyone()
+            raise KeyboardInterrupt
 
     with checkpoints.interruptible():
-        batches = _batches(masked, chosen, batch, done, accelerator)
-        return measure(model, batches, tracker, done=done, sums=sums, keep=keep, over_processes=accelerator.reduce)
+        own = range(done + accelerator.process_index, total, processes)
+        bar = tqdm(own, initial=done // processes, total=-(-total // processes), desc="sparsify", unit="batch",
+                   leave=False, disable=not accelerator.is_main_process)  # fmt: skip
+        batches = (masked.batch(chosen[number * batch : (number + 1) * batch], number) for number in bar)
+        return measure(model, batches, tracker, done=done, sums=sums, keep=keep, accelerator=accelerator)
 
 
 def evenly(count: int, share: float) -> np.ndarray:
@@ -94,20 +103,3 @@ def evenly(count: int, share: float) -> np.ndarray:
     if not chosen:
         raise UserError(f"sparsify.share: {share:g} of the {count} records is none; raise it, or make more records")
     return (2 * np.arange(chosen) + 1) * count // (2 * chosen)
-
-
-def _batches(masked: MaskedBatches, chosen: np.ndarray, batch: int, done: int, accelerator) -> Iterator[dict]:
-    """Of the chosen records, `batch` at once, the batches of this process without its first `done`; a progress bar.
-
-    All batches are made on every process: their masks come from one row of draws.
-    """
-    processes, own = accelerator.num_processes, accelerator.process_index
-    starts = range(0, len(chosen), batch)
-    first = (done - 1) * processes + own + 1 if done else 0
-    bar = tqdm(
-        starts[first:], initial=first, total=len(starts), desc="sparsify", unit="batch", leave=False, disable=own > 0
-    )
-    for number, start in enumerate(bar, first):
-        made = masked(chosen[start : start + batch])
-        if number % processes == own:
-            yield made

@@ -1,9 +1,8 @@
 """Pretraining that goes on after a kill, exactly.
 
-The Trainer can begin at a later step, with the records that come there. The rest of its state it would keep in pickles
-and without the masks' generator, so it is kept here: weights, AdamW's moments, rates, the losses so far, and the
-generator as it was before it drew the next step's masks, which the data loader draws ahead of time. Without dropout,
-nothing else is drawn.
+The Trainer can begin at a later step, with the records that come there. The rest of its state it would keep in
+pickles, so it is kept here: weights, AdamW's moments, rates, the losses so far. Masks depend on a batch's number, and
+without dropout nothing else is drawn.
 """
 
 from contextlib import contextmanager
@@ -19,23 +18,16 @@ from transformers.trainer_callback import TrainerState
 from minimoe.checkpoints import Checkpoints
 from minimoe.corpus.masking import MaskedBatches
 
-AHEAD = 3  # batches, at least as many as the data loader draws ahead
-
 
 class CountedBatches(MaskedBatches):
-    """Masked batches that know the generator's state before each of the last ones."""
+    """Masked batches in a row: the next one's number is how many there were."""
 
-    def __init__(self, records, tokens, seed: int):
-        super().__init__(records, tokens, seed)
-        self.drawn = 0
-        self.before: dict[int, Tensor] = {}  # by the number of batches drawn before it
+    drawn = 0
 
-    def __call__(self, numbers: list[int]) -> dict[str, Tensor]:
-        """As of `MaskedBatches`."""
-        self.before[self.drawn] = self.generator.get_state()
-        self.before.pop(self.drawn - AHEAD, None)
+    def __call__(self, rows: list[int]) -> dict[str, Tensor]:
+        """The next batch, of these records."""
         self.drawn += 1
-        return super().__call__(numbers)
+        return self.batch(rows, self.drawn - 1)
 
 
 class Keep(TrainerCallback):
@@ -63,7 +55,6 @@ class Keep(TrainerCallback):
             yield None
             return
         self.batches.drawn = self.saved.number
-        self.batches.generator.set_state(self.saved.tensors["generator"])
         with TemporaryDirectory() as folder:
             TrainerState(**self.saved.values["state"]).save_to_json(str(Path(folder, "trainer_state.json")))
             yield folder
@@ -102,7 +93,7 @@ class Keep(TrainerCallback):
             tensors |= {f"adam/{number}/{name}": moment for name, moment in moments.items()}
         if not torch.stack([tensor.isfinite().all() for tensor in tensors.values()]).all():
             return  # `Watch` will tell; the checkpoint before stays
-        tensors |= {"loss": trainer._tr_loss, "generator": self.batches.before[state.global_step]}
+        tensors["loss"] = trainer._tr_loss
         values = {
             "state": asdict(state) | {"log_history": []},
             "rates": [group["lr"] for group in optimizer["param_groups"]],
