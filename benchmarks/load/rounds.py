@@ -7,10 +7,10 @@ import numpy as np
 
 from benchmarks.load.watch import disk, watch
 from minimoe.corpus.build import write_shards
-from minimoe.corpus.manifest import MANIFEST, VERSION, signed
+from minimoe.corpus.manifest import MANIFEST, VERSION
 from minimoe.corpus.records import INDEX, Records
 from minimoe.corpus.tfrecord import IDS_AT, frame
-from minimoe.files import write_json
+from minimoe.files import signed, write_json
 from minimoe.journal import growing
 
 RECORDS = 5_000_000

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from crc32c import crc32c
 
+SUM = "crc32c"  # the key of a checksum
 LOCK = ".lock"  # a file, because NFS locks no folders
 
 
@@ -64,6 +65,23 @@ def checksum(path: Path) -> int:
         while block := file.read(1 << 22):
             value = crc32c(block, value)
     return value
+
+
+def signed(values: dict) -> dict:
+    """What JSON can hold, with its own checksum, for it says how other files are to be read."""
+    return values | {SUM: _sum(values)}
+
+
+def verified(values: object) -> dict:
+    """What was `signed`, without its checksum; `ValueError` where it is not as it was."""
+    own = {key: value for key, value in values.items() if key != SUM} if isinstance(values, dict) else {}
+    if not own or values.get(SUM) != _sum(own):
+        raise ValueError("its checksum is wrong")
+    return own
+
+
+def _sum(values: dict) -> int:
+    return crc32c(json.dumps(values, sort_keys=True).encode())
 
 
 def outside_workspaces() -> Path:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from crc32c import crc32c
 
-from minimoe.files import sync, whole_file, whole_folder
+from minimoe.files import signed, sync, verified, whole_file, whole_folder
 
 BLOCK = 1 << 22  # bytes read at once
 
@@ -59,7 +59,7 @@ class Journal:
             sums[name] = size, _checksum(self.folder / name, start, size, value)
         self._sums = sums
         with whole_file(self.path) as temporary:
-            temporary.write_text(json.dumps({"values": values, "files": self._sums}), encoding="utf-8")
+            temporary.write_text(json.dumps(signed({"values": values, "files": self._sums})), encoding="utf-8")
             sync(temporary)
         self._noted, self._last = None, time.monotonic()
 
@@ -67,14 +67,14 @@ class Journal:
         """Take up what was written down, if the files are what they were; otherwise start over."""
         if self.path.exists():
             try:
-                written = json.loads(self.path.read_text(encoding="utf-8"))
+                written = verified(json.loads(self.path.read_text(encoding="utf-8")))
                 for name, (size, value) in written["files"].items():
                     if _checksum(self.folder / name, 0, size, 0) != value:
                         raise ValueError(f"{self.folder / name} is damaged")
                     os.truncate(self.folder / name, size)
                     self._sums[name] = size, value
                 self.values = written["values"]
-            except (OSError, ValueError, KeyError) as error:
+            except (OSError, ValueError, RecursionError) as error:
                 print(f"{self.path.parent}: starting over, as what was done cannot be used: {error}", file=sys.stderr)
                 self._sums = {}
                 self.path.unlink()

@@ -9,9 +9,9 @@ import torch
 from corpus.tiny_corpus import flip
 from torch.utils.data import DataLoader
 
-from minimoe.corpus.manifest import signed
 from minimoe.corpus.records import Records
 from minimoe.errors import UserError
+from minimoe.files import signed
 
 
 @pytest.fixture

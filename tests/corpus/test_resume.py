@@ -2,6 +2,9 @@
 
 import functools
 import json
+import os
+import shutil
+from pathlib import Path
 
 import pytest
 from corpus.tiny_corpus import sentences
@@ -137,3 +140,56 @@ def test_two_processes_do_not_write_the_same_files(build, tmp_path):
     with FileLock(tmp_path / "work" / "lock"), pytest.raises(UserError, match="work: another process is doing the"):
         build(work=tmp_path / "work")
     assert build(work=tmp_path / "work").is_dir()
+
+
+def test_a_flipped_bit_of_the_journal_changes_no_output(extracted, tmp_path, kill, capsys):
+    kill(0)
+    whole = formatted(tmp_path)
+    kill(3)
+    with pytest.raises(Killed):
+        formatted(tmp_path, work=tmp_path / "work", minutes=0)
+    kill(0)
+    killed = (tmp_path / "work").rename(tmp_path / "killed")
+    journal = (killed / "journal.json").read_bytes()
+    for bit in range(0, 8 * len(journal), 3):
+        shutil.copytree(killed, tmp_path / "work")
+        flipped = bytearray(journal)
+        flipped[bit // 8] ^= 1 << bit % 8
+        (tmp_path / "work/journal.json").write_bytes(flipped)
+        assert Journal(tmp_path / "work", 0).values == {}, bit
+        assert "starting over" in capsys.readouterr().err
+        if bit % 300 == 0:
+            assert formatted(tmp_path, work=tmp_path / "work", minutes=0) == whole, bit
+        shutil.rmtree(tmp_path / "work")
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"3", b"{}", b"\xff", b'{"values": {}}', b"[" * 9999])
+def test_a_journal_of_another_shape_starts_over(tmp_path, content):
+    (tmp_path / "journal.json").write_bytes(content)
+    assert Journal(tmp_path, 0).values == {}
+    assert not (tmp_path / "journal.json").exists()
+
+
+def test_what_a_journal_says_is_on_the_disk_before_it_says_so(tmp_path, monkeypatch):
+    """A machine that loses power may lose what was not synced, even where a later rename is kept."""
+    events, fsync, replace = [], os.fsync, Path.replace
+
+    def synced(descriptor):
+        name = Path(f"/proc/self/fd/{descriptor}").readlink().name
+        events.append((name, os.fstat(descriptor).st_size))
+        fsync(descriptor)
+
+    def renamed(path, target):
+        events.append("renamed")
+        return replace(path, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "replace", renamed)
+    journal = Journal(tmp_path, 0)
+    for text in ("one", "more"):
+        with (journal.folder / "a").open("a") as file:
+            file.write(text)
+        journal.note({"done": text})
+    sizes = [event[1] for event in events if event[0] == "a"]
+    assert sizes == [3, 7]
+    assert [event if event == "renamed" else event[0] for event in events] == ["a", "journal.json", "renamed"] * 2

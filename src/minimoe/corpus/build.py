@@ -17,14 +17,14 @@ import numpy as np
 from tokenizers import Tokenizer
 from tqdm import tqdm
 
-from minimoe.corpus.manifest import MANIFEST, VERSION, signed
+from minimoe.corpus.manifest import MANIFEST, VERSION
 from minimoe.corpus.pairs import generator, pairs
 from minimoe.corpus.parallel import in_order
 from minimoe.corpus.records import INDEX
 from minimoe.corpus.tfrecord import IDS_AT, frame
 from minimoe.corpus.tokens import SPECIAL, Corpus, Template, encoder_tokenizer, pair_template, tokenize
 from minimoe.errors import UserError
-from minimoe.files import checksum, write_json
+from minimoe.files import checksum, signed, write_json
 from minimoe.journal import Journal, adopt, growing
 from minimoe.work import place
 

@@ -7,10 +7,10 @@ import json
 from pathlib import Path
 from typing import Annotated, Literal
 
-from crc32c import crc32c
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
 
 from minimoe.errors import UserError
+from minimoe.files import verified
 
 VERSION = 2
 MANIFEST = "manifest.json"
@@ -63,15 +63,7 @@ def read_manifest(folder: Path) -> dict:
         raise UserError(f"{path}: {key}: {reason}; {AGAIN}") from None
     except (ValueError, RecursionError):
         raise UserError(f"{path}: not valid JSON; {AGAIN}") from None
-    if manifest.pop("crc32c", None) != _checksum(manifest):
-        raise UserError(f"{path}: damaged, its checksum is wrong; {AGAIN}")
-    return manifest
-
-
-def signed(manifest: dict) -> dict:
-    """A manifest with its own checksum, for it says how everything else is to be read."""
-    return manifest | {"crc32c": _checksum(manifest)}
-
-
-def _checksum(manifest: dict) -> int:
-    return crc32c(json.dumps(manifest, sort_keys=True).encode())
+    try:
+        return verified(manifest)
+    except ValueError as error:
+        raise UserError(f"{path}: damaged, {error}; {AGAIN}") from None
