@@ -41,7 +41,7 @@ def launch(launcher: str, module: str) -> None:
         UserError: the launcher cannot be started, or a process failed, with the first one's message.
     """
     if FAILURE in os.environ or "LOCAL_RANK" in os.environ:
-        _end_with_parent()
+        end_with_parent()
         return
     if launcher == "python":
         return
@@ -79,7 +79,7 @@ def _expanded(word: str) -> str:
 def _wait(command: list[str], environment: dict[str, str]) -> int:
     """The exit code of a command; one that is interrupted, by Ctrl-C or SIGTERM, is told so once."""
     # in a session of its own, because a second signal, the terminal's to all, would cut torchrun's end short
-    process = subprocess.Popen(command, env=environment, start_new_session=True, preexec_fn=_end_with_parent)
+    process = subprocess.Popen(command, env=environment, start_new_session=True, preexec_fn=end_with_parent)
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return process.wait()
@@ -93,7 +93,7 @@ def _wait(command: list[str], environment: dict[str, str]) -> int:
         signal.signal(signal.SIGTERM, before)
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Have this process told to end when its parent has: one that is killed cannot tell it."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -11,6 +11,7 @@ from minimoe.errors import UserError, readable
 
 AGAIN = "run the stage that makes it again"
 HERE = {"local_files_only": True, "trust_remote_code": False}
+ATTENTION = {"attn_implementation": None}  # PyTorch's, and not the one that a config names, which may be fetched
 
 
 def load_model(auto, folder: str | Path, remedy: str = AGAIN, **settings) -> tuple:
@@ -29,7 +30,7 @@ def load_model(auto, folder: str | Path, remedy: str = AGAIN, **settings) -> tup
     logging.set_verbosity_error()  # what it would report is an error here
     with readable(f"{folder}: cannot be loaded as a model", remedy):
         model, info = auto.from_pretrained(
-            folder, output_loading_info=True, ignore_mismatched_sizes=True, **HERE, **settings
+            folder, output_loading_info=True, ignore_mismatched_sizes=True, **HERE, **(ATTENTION | settings)
         )
     for name, found, wanted in sorted(info["mismatched_keys"]):
         raise UserError(f"{folder}: {name}: expected {tuple(wanted)}, as by its config, got {tuple(found)}; {remedy}")

@@ -13,11 +13,11 @@ class Server:
     """Serves `files` (path → bytes). Each request takes the next of `faults`; without one it is served well.
 
     A fault is a number (the status to answer) or a dict: `send` (bytes after which the connection breaks off),
-    `length` (the Content-Length to claim), `ignore_range`, `redirect` (another address).
+    `length` (the Content-Length to claim), `ignore_range`, `redirect` (another address), `status` with a `body`.
     """
 
     def __init__(self):
-        self.files, self.faults, self.requests, self.tag = {}, [], [], '"v1"'
+        self.files, self.faults, self.requests, self.agents, self.tag = {}, [], [], [], '"v1"'
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -25,6 +25,7 @@ class Server:
 
             def do_GET(self):
                 outer.requests.append((self.path, self.headers.get("Range")))
+                outer.agents.append(self.headers.get("User-Agent"))
                 outer.answer(self)
 
             def log_message(self, *args):
@@ -41,6 +42,8 @@ class Server:
         fault = self.faults.pop(0) if self.faults else {}
         if isinstance(fault, int):
             return self.refuse(handler, fault)
+        if "status" in fault:
+            return self.refuse(handler, fault["status"], body=fault["body"])
         if "redirect" in fault:
             return self.refuse(handler, 302, {"Location": fault["redirect"]})
         start, wanted = 0, handler.headers.get("Range")
@@ -59,12 +62,13 @@ class Server:
         handler.wfile.write(body[start:][: fault.get("send")])
         handler.close_connection = bool(fault)
 
-    def refuse(self, handler, status, headers=None):
+    def refuse(self, handler, status, headers=None, body=b""):
         handler.send_response(status)
         for name, value in (headers or {}).items():
             handler.send_header(name, value)
-        handler.send_header("Content-Length", "0")
+        handler.send_header("Content-Length", str(len(body)))
         handler.end_headers()
+        handler.wfile.write(body)
 
     def ranges(self, path):
         return [wanted for asked, wanted in self.requests if asked == path]

@@ -1,5 +1,6 @@
 import hashlib
 import random
+import re
 
 import pytest
 
@@ -11,6 +12,10 @@ BODY = random.Random(0).randbytes(300_000)
 SHA1 = hashlib.sha1(BODY).hexdigest()
 DATED = "/xxwiki/20260101/xxwiki-20260101-pages-articles.xml.bz2"
 SUMS = f"{'0' * 40}  xxwiki-20260101-pages-meta.xml.bz2\n{SHA1}  xxwiki-20260101-pages-articles.xml.bz2\n"
+FEED = "/xxwiki/latest/xxwiki-latest-pages-articles.xml.bz2-rss.xml"
+FEED_TEXT = b"""<rss version="2.0"><channel><link>http://download.wikimedia.org/xxwiki</link><item>
+<title>http://download.wikimedia.org/xxwiki/20260101</title>
+<link>http://download.wikimedia.org/xxwiki/20260101</link></item></channel></rss>"""
 
 
 @pytest.fixture
@@ -136,16 +141,41 @@ def test_a_dated_dump_of_wikimedia(fetch, server):
     assert fetch("wikipedia").name == "xxwiki-20260101-pages-articles.xml.bz2"
 
 
-def test_latest_is_the_dated_dump_that_its_sums_name(fetch, server):
-    server.files = {DATED: BODY, "/xxwiki/latest/xxwiki-latest-sha1sums.txt": SUMS.encode()}
+def test_latest_is_the_dated_dump_of_the_articles_feed(fetch, server):
+    server.files = {
+        DATED: BODY,
+        "/xxwiki/20260101/xxwiki-20260101-sha1sums.txt": SUMS.encode(),
+        FEED: FEED_TEXT,
+        # a newer dump is under way: its sums stand at "latest" before there are articles
+        "/xxwiki/latest/xxwiki-latest-sha1sums.txt": f"{'0' * 40}  xxwiki-20260201-pages-meta.xml.bz2".encode(),
+    }
     assert fetch("wikipedia", date="latest").name == "xxwiki-20260101-pages-articles.xml.bz2"
 
 
+PAGE = b"<html><head><style>b {}</style></head><body>Please <b>log in</b>\nto this network</body></html>"
+
+
+def test_a_networks_login_page_is_quoted(fetch, server):
+    server.files = {"/xxwiki/20260101/xxwiki-20260101-sha1sums.txt": PAGE, FEED: PAGE}
+    for date in ("20260101", "latest"):
+        with pytest.raises(UserError, match=r"expected .*'Please log in to this network'"):
+            fetch("wikipedia", date=date)
+
+
+def test_a_refusal_is_told_apart_and_quoted(fetch, server):
+    server.faults = [{"status": 403, "body": b"<h1>Forbidden</h1>Set a user agent\nwith a contact. " + b"x" * 999}]
+    server.files = {FEED: b""}
+    with pytest.raises(UserError, match=r"rss\.xml: the server does not give it \(403\): Forbidden Set a") as error:
+        fetch("wikipedia", date="latest")
+    assert "no such dump" not in str(error.value) and len(str(error.value)) < 400
+    assert re.fullmatch(r"minimoe/\S+ \(https://\S+\) python-requests", server.agents[-1])
+
+
 def test_a_date_without_dump(fetch, server):
-    with pytest.raises(UserError, match=r"xxwiki-20260101-sha1sums.txt: no such dump"):
+    with pytest.raises(UserError, match=r"xxwiki-20260101-sha1sums\.txt: .*no such dump"):
         fetch("wikipedia")
     server.files["/xxwiki/20260101/xxwiki-20260101-sha1sums.txt"] = SUMS[:80].encode()
-    with pytest.raises(UserError, match=r"no xxwiki pages-articles\.xml\.bz2 in it"):
+    with pytest.raises(UserError, match=r"no xxwiki-20260101-pages-articles\.xml\.bz2 in it"):
         fetch("wikipedia")
 
 

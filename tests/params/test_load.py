@@ -176,3 +176,14 @@ def test_sections_override_only_what_they_say(tmp_path):
     assert params.rounds["base"].over(params.distill) == params.distill
     conll = params.tasks["conll2003"].over(params.finetune)
     assert conll == params.finetune.model_copy(update={"batch": 32})
+
+
+def test_a_date_needs_no_quotes(tmp_path):
+    text = SAMPLE.read_text(encoding="utf-8")
+    assert "    date: latest " in text
+    path = tmp_path / "p.yaml"
+    path.write_text(text.replace("    date: latest ", "    date: 20261120 "), encoding="utf-8")
+    assert load(path).corpus.download.date == "20261120"
+    path.write_text(text.replace("    date: latest ", "    date: 2026 "), encoding="utf-8")
+    with pytest.raises(UserError, match=r"corpus\.download\.date: "):
+        load(path)

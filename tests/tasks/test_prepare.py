@@ -38,10 +38,9 @@ def local(tmp_path):
 
 
 @pytest.fixture
-def hub(tmp_path, monkeypatch):
-    """Folders like the hub's repositories: <configuration>/<split>-….parquet and a card that lists them."""
+def hub(tmp_path):
+    """Folders like the hub's repositories: <configuration>/<split>-….parquet."""
     datasets = pytest.importorskip("datasets")
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
 
     def save(repository, config, label, names, splits):
         kind = datasets.ClassLabel(names=names) if names else datasets.Value("float32")
@@ -91,13 +90,6 @@ def hub(tmp_path, monkeypatch):
     save("clue", "csl", "label", ["0", "1"], csl)
     ocnli = {"train": [pair("甲", "乙", 1)], "validation": [pair("丙", "丁", 0)]}
     save("clue", "ocnli", "label", ["neutral", "entailment", "contradiction"], ocnli)
-    configurations = {"glue": {"sst2": sst2, "stsb": stsb, "mnli": mnli}, "clue": {"csl": csl, "ocnli": ocnli}}
-    for repository, configs in configurations.items():
-        card = ["---", "configs:"]
-        for config, splits in configs.items():
-            card += [f"- config_name: {config}", "  data_files:"]
-            card += [line for split in splits for line in (f"  - split: {split}", f"    path: {config}/{split}-*")]
-        (tmp_path / repository / "README.md").write_text("\n".join([*card, "---", ""]))
     return {"glue": str(tmp_path / "glue"), "conll2003": str(tmp_path / "conll"), "clue": str(tmp_path / "clue")}
 
 
@@ -117,24 +109,8 @@ def test_files_and_hub_agree(tmp_path, local, hub):
     assert json.loads(ours["conll2003/train.jsonl"]) == {"words": ["EU", "rejects"], "tags": ["B-ORG", "O"]}
 
 
-def test_a_loading_script_is_read_from_the_hubs_conversion(tmp_path, hub, monkeypatch):
-    import datasets
-
-    real = datasets.load_dataset
-
-    def script(name, config, split, revision):
-        if revision is None:
-            raise RuntimeError("Dataset scripts are no longer supported, but found conll2003.py")
-        assert revision == "refs/convert/parquet"
-        return real(name, config, split=split)
-
-    monkeypatch.setattr(datasets, "load_dataset", script)
-    prepare_tasks(["conll2003"], folders={}, hubs=hub, out=tmp_path / "out")
-    assert len(contents(tmp_path / "out")) == 3
-
-
 def test_an_unknown_hub_id_is_one_line(tmp_path):
-    with pytest.raises(UserError, match=r"task_data\.glue\.hub: .* cannot be loaded") as error:
+    with pytest.raises(UserError, match=r"task_data\.glue\.hub: .* cannot be downloaded") as error:
         prepare_tasks(["rte"], folders={}, hubs={"glue": str(tmp_path / "none")}, out=tmp_path / "out")
     assert "\n" not in str(error.value)
 

@@ -6,6 +6,8 @@ from safetensors.torch import load_file
 from transformers import AutoModel, AutoTokenizer, BertConfig, BertForPreTraining, RobertaConfig, RobertaModel
 
 from minimoe.errors import UserError
+from minimoe.hub import Snapshot
+from minimoe.pretrained import load_model
 from minimoe.teacher.copy import copy_teacher
 
 SMALL = {
@@ -67,18 +69,18 @@ def test_any_encoder(tmp_path, tokenizer):
 def test_from_the_hub_with_pickled_weights_only_where_there_are_no_others(tmp_path, model, tokenizer, monkeypatch):
     asked = []
 
-    def snapshot(name, revision, allow_patterns):
-        asked.append(allow_patterns)
-        return str(tmp_path / "model")
+    def snapshot(kind, name, revision, patterns, key):
+        asked.append((revision, patterns))
+        return Snapshot(tmp_path / "model", "c0ffee")
 
-    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot)
-    copy_teacher("some/model", tokenizer, tmp_path / "out", revision="v1")
-    assert not any("bin" in pattern for pattern in asked[0])
+    monkeypatch.setattr("minimoe.teacher.copy.snapshot", snapshot)
+    assert copy_teacher("some/model", tokenizer, tmp_path / "out", revision="v1") == "c0ffee"
+    assert not any("bin" in pattern for pattern in asked[0][1])
     assert len(asked) == 1
     torch.save(model.state_dict(), tmp_path / "model" / "pytorch_model.bin")
     (tmp_path / "model" / "model.safetensors").unlink()
     copy_teacher("some/model", tokenizer, tmp_path / "out", revision="v1")
-    assert asked[2] == ["config.json", "pytorch_model*.bin"]
+    assert asked[2] == ("c0ffee", ["config.json", "pytorch_model*.bin"])  # both of one commit
 
 
 def test_code_of_the_folder_is_not_run(tmp_path, model, tokenizer):
@@ -89,6 +91,30 @@ def test_code_of_the_folder_is_not_run(tmp_path, model, tokenizer):
     with pytest.raises(UserError, match="cannot be loaded"):
         copy_teacher(str(tmp_path / "model"), tokenizer, tmp_path / "out")
     assert not (tmp_path / "ran").exists()
+
+
+def test_what_names_code_is_not_copied(tmp_path, model, tokenizer):
+    path = tmp_path / "model" / "config.json"
+    named = {"auto_map": {"AutoModel": "own.Own"}, "attn_implementation": "some/kernel"}
+    path.write_text(json.dumps(json.loads(path.read_text()) | named))
+    copy_teacher(str(tmp_path / "model"), tokenizer, tmp_path / "out")
+    assert not set(named) & set(json.loads((tmp_path / "out" / "config.json").read_text()))
+
+
+def test_kernels_that_a_config_names_are_not_looked_for(tmp_path, model):
+    path = tmp_path / "model" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"attn_implementation": "some/kernel"}))
+    loaded, _ = load_model(AutoModel, tmp_path / "model")
+    assert loaded.config._attn_implementation == "sdpa"
+
+
+@pytest.mark.parametrize("file", ["../secret.safetensors", "/etc/secret.safetensors", "a/b.safetensors"])
+def test_an_index_of_files_elsewhere_is_refused(tmp_path, model, tokenizer, file):
+    index = {"metadata": {}, "weight_map": {"bert.pooler.dense.bias": file}}
+    (tmp_path / "model" / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(UserError, match=r"index\.json: expected files of its own folder, got "):
+        copy_teacher(str(tmp_path / "model"), tokenizer, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from urllib.request import url2pathname
 
 from tqdm import tqdm
 
-from minimoe.corpus.transfer import NotFoundError, forget, transfer
+from minimoe.corpus.transfer import ForbiddenError, NotFoundError, forget, quote, transfer
 from minimoe.errors import UserError
 from minimoe.files import whole_folder
 
@@ -108,17 +108,33 @@ def _fetch(url: str, sha1: str | None, folder: str | Path, work: Path, pause: fl
 
 
 def _wikimedia(base: str, wiki: str, date: str, work: Path, pause: float) -> tuple[str, str]:
-    """The address and sha1 of a wiki's articles. The sums of "latest" name the dated dump that it is."""
-    sums = f"{base}/{wiki}/{date}/{wiki}-{date}-sha1sums.txt"
-    wanted = re.compile(rf"{wiki}-(\d{{8}})-pages-articles\.xml\.bz2")
+    """The address and sha1 of a wiki's articles at `date`."""
+    there = f"{base}/{wiki}/ lists the dates that there are"
     try:
-        named = {name: sha1 for name, sha1 in _sums(sums, work, pause) if wanted.fullmatch(name)}
-    except NotFoundError:
-        raise UserError(f"{sums}: no such dump; {base}/{wiki}/ lists the dates that there are") from None
-    if not named:
-        raise UserError(f"{sums}: no {wiki} pages-articles.xml.bz2 in it (yet); take another corpus.download.date")
-    name = max(named)
-    return f"{base}/{wiki}/{wanted.fullmatch(name)[1]}/{name}", named[name]
+        date = _latest(base, wiki, work, pause) if date == "latest" else date
+        folder, name = f"{base}/{wiki}/{date}", f"{wiki}-{date}-pages-articles.xml.bz2"
+        named = dict(_sums(sums := f"{folder}/{wiki}-{date}-sha1sums.txt", work, pause))
+    except ForbiddenError:
+        raise
+    except NotFoundError as error:
+        raise UserError(f"{error}; no such dump; {there}") from None
+    if name not in named:
+        raise UserError(f"{sums}: no {name} in it (yet); take another corpus.download.date: {there}")
+    return f"{folder}/{name}", named[name]
+
+
+def _latest(base: str, wiki: str, work: Path, pause: float) -> str:
+    """The date of a wiki's newest whole dump of articles.
+
+    From the feed of that file, because the sums of "latest" move on as soon as any part of a newer dump is done.
+    """
+    feed = f"{base}/{wiki}/latest/{wiki}-latest-pages-articles.xml.bz2-rss.xml"
+    text = _text(feed, work, pause)
+    # <link>http://download.wikimedia.org/enwiki/20261120</link> and the file's address below it
+    found = re.search(rf"/{wiki}/(\d{{8}})\b", text)
+    if not found:
+        raise UserError(f"{feed}: expected the address of a dump in it, got {quote(text)!r}; check the network")
+    return found[1]
 
 
 def _published(url: str, work: Path, pause: float) -> str | None:
@@ -136,18 +152,26 @@ def _published(url: str, work: Path, pause: float) -> str | None:
         for file, sha1 in listed:
             if not file or wanted.fullmatch(file):
                 return sha1
-        raise UserError(f"{sums}: no line for {name} in it")
+        raise UserError(f"{sums}: no line for {name} in it (yet); take the address of a dated dump")
     return None
 
 
 def _sums(url: str, work: Path, pause: float) -> list[tuple[str, str]]:
     """The lines of a sha1 file as (name, sha1); the name is empty where there is the sum alone."""
+    text = _text(url, work, pause)
+    sums = [(found[2] or "", found[1]) for line in text.splitlines() if (found := _SUM.fullmatch(line.strip()))]
+    if text.strip() and not sums:  # such as the page of a network that wants a login
+        raise UserError(f"{url}: expected sha1 sums, got {quote(text)!r}; check the network")
+    return sums
+
+
+def _text(url: str, work: Path, pause: float) -> str:
+    """A small text."""
     work.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=work) as temporary:
-        file = Path(temporary, "sums")
+        file = Path(temporary, "text")
         transfer(url, file, pause)
-        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
-    return [(found[2] or "", found[1]) for line in lines if (found := _SUM.fullmatch(line.strip()))]
+        return file.read_text(encoding="utf-8", errors="replace")
 
 
 def _name(url: str) -> str:

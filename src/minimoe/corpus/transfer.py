@@ -6,8 +6,8 @@ and when the server ignores the condition, it starts over. Attempts end when sev
 """
 
 import json
+import os
 import re
-import time
 from pathlib import Path
 
 import requests
@@ -16,24 +16,22 @@ from tqdm import tqdm
 
 from minimoe.errors import UserError
 from minimoe.files import write_json
+from minimoe.retry import PASSING, Broken, asked_pause, retry
 
 ATTEMPTS = 7  # without progress, in a row
-LONGEST_PAUSE = 60.0  # seconds
+# Wikimedia's policy wants a program's name and where its makers can be reached, or blocks it
+AGENT = "minimoe/0.1 (https://arxiv.org/abs/2305.12129) python-requests"
+LONGEST_QUOTE = 200  # characters of a server's own words
 _TIMEOUT = (15, 60)  # seconds to connect; seconds without a byte
-_HEADERS = {"User-Agent": "minimoe/0.1 (corpus download)", "Accept-Encoding": "identity"}
-_PASSING = {408, 429, 500, 502, 503, 504}  # answers that another attempt may not get
+_HEADERS = {"User-Agent": AGENT, "Accept-Encoding": "identity"}
 
 
 class NotFoundError(UserError):
-    """The server has no such file, or does not give it."""
+    """The server has no such file."""
 
 
-class Broken(Exception):
-    """An attempt that another one may better; `pause` is what the server asked to wait, in seconds."""
-
-    def __init__(self, reason: str, pause: float = 0.0) -> None:
-        super().__init__(reason)
-        self.pause = pause
+class ForbiddenError(NotFoundError):
+    """The server does not give it; stores answer so for a file that they do not have."""
 
 
 def transfer(url: str, partial: Path, pause: float = 1.0) -> None:
@@ -41,22 +39,45 @@ def transfer(url: str, partial: Path, pause: float = 1.0) -> None:
 
     Raises `NotFoundError` for an address without a file, `UserError` when the server refuses or never gets further.
     """
-    failures, furthest = 0, _size(partial)
-    while True:
+
+    def attempt() -> None:
         try:
-            return _attempt(url, partial)
-        except (requests.RequestException, urllib3.exceptions.HTTPError, Broken) as error:
-            if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)):
-                raise UserError(f"{url}: not an address: {error}") from None
-            reason, wanted = " ".join(str(error).split()), getattr(error, "pause", 0.0)
-        failures = 1 if _size(partial) > furthest else failures + 1
-        furthest = max(furthest, _size(partial))
-        if failures == ATTEMPTS:
-            raise UserError(
-                f"{url}: nothing new in {ATTEMPTS} attempts, the last: {reason}; "
-                f"{_size(partial)} bytes are kept, run again to go on"
-            )
-        time.sleep(min(max(pause * 2 ** (failures - 1), wanted), LONGEST_PAUSE))
+            _attempt(url, partial)
+        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
+            raise UserError(f"{url}: not an address: {error}") from None
+        except requests.exceptions.SSLError as error:
+            raise UserError(f"{url}: its server cannot be trusted: {error}; mend the certificates here") from None
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            raise Broken(str(error)) from None
+
+    def left() -> str:
+        return f"{_size(partial)} bytes are kept, run again to go on"
+
+    retry(attempt, url, ATTEMPTS, pause, lambda: _size(partial), left)
+
+
+def length(url: str, pause: float = 1.0) -> int | None:
+    """The bytes of the file at `url`, as its server tells them; raises as `transfer`, after fewer attempts."""
+    nothing = Path(os.devnull)
+
+    def attempt() -> int | None:
+        try:
+            with requests.get(url, headers=_HEADERS, stream=True, timeout=_TIMEOUT) as response:
+                return _accept(response, url, nothing)
+        except requests.RequestException as error:
+            raise Broken(str(error)) from None
+
+    return retry(attempt, url, 3, pause)
+
+
+def _beginning(response: requests.Response) -> str:
+    return next(response.iter_content(1 << 14), b"").decode(errors="replace")
+
+
+def quote(page: str) -> str:
+    """A server's own words, which may be a page, in a line."""
+    body = re.sub(r"(?s)<(script|style)\b.*?</\1>|<[^>]*>", " ", page)
+    return " ".join(body.split())[:LONGEST_QUOTE] or "no reason given"
 
 
 def forget(partial: Path) -> None:
@@ -83,9 +104,8 @@ def _attempt(url: str, partial: Path) -> None:
 def _accept(response: requests.Response, url: str, partial: Path) -> int | None:
     """The size of the whole file, if the server tells; raises unless its answer is the file or the rest of it."""
     status, headers, have = response.status_code, response.headers, _size(partial)
-    if status in _PASSING:
-        asked = headers.get("Retry-After", "")
-        raise Broken(f"the server answered {status}", float(asked) if asked.isdigit() else 0.0)
+    if status in PASSING:
+        raise Broken(f"the server answered {status}", asked_pause(headers))
     if status == 200:
         return int(headers["Content-Length"]) if headers.get("Content-Length", "").isdigit() else None
     if status in (206, 416):
@@ -95,8 +115,10 @@ def _accept(response: requests.Response, url: str, partial: Path) -> int | None:
             return total
         forget(partial)
         raise Broken(f"the server answered {status} with Content-Range {headers.get('Content-Range')!r}")
-    if status in (403, 404, 410):  # stores answer 403 for a file that they do not have
-        raise NotFoundError(f"{url}: the server has no such file or does not give it ({status})")
+    if status in (404, 410):
+        raise NotFoundError(f"{url}: the server has no such file ({status})")
+    if status == 403:
+        raise ForbiddenError(f"{url}: the server does not give it (403): {quote(_beginning(response))}")
     raise UserError(f"{url}: the server answered {status} {response.reason}")
 
 

@@ -5,7 +5,7 @@ Meanings and units stand beside the values in params.yaml; here stand types and 
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from minimoe.params.base import (
     PART,
@@ -30,13 +30,18 @@ TaskName = Literal[
 ]  # fmt: skip
 
 
+def _text_of_a_date(value: object) -> object:
+    """A date as text; without quotes it is a number to YAML."""
+    return str(value) if type(value) is int else value
+
+
 class Download(Section):
     """Where the dump comes from."""
 
     source: Annotated[str, Field(pattern=r"^(local|wikipedia|(https?|file)://.+)$")]
     path: Text
     wiki: Annotated[str, Field(pattern=r"^[a-z_]+wiki$")]
-    date: Annotated[str, Field(pattern=r"^(latest|[0-9]{8})$")]
+    date: Annotated[str, BeforeValidator(_text_of_a_date), Field(pattern=r"^(latest|[0-9]{8})$")]
 
 
 class Extract(Section):

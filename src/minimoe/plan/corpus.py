@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
-from urllib.error import URLError
-from urllib.request import Request, urlopen
 
 from minimoe.corpus import dump
 from minimoe.corpus.download import WIKIMEDIA
 from minimoe.corpus.format import CHARACTER_LANGUAGES
 from minimoe.corpus.plain import FORMS
 from minimoe.corpus.sources import sources
+from minimoe.corpus.transfer import length
 from minimoe.errors import UserError
 from minimoe.params import Params
 from minimoe.params.sections import Download
@@ -118,10 +117,9 @@ def _served(source: Download) -> int:
     if url == "wikipedia":
         url = f"{WIKIMEDIA}/{source.wiki}/{source.date}/{source.wiki}-{source.date}-pages-articles.xml.bz2"
     try:
-        with urlopen(Request(url, method="HEAD"), timeout=30) as answer:
-            length = answer.headers["Content-Length"]
-    except (URLError, OSError) as error:
-        raise UserError(f"corpus.download: {url}: {error}; check it, or plan without --online") from None
-    if not length:
+        told = length(url)
+    except UserError as error:
+        raise UserError(f"corpus.download: {error}; check it, or plan without --online") from None
+    if not told:
         raise UserError(f"corpus.download: {url}: its server tells no length")
-    return int(length)
+    return told

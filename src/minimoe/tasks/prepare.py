@@ -8,32 +8,41 @@ from tqdm import tqdm
 
 from minimoe.errors import UserError
 from minimoe.files import whole_folder
-from minimoe.tasks.hub import read_hub
+from minimoe.hub import Snapshot
+from minimoe.tasks.hub import fetch, read_hub
 from minimoe.tasks.readers import read_official
 from minimoe.tasks.table import TASKS, Split, Task
 
 
-def prepare_tasks(names: list[str], folders: dict[str, str | None], hubs: dict[str, str], out: str | Path) -> None:
+def prepare_tasks(names: list[str], folders: dict[str, str | None], hubs: dict[str, str], out: str | Path) -> dict:
     """Write the tasks `names` in the normal form into the folder `out`, all of them or nothing.
+
+    Returns the commits of the hub's copies that were read, by family.
 
     `folders` says where the official files of a family are; for a family with None, `hubs` has the hub id.
     Raises `UserError` for a file or a hub's copy that is not as expected.
     """
+    wanted = [task for task in map(TASKS.get, names) if not folders.get(task.family)]
+    copies = {
+        family: fetch(hubs[family], [task for task in wanted if task.family == family])
+        for family in dict.fromkeys(task.family for task in wanted)
+    }
     with whole_folder(out) as temporary:
         for name in tqdm(names, desc="tasks", unit="task", leave=False):
             task = TASKS[name]
-            counts = {split.name: _write(task, split, folders, hubs, temporary) for split in task.splits}
+            counts = {split.name: _write(task, split, folders, hubs, copies, temporary) for split in task.splits}
             tqdm.write(f"{name}: " + ", ".join(f"{split} {count:,}" for split, count in counts.items()))
+    return {family: copy.commit for family, copy in copies.items() if copy.commit}
 
 
-def _write(task: Task, split: Split, folders: dict, hubs: dict, out: Path) -> int:
+def _write(task: Task, split: Split, folders: dict, hubs: dict, copies: dict[str, Snapshot], out: Path) -> int:
     """Write one split; returns its number of examples."""
     if folder := folders.get(task.family):
         where = Path(folder, task.folder, split.file)
         examples: Iterator[dict] = read_official(where, task)
     else:
         where = f"{hubs[task.family]}, {task.name}, split {split.hub}"
-        examples = read_hub(hubs[task.family], task, split)
+        examples = read_hub(copies[task.family].folder, task, split, where)
     path = out / task.name / f"{split.name}.jsonl"
     path.parent.mkdir(exist_ok=True)
     count = 0

@@ -4,40 +4,67 @@ Weights are copied as they are, every head included, and stored as safetensors. 
 model is run: its own code is never loaded, and pickled weights only through PyTorch's `weights_only` reader.
 """
 
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from minimoe.errors import UserError
-from minimoe.files import whole_folder
+from minimoe.errors import UserError, readable
+from minimoe.files import whole_folder, write_json
+from minimoe.hub import Snapshot, snapshot
 from minimoe.pretrained import load_encoder, load_tokenizer, read_weights
-from minimoe.teacher.hub import download
 
 SAFE = ("model*.safetensors", "model*.safetensors.index.json")
 PICKLED = "pytorch_model*.bin"
+NAMES_OF_CODE = {"auto_map", "attn_implementation", "_attn_implementation", "_attn_implementation_internal"}
 
 
-def copy_teacher(name: str, tokenizer: str | Path, out: str | Path, revision: str | None = None) -> None:
+def copy_teacher(name: str, tokenizer: str | Path, out: str | Path, revision: str | None = None) -> str | None:
     """Save the encoder of the folder, or with a `revision` of the hub id, `name` with `tokenizer` into `out`.
 
+    Returns the hub's commit, None for a folder.
     Raises `UserError` where config, weights or tokenizer are missing, do not fit, or are no encoder's.
     """
-    folder = _download(name, revision) if revision is not None else Path(name)
+    folder, commit = _download(name, revision) if revision is not None else (Path(name), None)
     if not (folder / "config.json").is_file():
         raise UserError(f"teacher: {name} holds no config.json; expected a Hugging Face model folder")
     with whole_folder(out) as temporary:
-        shutil.copy(folder / "config.json", temporary)
+        _copy_config(folder / "config.json", temporary / "config.json")
         _copy_weights(folder, temporary, name)
         for path in sorted(Path(tokenizer).iterdir()):
             shutil.copy(path, temporary)
         _check(temporary, name)
+    return commit
 
 
-def _download(name: str, revision: str) -> Path:
-    """The hub's model; pickled weights only where there are no others."""
-    folder = download(name, revision, ["config.json", *SAFE])
-    return folder if _weights(folder, SAFE[0]) else download(name, revision, ["config.json", PICKLED])
+def _download(name: str, revision: str) -> Snapshot:
+    """The hub's model; pickled weights only where there are no others, of the same commit."""
+    found = snapshot("model", name, revision, ["config.json", *SAFE], "teacher.hub")
+    if _weights(found.folder, SAFE[0]):
+        return found
+    return snapshot("model", name, found.commit, ["config.json", PICKLED], "teacher.hub")
+
+
+def _copy_config(source: Path, out: Path) -> None:
+    """The config without what names code: of the model's author, and kernels that transformers would fetch."""
+    with readable(f"{source}: cannot be read", "expected JSON; get the model again"):
+        config = json.loads(source.read_text(encoding="utf-8"))
+        kept = {key: value for key, value in config.items() if key not in NAMES_OF_CODE}
+    if kept == config:
+        shutil.copy(source, out)
+    else:
+        write_json(out, kept)
+
+
+def _copy_index(path: Path, out: Path) -> None:
+    """The index of weights in several files, all of which lie beside it."""
+    with readable(f"{path}: cannot be read", "expected the JSON of a weight index; get the model again"):
+        files = set(json.loads(path.read_text(encoding="utf-8"))["weight_map"].values())
+        outside = sorted(file for file in files if Path(file).name != file)
+    if outside:
+        raise UserError(f"{path}: expected files of its own folder, got {outside[0]!r}; get the model elsewhere")
+    shutil.copy(path, out)
 
 
 def _weights(folder: Path, pattern: str) -> list[Path]:
@@ -46,9 +73,10 @@ def _weights(folder: Path, pattern: str) -> list[Path]:
 
 def _copy_weights(folder: Path, out: Path, name: str) -> None:
     if _weights(folder, SAFE[0]):
-        for pattern in SAFE:
-            for path in _weights(folder, pattern):
-                shutil.copy(path, out)
+        for path in _weights(folder, SAFE[1]):
+            _copy_index(path, out)
+        for path in _weights(folder, SAFE[0]):
+            shutil.copy(path, out)
         return
     from safetensors.torch import save_file
 

@@ -9,9 +9,10 @@ from minimoe.teacher.copy import copy_teacher
 from minimoe.teacher.tokenizer import copy_tokenizer
 
 
-def copy_further(name: str, tokenizer: str | Path, out: str | Path, revision: str | None = None) -> None:
+def copy_further(name: str, tokenizer: str | Path, out: str | Path, revision: str | None = None) -> str | None:
     """Save the encoder of the folder, or with a `revision` of the hub id, `name` with `tokenizer` into `out`.
 
+    Returns the hub's commit, None for a folder.
     Raises `UserError` where its own tokenizer has another vocabulary, which would make every record another text to
     it, and as `copy_teacher` does.
     """
@@ -23,4 +24,4 @@ def copy_further(name: str, tokenizer: str | Path, out: str | Path, revision: st
             f"{name}: expected the first teacher's vocabulary, {len(first)} tokens; its own has {len(own)}, "
             f"{len(own.items() & first.items())} of them the same; choose teachers of one vocabulary"
         )
-    copy_teacher(name, tokenizer, out, revision=revision)
+    return copy_teacher(name, tokenizer, out, revision=revision)

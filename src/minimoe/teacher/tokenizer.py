@@ -13,8 +13,8 @@ from tqdm import tqdm
 
 from minimoe.errors import UserError
 from minimoe.files import whole_folder
+from minimoe.hub import snapshot
 from minimoe.pretrained import load_tokenizer
-from minimoe.teacher.hub import download
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 POSITIONS = 512
@@ -23,12 +23,16 @@ FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencep
 MORE = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "merges.txt")
 
 
-def copy_tokenizer(name: str, out: str | Path, revision: str | None = None) -> None:
+def copy_tokenizer(name: str, out: str | Path, revision: str | None = None) -> str | None:
     """Save the tokenizer of the model folder (with a `revision`: the hub id) `name` into the folder `out`.
+
+    Returns the hub's commit, None for a folder.
 
     Raises `UserError` where there is none, where it has no fast form, or where it lacks a special token.
     """
-    folder = download(name, revision, ["config.json", *FILES, *MORE]) if revision is not None else Path(name)
+    folder, commit = Path(name), None
+    if revision is not None:
+        folder, commit = snapshot("model", name, revision, ["config.json", *FILES, *MORE], "teacher.hub")
     # without this check transformers makes up a tokenizer that knows the special tokens and nothing else
     if not any((folder / file).is_file() for file in FILES):
         raise UserError(f"teacher: {name} holds no tokenizer (one of {', '.join(FILES)}); put the teacher's there")
@@ -41,6 +45,7 @@ def copy_tokenizer(name: str, out: str | Path, revision: str | None = None) -> N
     tokenizer.backend_tokenizer.no_padding()
     with whole_folder(out) as temporary:
         tokenizer.save_pretrained(temporary)
+    return commit
 
 
 def train_tokenizer(corpus: str | Path, out: str | Path, vocabulary: int, lowercase: bool) -> None:
