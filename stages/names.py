@@ -11,11 +11,12 @@ from pathlib import Path
 from minimoe.errors import exit_cleanly
 from minimoe.files import whole_file
 from minimoe.params import load
+from minimoe.preflight import preflight
 
 
 def main() -> None:
     """Run the stage."""
-    load()
+    preflight(load().runtime, whole=False)
     with whole_file(Path("data/names")) as file:
         file.write_text("plain\n", encoding="utf-8")
 

@@ -13,10 +13,11 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from minimoe import grid, launch, runtime, tracking
+from minimoe import grid, runtime, tracking
 from minimoe.errors import UserError
 from minimoe.mend import mend
 from minimoe.params import load
+from minimoe.preflight import preflight
 
 PATIENCE = 20  # seconds to wait for another run in the folder
 # what cells import, much of it when they need it
@@ -36,13 +37,13 @@ def repro() -> None:
         UserError: params.yaml is wrong, or a stage failed (its message has been printed).
     """
     params = load()
+    preflight(params.runtime)
     mend()
     models = params.table.models
     cells = [f"finetune@{model}-{task}" for task in params.table.tasks for model in models]
     costs = [f"cost@{model}" for model in models]
     stale = _stale()
     if stale - {*cells, *costs, "report"}:
-        launch.arguments(params.runtime.launcher)  # one that is missing is an error now, not when its stage starts
         _dvc("distill", "tasks", *(["teachers"] if params.teachers else []))  # what the cells depend on;
         stale = _stale()  # only then is it known which of them are stale
     threads = max(params.tasks[task].over(params.finetune).threads for task in params.table.tasks)
