@@ -50,3 +50,29 @@ def test_on_the_cpu_groups_in_16_bits_have_few_sizes():
         routing = router.route(tokens)
     assert 4096 < len(routing.order) <= 4096 * 17 / 16
     assert not (routing.ends % 64).any()
+
+
+def test_under_autocast_routers_compute_in_32_bits():
+    torch.manual_seed(0)
+    router, tokens = Router(64, EXPERTS, 0.0), torch.randn(4096, 64)
+    expected = router(tokens)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(router(tokens), expected)
+        routing = router.route(tokens)
+    assert torch.equal(routing.expert[routing.places], expected.argmax(-1))
+
+
+def test_weights_in_16_bits_are_multiplied_in_32():
+    torch.manual_seed(0)
+    router, tokens = Router(64, EXPERTS, 0.0).bfloat16(), torch.randn(4096, 64).bfloat16()
+    expected = torch.nn.functional.linear(tokens.float(), router.weight.float(), router.bias.float())
+    assert torch.equal(router(tokens), expected)
+    routing = router.route(tokens)
+    assert torch.equal(routing.expert[routing.places], expected.argmax(-1))
+    assert routing.gate.dtype == torch.bfloat16
+
+
+def test_noise_is_as_wide_as_said_and_moves_no_mean():
+    router, tokens = Router(8, EXPERTS, 0.1), torch.randn(20000, 8)
+    noise = router(tokens) - router.eval()(tokens)
+    assert 0.09 < noise.max() < 0.1001 and -0.1001 < noise.min() < -0.09 and noise.mean().abs() < 0.002

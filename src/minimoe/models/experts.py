@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers.integrations import moe  # noqa: F401 (makes its operator)
 
-from .routing import Routing
+from .routing import Routing, computed
 
 
 class ExpertLinear(nn.Linear):
@@ -29,9 +29,7 @@ class ExpertLinear(nn.Linear):
         """Without experts [..., in] → [..., out]; with them [P, in] sorted by expert → [P, out]."""
         if self.experts == 1:
             return super().forward(tokens)
-        device, dtype = tokens.device.type, tokens.dtype
-        if torch.is_autocast_enabled(device):
-            dtype = torch.get_autocast_dtype(device)
+        dtype = computed(tokens)
         product = grouped_matmul(tokens.to(dtype), self.weight.to(dtype).transpose(1, 2), routing.ends)
         # a product with ones picks the biases, and its gradient adds them up, both faster than by index
         chosen = functional.one_hot(routing.expert, self.experts).to(dtype)
