@@ -21,7 +21,7 @@ def test_the_papers_settings(name):
             assert student.startswith("minimoe") == (max(shape.experts.attention, shape.experts.ffn) > 1)
     distill = params.distill
     assert (distill.epochs, distill.batch, distill.learning_rate, distill.warmup) == (5, 1024, 3e-4, 0.01)
-    assert (distill.relation_heads, distill.precision) == (32, "fp16")
+    assert (distill.relation_heads, distill.precision) == (32, "bf16")
     assert len(params.finetune.seeds) > 1 and len(params.finetune.learning_rates) > 1
 
 
