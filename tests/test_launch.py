@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from torch.distributed.launcher.api import LaunchConfig
 
 from minimoe import launch as launch_module
 from minimoe.errors import UserError
@@ -113,3 +114,16 @@ def test_a_launcher_that_cannot_be_started_is_named(monkeypatch, tmp_path, launc
     with pytest.raises(UserError) as refused:
         launch(launcher, "stages.distill")
     assert message in str(refused.value)
+
+
+@pytest.mark.parametrize(("own", "given"), [(None, "300"), ("7", "7")])
+def test_torchruns_processes_have_time_to_save(start, monkeypatch, own, given):
+    monkeypatch.delenv(launch_module.GRACE, raising=False)
+    if own:
+        monkeypatch.setenv(launch_module.GRACE, own)
+    tells = [sys.executable, "-c", "import os, sys; sys.stderr.write(os.environ[sys.argv[1]])", launch_module.GRACE]
+    process = start(shlex.join(tells), "well")
+    assert process.communicate()[1] == given and process.returncode == 0
+    monkeypatch.setenv(launch_module.GRACE, given)
+    nodes = LaunchConfig(min_nodes=1, max_nodes=1, nproc_per_node=1)
+    assert nodes.shutdown_timeout == int(given)

@@ -12,7 +12,7 @@ from accelerate.commands.config.config_args import load_config_from_file
 from torch.distributed.run import get_args_parser
 
 from minimoe.errors import UserError
-from minimoe.launch import arguments
+from minimoe.launch import GRACE, arguments
 from minimoe.params.runtime import Runtime
 
 ROOT = Path(__file__).parents[1]
@@ -20,6 +20,7 @@ DOCS = ROOT / "docs/machines"
 PAGE = (DOCS / "README.md").read_text(encoding="utf-8")
 RUNTIMES = [yaml.safe_load(block)["runtime"] for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]
 SHIPPED = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["runtime"]
+SAVING = 120  # seconds that a large round takes to finish its step and save
 JOB = {"SLURM_NNODES": "4", "SLURM_JOB_ID": "1", "HEAD": "first", "NODES": "4", "JOB_COMPLETION_INDEX": "2"}
 
 
@@ -70,6 +71,8 @@ def test_the_kubernetes_job_joins_one_round(monkeypatch):
     for variable, value in JOB.items():
         monkeypatch.setenv(variable, value)
     command = script[script.index("torchrun") :].replace("\\\n", "")
+    assert script.count("python -m minimoe repro") == 1 and pod["terminationGracePeriodSeconds"] >= SAVING
+    assert int(environment[GRACE]) <= pod["terminationGracePeriodSeconds"]
     joined = torchrun(shlex.split(os.path.expandvars(command)))
     assert (joined.nnodes, joined.training_script, joined.master_port) == ("4", "stages.distill", 29500)
 
@@ -78,5 +81,10 @@ def test_the_slurm_job_is_a_script():
     script = DOCS / "slurm.sbatch"
     subprocess.run(["bash", "-n", script], check=True)
     options = re.findall(r"(?m)^#SBATCH --([\w-]+)", script.read_text(encoding="utf-8"))
-    assert {"nodes", "ntasks-per-node", "gpus-per-node"} <= set(options)
-    assert "export HEAD=" in script.read_text(encoding="utf-8")
+    assert {"nodes", "ntasks-per-node", "gpus-per-node", "signal"} <= set(options)
+    lines = script.read_text(encoding="utf-8").splitlines()
+    for name, value in {"HEAD": "first", "SRUN_CPUS_PER_TASK": "64"}.items():
+        [line] = [line for line in lines if line.startswith(f"export {name}=")]
+        tools = "scontrol() { echo first; }; SLURM_CPUS_PER_TASK=64 SLURM_JOB_NODELIST=first"
+        done = subprocess.run(["bash", "-c", f"{tools}\n{line}\necho ${name}"], capture_output=True, text=True)
+        assert done.stdout == f"{value}\n"

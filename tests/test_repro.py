@@ -38,3 +38,10 @@ def test_where_only_the_report_is_left_no_launcher_is_needed(stale):
     stages.add("report")
     repro.repro()
     assert ran == [()]
+
+
+def test_stages_that_are_named_run_alone(stale, monkeypatch):
+    _, ran = stale
+    monkeypatch.setattr(repro, "preflight", lambda *_: None)
+    repro.repro(["distill@base"])
+    assert ran == [("--single-item", "distill@base")]

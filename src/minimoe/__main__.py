@@ -16,7 +16,8 @@ def main() -> None:
     """Parse the command line and run one command."""
     parser = argparse.ArgumentParser(prog="python -m minimoe", description=__doc__.split("\n\n")[0])
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
-    commands.add_parser("repro", help="run the whole pipeline and show the results")
+    whole = commands.add_parser("repro", help="run the whole pipeline and show the results")
+    whole.add_argument("stages", nargs="*", help="run these alone, such as distill@base")
     profile = commands.add_parser("profile", help="put one of profiles/ in place of params.yaml")
     profile.add_argument("name", nargs="?", help="without a name: list them")
     profile.add_argument("--force", action="store_true", help="even when edits of params.yaml would be lost")
@@ -34,9 +35,9 @@ def main() -> None:
     arguments = parser.parse_args()
     match arguments.command:
         case "repro":
-            from minimoe.repro import repro
+            from minimoe import repro
 
-            repro()
+            repro.repro(arguments.stages)
         case "profile":
             from minimoe.profiles import names, select
 

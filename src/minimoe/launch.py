@@ -25,6 +25,7 @@ from tempfile import TemporaryDirectory
 from minimoe.errors import FAILURE, UserError
 
 WORK = Path("work")
+GRACE = "TORCH_ELASTIC_SHUTDOWN_TIMEOUT"  # seconds that torchrun's processes have after SIGTERM; its own default is 30
 PR_SET_PDEATHSIG = 1  # of Linux' prctl: the signal that a process gets when its parent ends
 
 
@@ -46,6 +47,7 @@ def launch(launcher: str, module: str) -> None:
     if launcher == "python":
         return
     command = [*arguments(launcher), "-m", module, *sys.argv[1:]]
+    os.environ.setdefault(GRACE, "300")  # a checkpoint of a large round takes longer to write
     WORK.mkdir(exist_ok=True)
     with TemporaryDirectory(dir=WORK, prefix="launch.") as folder:
         failure = Path(folder, "failure").absolute()

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -30,8 +31,11 @@ LIBRARIES = (
 )
 
 
-def repro() -> None:
+def repro(stages: Sequence[str] = ()) -> None:
     """Bring everything up to date, then print the results table and where to look.
+
+    Args:
+        stages: run these alone, such as `distill@base`, and print nothing.
 
     Raises:
         UserError: params.yaml is wrong, or a stage failed (its message has been printed).
@@ -39,6 +43,9 @@ def repro() -> None:
     params = load()
     preflight(params.runtime)
     mend()
+    if stages:
+        _dvc("--single-item", *stages)
+        return
     models = params.table.models
     cells = [f"finetune@{model}-{task}" for task in params.table.tasks for model in models]
     costs = [f"cost@{model}" for model in models]
