@@ -36,7 +36,9 @@ def run() -> list[Row]:
             folder = Path(name)
             write_text(folder / "text", files=16)
             tokenizer = write_tokenizer(folder / "tokenizer")
-            build_records(folder / "text", tokenizer, folder / "ours", 128, 0.1, 1 << 20, seed=776, workers=cores())
+            build_records(
+                folder / "text", tokenizer, folder / "ours", 128, 0.1, 1 << 20, 0.002, seed=776, workers=cores()
+            )
             (folder / "published").mkdir()
             own = Records(folder / "ours")
             write_published(folder / "published/00000.tfrecord", own)

@@ -38,7 +38,7 @@ def _records(folder: Path, tokenizer: Path, size: float) -> list[Row]:
     few = paths[:workers]  # one for each process of the naive builder
 
     def ours() -> None:
-        build_records(folder / "text", tokenizer, folder / "records", 128, 0.1, 65536, seed=776, workers=workers)
+        build_records(folder / "text", tokenizer, folder / "records", 128, 0.1, 65536, 0.002, seed=776, workers=workers)
 
     def naive() -> None:
         Parallel(n_jobs=workers, backend=FORKED)(delayed(naive_records.build)(path, tokenizer, folder) for path in few)

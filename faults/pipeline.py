@@ -53,7 +53,7 @@ def make(folder: Path) -> Path:
 def params() -> dict:
     """The sample's params, much smaller."""
     values = yaml.safe_load((ROOT / "profiles/sample.yaml").read_text(encoding="utf-8"))
-    values["corpus"]["records"] |= {"max_length": 32, "shard_records": 512}
+    values["corpus"]["records"] |= {"max_length": 32, "shard_records": 512, "heldout": 0.2}
     values["teacher"]["tokenizer"]["vocabulary"] = 800
     values["teacher"]["pretrain"] |= {"layers": 2, "hidden": 48, "neurons": 96, "epochs": 2, "batch": 32}
     values["sparsify"] |= {"sparsities": [0, 50], "share": 0.5}

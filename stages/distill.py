@@ -30,6 +30,12 @@ def main() -> None:
     settings = round_.over(params.distill)
     load_tokenizer(round_.teacher)  # the students get it in the end: here a bad one costs no training
     records = Records("data/records")
+    if not records.heldout and is_main():
+        print(
+            "data/records: the published form does not tell documents, so single records are held out: "
+            "training records have sentences of theirs",
+            file=sys.stderr,
+        )
     facts = {
         "params": [params.seed, params.distill.model_dump(mode="json"), round_.model_dump(mode="json")],
         "records": records.manifest,
@@ -47,7 +53,12 @@ def main() -> None:
                         "student": student,
                         "model": f"{name}/{student}",
                     },
-                    params={"teacher": round_.teacher, **round_.shape(student), **settings.model_dump()},
+                    params={
+                        "teacher": round_.teacher,
+                        "heldout_documents": bool(records.heldout),
+                        **round_.shape(student),
+                        **settings.model_dump(),
+                    },
                     memory=checkpoints.run_id(student),
                 )
             )
@@ -68,16 +79,17 @@ def main() -> None:
             checkpoints=checkpoints,
         )
     if is_main():
-        _write(name, round_.teacher, outcomes)
+        _write(name, round_.teacher, outcomes, bool(records.heldout))
         checkpoints.remove()
 
 
-def _write(name: str, teacher: str, outcomes: dict) -> None:
+def _write(name: str, teacher: str, outcomes: dict, heldout_documents: bool) -> None:
     write_students(outcomes, teacher, f"models/{name}")
     rows = [{"student": student, **row} for student, outcome in outcomes.items() for row in outcome.curve]
     with whole_file(f"curves/{name}.csv") as path:
         pd.DataFrame(rows).to_csv(path, index=False)
-    write_json(f"metrics/distill/{name}.json", {student: o.metrics() for student, o in outcomes.items()})
+    held = {"heldout_documents": heldout_documents}  # or single records
+    write_json(f"metrics/distill/{name}.json", {student: o.metrics() | held for student, o in outcomes.items()})
 
 
 if __name__ == "__main__":

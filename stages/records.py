@@ -22,13 +22,14 @@ def main() -> None:
             max_length=records.max_length,
             short_probability=records.short_probability,
             shard_records=records.shard_records,
+            heldout=records.heldout,
             seed=params.seed,
             workers=workers(params.runtime.workers),
             work=work,
             minutes=params.runtime.checkpoint_minutes,
         )
     remove(work)
-    print(f"records: {manifest['count']} in {len(manifest['shards'])} files")
+    print(f"records: {manifest['count']} in {len(manifest['shards'])} files, {manifest['heldout']} of them held out")
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ def _format(folder: Path) -> None:
 
 
 def _records(folder: Path) -> None:
-    build_records(folder / "formatted", folder / "tokenizer", folder / "records", 128, 0.1, 65536, 776, cores())
+    build_records(folder / "formatted", folder / "tokenizer", folder / "records", 128, 0.1, 65536, 0.002, 776, cores())
 
 
 def _load(folder: Path) -> None:

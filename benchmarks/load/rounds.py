@@ -35,14 +35,15 @@ def run(folder: Path, records: int = RECORDS) -> dict:
 
 
 def write(folder: Path, records: int) -> None:
-    """Write so many records of random tokens."""
+    """Write so many records of random tokens, a multiple of `PART`; the last part is held out."""
     folder.mkdir(parents=True, exist_ok=True)
     with growing(folder / "work", minutes=60) as journal:
-        shards = write_shards(journal, lambda done: _parts(records), 1 << 20)
+        shards = write_shards(journal, lambda done: _parts(records), 1 << 20, training=-(-records // PART) - 1)
         for file in journal.folder.iterdir():
             file.rename(folder / file.name)
     about = {"max_length": LONGEST, "vocabulary": VOCABULARY, "pad_id": 0, "segments": True, "dtype": "<u2"}
-    write_json(folder / MANIFEST, signed({"version": VERSION, "count": records, "shards": shards} | about))
+    counts = {"count": records, "heldout": shards[-1]["count"]}
+    write_json(folder / MANIFEST, signed({"version": VERSION, **counts, "shards": shards} | about))
 
 
 def _parts(records: int) -> Iterator[tuple[bytes, np.ndarray]]:

@@ -74,7 +74,7 @@ CASES = {
     "an empty folder": Case("records", emptied("data/formatted"), "data/formatted", "expected one sentence a line"),
     "an empty file": Case("records", write(SENTENCES, ""), "data/formatted", "expected one sentence a line"),
     "blank lines": Case("records", write(SENTENCES, "\n\n\n"), "data/formatted", "expected one sentence a line"),
-    "one document": Case("records", write(SENTENCES, "ba ba\n"), "data/formatted", "expected more"),
+    "one document": Case("records", write(SENTENCES, "ba ba\n"), "data/formatted", "expected at least 4 documents"),
     "not UTF-8": Case("records", write(SENTENCES, b"ba\n\nba \xff\n"), SENTENCES, "not UTF-8"),
     "no tokenizer": Case("records", drop("data/tokenizer"), "data/tokenizer", "expected a Hugging Face tokenizer"),
     "an empty tokenizer folder": Case("records", emptied("data/tokenizer"), "data/tokenizer", "tokenizer stage again"),
@@ -163,7 +163,15 @@ CASES = {
         "distill base", published(*[{"indices": ints(*[7] * 40)}] * 40), "max_length", "expected at most 32"
     ),
     # records against settings
-    "all held out": Case("distill base", params({"distill.heldout": 255}), "heldout", "expected fewer than the 255"),
+    "more measured than held out": Case(
+        "distill base", params({"distill.heldout": 255}), "distill.heldout", "corpus.records.heldout"
+    ),
+    "published: all held out": Case(
+        "distill base",
+        both(published(*[WHOLE] * 40), params({"distill.heldout": 40})),
+        "distill.heldout",
+        "expected fewer than the 40",
+    ),
     "a batch larger than what is left": Case(
         "distill base", params({"distill.batch": 100000}), "distill.batch", "expected"
     ),

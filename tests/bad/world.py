@@ -28,6 +28,7 @@ EDITS = {
     "corpus.download.path": "given/dump.xml",
     "corpus.extract.templates": False,
     "corpus.records.max_length": 16,
+    "corpus.records.heldout": 0.1,
     "teacher.source": "local",
     "teacher.path": "given/teacher",
     "sparsify.sparsities": [0, 50],

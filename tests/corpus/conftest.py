@@ -103,7 +103,14 @@ def build(tmp_path, bert):
     def build(name="records", text=None, tokenizer=bert, **values):
         (tmp_path / "formatted").mkdir(exist_ok=True)
         (tmp_path / "formatted/00000.txt").write_text(sentences() if text is None else text, encoding="utf-8")
-        defaults = {"max_length": 32, "short_probability": 0.1, "shard_records": 100, "seed": 776, "workers": 1}
+        defaults = {
+            "max_length": 32,
+            "short_probability": 0.1,
+            "shard_records": 100,
+            "heldout": 0.2,
+            "seed": 776,
+            "workers": 1,
+        }
         build_records(tmp_path / "formatted", tokenizer, tmp_path / name, **(defaults | values))
         return tmp_path / name
 

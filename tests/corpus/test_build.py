@@ -84,16 +84,17 @@ def test_roberta_has_its_own_special_tokens_and_no_segments(build, roberta):
 def test_large_vocabularies_take_four_bytes(build, tmp_path):
     words = [f"w{number}" for number in range(70_000)]
     wide = make_tokenizer(tmp_path / "wide", BERT, "[CLS]:0 $A:0 [SEP]:0 $B:1 [SEP]:1", words)
-    records = Records(build(text="w69999 ka\n\nw1 w69998\n\n", tokenizer=wide))
+    records = Records(build(text="w69999 ka\n\nw1 w69998\n\n" * 2, tokenizer=wide))
     assert records.manifest["dtype"] == "<u4"
-    assert 5 + 2 + len(WORDS) + 69_999 in records.batch([0, 1])["input_ids"]
+    assert 5 + 2 + len(WORDS) + 69_999 in records.batch(range(4))["input_ids"]
 
 
 def test_the_manifest_tells_what_there_is(build, bert):
     folder = build(shard_records=50)
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["count"] == len(Records(folder)) == sum(shard["count"] for shard in manifest["shards"])
-    assert {shard["count"] for shard in manifest["shards"][:-1]} == {50}
+    trained, held = ([s["count"] for s in manifest["shards"] if s["heldout"] is part] for part in (False, True))
+    assert {*trained[:-1], *held[:-1]} == {50} and sum(held) == manifest["heldout"] > 0
     expected = {"pad_id": 0, "cls_id": 2, "sep_id": 3, "mask_id": 4, "vocabulary": 7 + len(WORDS), "max_length": 32}
     assert {key: manifest[key] for key in expected} == expected
 
@@ -101,7 +102,7 @@ def test_the_manifest_tells_what_there_is(build, bert):
 def test_the_tfrecord_package_reads_the_same(build):
     folder = build(shard_records=10**6)
     records = Records(folder)
-    read = list(tfrecord_loader(str(folder / "00000.tfrecord"), None))
+    read = [row for number in (0, 1) for row in tfrecord_loader(str(folder / f"0000{number}.tfrecord"), None)]
     assert len(read) == len(records)
     for example, record in zip(read, records, strict=True):
         assert np.frombuffer(example["ids"], "<u2").tolist() == record["input_ids"].tolist()
@@ -118,14 +119,20 @@ def test_frames_carry_the_checksums_of_tfrecord(tmp_path):
 
 
 def test_documents_and_sentences_without_tokens_vanish(build):
-    text = "\n\n\n \nba ben\n \nbum\n\n\t\n\n\n\ndo dum\n\n"
+    text = "\n\n\n \nba ben\n \nbum\n\n\t\n\n\n\ndo dum\n\n" * 2
     assert build("one", text=text).joinpath("00000.tfrecord").read_bytes() == (
-        build("two", text="ba ben\nbum\n\ndo dum\n\n").joinpath("00000.tfrecord").read_bytes()
+        build("two", text="ba ben\nbum\n\ndo dum\n\n" * 2).joinpath("00000.tfrecord").read_bytes()
     )
 
 
 @pytest.mark.parametrize(
-    "text,message", [("", "no text in its 1 files"), ("\n\n \n", "no text in"), ("ba bo\n\n", "one doc")]
+    "text,message",
+    [
+        ("", "no text in its 1 files"),
+        ("\n\n \n", "no text in"),
+        ("ba bo\n\n", "at least 4 documents, .* got 1"),
+        ("ba bo\n\n" * 3, "at least 4 documents, .* got 3"),
+    ],
 )
 def test_a_corpus_too_small(build, tmp_path, text, message):
     with pytest.raises(UserError, match=message):
@@ -140,7 +147,7 @@ def test_a_folder_without_text_or_tokenizer(build, tmp_path):
         build(tokenizer=tmp_path / "formatted")
     (tmp_path / "formatted/00000.txt").unlink()
     with pytest.raises(UserError, match=r"formatted: no \.txt file"):
-        module.build_records(tmp_path / "formatted", tmp_path, tmp_path / "out", 32, 0.1, 9, 0, 1)
+        module.build_records(tmp_path / "formatted", tmp_path, tmp_path / "out", 32, 0.1, 9, 0.2, 0, 1)
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def corpus(tmp_path_factory):
     train_tokenizer(folder / "formatted", folder / "tokenizer", vocabulary=300, lowercase=True)
     build_records(
         folder / "formatted", folder / "tokenizer", folder / "records",
-        max_length=48, short_probability=0.1, shard_records=100, seed=776, workers=1,
+        max_length=48, short_probability=0.1, shard_records=100, heldout=0.1, seed=776, workers=1,
     )  # fmt: skip
     return folder
 

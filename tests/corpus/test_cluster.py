@@ -34,7 +34,14 @@ def contents(folder):
 def corpus_stages(bert):
     """Sentences and records of a few files, by paths relative to the run's folder."""
     format_corpus("extracted", "formatted", language="en", splitter="sentencex", min_length=3, workers=1)
-    values = {"max_length": 32, "short_probability": 0.1, "shard_records": 40, "seed": 776, "workers": 1}
+    values = {
+        "max_length": 32,
+        "short_probability": 0.1,
+        "shard_records": 40,
+        "heldout": 0.2,
+        "seed": 776,
+        "workers": 1,
+    }
     build_records("formatted", bert, "records", **values)
 
 

@@ -72,7 +72,7 @@ def test_equal_to_bert_on_token_lists(budget, short):
     starts, documents = layout(texts)
     made = 0
     for number in range(len(texts)):
-        ours = pairs(number, starts, documents, budget, short, generator(5, number))
+        ours = pairs(number, range(len(texts)), starts, documents, budget, short, generator(5, number))
         theirs = list(bert(texts, number, budget, short, generator(5, number)))
         assert [tuple([*range(*span)] for span in pair) for pair in ours] == theirs
         made += len(theirs)
@@ -85,7 +85,7 @@ def test_every_pair_keeps_its_promises():
     elsewhere = total = 0
     for number in range(len(texts)):
         low, high = starts[documents[number]], starts[documents[number + 1]]
-        for a, b in pairs(number, starts, documents, 50, 0.1, generator(0, number)):
+        for a, b in pairs(number, range(len(texts)), starts, documents, 50, 0.1, generator(0, number)):
             assert a[1] - a[0] > 0 and b[1] - b[0] > 0 and a[1] - a[0] + b[1] - b[0] <= 50
             assert low <= a[0] and a[1] <= high
             elsewhere += not low <= b[0] < high
@@ -97,7 +97,7 @@ def test_a_document_depends_on_the_seed_and_its_number_alone():
     starts, documents = layout(corpus(2))
 
     def built(number, seed):
-        return list(pairs(number, starts, documents, 60, 0.1, generator(seed, number)))
+        return list(pairs(number, range(30), starts, documents, 60, 0.1, generator(seed, number)))
 
     forwards = [built(number, 776) for number in range(30)]
     backwards = [built(number, 776) for number in reversed(range(30))][::-1]

@@ -39,6 +39,16 @@ def test_the_published_form_is_read(published):
     assert batch["input_ids"].shape == (3, max(lengths)) and batch["attention_mask"].sum(1).tolist() == lengths
 
 
+def test_single_records_are_held_out_of_the_published_form(published):
+    records = Records(published[0])
+    assert records.training == range(40) and not records.heldout
+    train, measured = records.split(10)
+    assert sorted([*train, *measured]) == list(range(40)) and set(np.diff(measured)) == {4}
+    assert [len(part) for part in records.split(39)] == [1, 39]
+    with pytest.raises(UserError, match=r"^distill\.heldout: expected fewer than the 40 records, got 40"):
+        records.split(40)
+
+
 def test_the_published_form_without_segments(tmp_path):
     writer = TFRecordWriter(str(tmp_path / "a.tfrecord"))
     writer.write({"indices": ([0, 5, 2], "int")})

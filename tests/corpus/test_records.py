@@ -44,26 +44,25 @@ def test_records_that_there_are_not(records, indices):
         records.batch(indices)
 
 
-def test_the_split_is_even_and_complete(records):
-    train, heldout = records.split(10)
-    assert train.dtype == heldout.dtype == np.int64
-    assert sorted([*train, *heldout]) == list(range(len(records)))
-    gaps = np.diff(heldout)
-    assert len(heldout) == 10 and gaps.max() - gaps.min() <= 1
-    assert heldout[0] > 0 and heldout[-1] < len(records) - 1
-    assert [len(part) for part in records.split(0)] == [len(records), 0]
-    assert [len(part) for part in records.split(len(records) - 1)] == [1, len(records) - 1]
+def test_measured_records_are_evenly_spaced_over_those_held_out(records):
+    train, measured = records.split(10)
+    assert train == records.training and measured.dtype == np.int64
+    gaps = np.diff(measured)
+    assert len(measured) == 10 and gaps.max() - gaps.min() <= 1
+    assert set(measured) < set(records.heldout)
+    assert records.split(len(records.heldout))[1].tolist() == list(records.heldout)
 
 
-def test_a_split_of_everything_is_refused(records):
-    with pytest.raises(UserError, match=f"fewer than the {len(records)} records"):
-        records.split(len(records))
+def test_more_records_than_are_held_out(records):
+    held = len(records.heldout)
+    with pytest.raises(UserError, match=f"^distill.heldout: .*most {held}, .* corpus.records.heldout .* got"):
+        records.split(held + 1)
 
 
 def test_the_order_depends_on_seed_and_epoch_alone(records):
-    indices = records.split(10)[0]
+    indices = records.training
     order = records.order(indices, 776, 0)
-    assert sorted(order) == indices.tolist() and order.tolist() != indices.tolist()
+    assert sorted(order) == list(indices) != order.tolist()
     assert order.tolist() == Records.order(indices, 776, 0).tolist()
     others = [records.order(indices, seed, epoch).tolist() for seed, epoch in ((776, 1), (777, 0))]
     assert order.tolist() not in others and others[0] != others[1]
@@ -118,6 +117,19 @@ def test_a_wrong_count_is_noticed(build):
     manifest = json.loads((folder / "manifest.json").read_text())
     del manifest["crc32c"]
     manifest["count"] += 1
+    (folder / "manifest.json").write_text(json.dumps(signed(manifest)))
+    with pytest.raises(UserError, match="counts differ"):
+        Records(folder)
+
+
+@pytest.mark.parametrize(
+    "edit", [lambda m: m.update(heldout=m["heldout"] + 1), lambda m: m["shards"][0].update(heldout=True)]
+)
+def test_a_wrong_border_is_noticed(build, edit):
+    folder = build()
+    manifest = json.loads((folder / "manifest.json").read_text())
+    del manifest["crc32c"]
+    edit(manifest)
     (folder / "manifest.json").write_text(json.dumps(signed(manifest)))
     with pytest.raises(UserError, match="counts differ"):
         Records(folder)

@@ -36,7 +36,7 @@ def records(teachers, tmp_path_factory):
     documents = ["\n".join(lines[at % 3 :] + lines[: at % 2]) for at in range(16)]
     (root / "formatted/0.txt").write_text("\n\n".join(documents) + "\n")
     for kind, folder in teachers.items():
-        build_records(root / "formatted", folder, root / kind, backbones.TOKENS, 0.1, 10**6, seed=1, workers=1)
+        build_records(root / "formatted", folder, root / kind, backbones.TOKENS, 0.1, 10**6, 0.3, seed=1, workers=1)
     return {kind: Records(root / kind) for kind in teachers}
 
 

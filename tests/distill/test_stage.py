@@ -44,7 +44,7 @@ def project(tmp_path, monkeypatch):
     make_tokenizer("models/teacher", BERT, "[CLS]:0 $A:0 [SEP]:0 $B:1 [SEP]:1")
     Path("formatted").mkdir()
     Path("formatted/00000.txt").write_text(sentences(), encoding="utf-8")
-    build_records("formatted", "models/teacher", "data/records", 24, 0.1, 100, seed=776, workers=1)
+    build_records("formatted", "models/teacher", "data/records", 24, 0.1, 100, 0.2, seed=776, workers=1)
     write_params()
 
 

@@ -43,10 +43,12 @@ def test_what_is_up_to_date_is_counted(tmp_path):
     (tmp_path / "data/formatted").mkdir(parents=True)
     (tmp_path / "data/formatted/00000.txt").write_bytes(b"x" * 5000)
     (tmp_path / "data/records").mkdir()
-    (tmp_path / "data/records/manifest.json").write_text(json.dumps({"count": 77}))
+    (tmp_path / "data/records/manifest.json").write_text(json.dumps({"count": 77, "heldout": 7}))
     dump = documents(tmp_path, 10_000)
     assert sizes(tmp_path, {"format", "records"}, **dump).formatted == Known(5000, COUNTED)
     assert sizes(tmp_path, {"format", "records"}, **dump).records == Known(77, COUNTED)
+    assert sizes(tmp_path, {"format", "records"}, **dump).training == Known(70, COUNTED)
+    assert sizes(tmp_path, **dump).training.value == pytest.approx(sizes(tmp_path, **dump).records.value * 0.9)
     assert sizes(tmp_path, **dump).formatted.basis == GUESSED
     assert sizes(tmp_path, **dump).records.basis == GUESSED
 

@@ -46,10 +46,8 @@ def test_rounds_take_longer_with_epochs_and_students():
 
 
 def test_rounds_take_longer_with_records(sample):
-    settings = sample.shapes.settings("assisted")
-
     def seconds(records: int) -> float:
-        counted = replace(sample.corpus, records=Known(settings.heldout + records, "counted"))
+        counted = replace(sample.corpus, training=Known(records, "counted"))
         return work({row.stage: row for row in stages(replace(sample, corpus=counted))}["distill@assisted"])
 
     assert seconds(32_000) - seconds(0) == pytest.approx((seconds(64_000) - seconds(0)) / 2, rel=1e-3)

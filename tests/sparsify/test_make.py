@@ -85,7 +85,7 @@ def test_records_are_spread_evenly(count, share):
 
 
 def test_a_share_of_no_record_is_an_error(made, tmp_path):
-    count = len(Records(made / "data/records"))
+    count = len(Records(made / "data/records").training)
     with pytest.raises(UserError, match=rf"sparsify\.share: 1e-06 of the {count} records is none"):
         run(made, tmp_path / "out", share=1e-6)
     assert not (tmp_path / "out").exists()
@@ -103,7 +103,7 @@ def test_the_seed_decides(made, tmp_path):
 def test_a_share_is_read_in_batches(made, tmp_path):
     tracker = Losses()
     read = run(made, tmp_path / "out", share=0.5, batch=8, tracker=tracker)
-    assert read == round(0.5 * len(Records(made / "data/records")))
+    assert read == round(0.5 * len(Records(made / "data/records").training))
     assert len(tracker.values) == -(-read // 8) > 1
 
 
@@ -141,7 +141,7 @@ def prepared(made, tmp_path, monkeypatch):
         params["runtime"]["tracking"]["enabled"] = False
         yaml.dump(params, tmp_path / "params.yaml")
         monkeypatch.chdir(tmp_path)
-        return round(0.25 * len(Records("data/records")))
+        return round(0.25 * len(Records("data/records").training))
 
     return prepare
 

@@ -1,5 +1,7 @@
 """Sentences become records: pairs as token ids, in TFRecord shards with an index and a manifest.
 
+Whole documents are held out of training (`holdout`). Their records are the last, in shards of their own.
+
 Two passes, each in parallel and each in the order of the documents, so the bytes are the same for any number of
 workers. The first tokenizes the corpus into one long row of ids in a temporary file (`tokens`); the second draws
 every document's pairs from that row (`pairs`) and frames them (`tfrecord`). Both read through memory maps: the B
@@ -17,6 +19,7 @@ import numpy as np
 from tokenizers import Tokenizer
 from tqdm import tqdm
 
+from minimoe.corpus.holdout import FEWEST, hold_out
 from minimoe.corpus.manifest import MANIFEST, VERSION
 from minimoe.corpus.pairs import generator, pairs
 from minimoe.corpus.parallel import in_order
@@ -37,6 +40,7 @@ class Recipe(NamedTuple):
     template: Template
     budget: int  # the most tokens of A and B together
     short_probability: float
+    heldout: float  # share of documents
     seed: int
 
 
@@ -47,6 +51,7 @@ def build_records(
     max_length: int,
     short_probability: float,
     shard_records: int,
+    heldout: float,
     seed: int,
     workers: int,
     work: Path | None = None,
@@ -56,8 +61,9 @@ def build_records(
 
     `tokenizer` is a Hugging Face tokenizer folder. `max_length` is the most tokens of a record, special ones
     included, `short_probability` the share of documents that aim at shorter ones, `shard_records` the records in a
-    file. What is done so far is written down in the folder `work` (`minimoe.work`) every so many `minutes`.
-    Raises `UserError` when there are fewer than two documents or the tokenizer is not an encoder's.
+    file, `heldout` the share of documents held out of training. What is done so far is written down in the folder
+    `work` (`minimoe.work`) every so many `minutes`.
+    Raises `UserError` when there are fewer than four documents or the tokenizer is not an encoder's.
     """
     paths = sorted(Path(formatted).glob("*.txt"))
     if not paths:
@@ -74,17 +80,20 @@ def build_records(
         backend.save(str(folder / "tokenizer.json"))
         with growing(folder / "tokens", minutes) as tokens:
             corpus = tokenize(paths, folder / "tokenizer.json", dtype, tokens, workers)
-        if len(corpus.documents) < 3:
+        if len(corpus.documents) - 1 < 2 * FEWEST:
             raise UserError(
-                f"{formatted}: one document; expected more, as half of the pairs take their B from another one"
+                f"{formatted}: expected at least {2 * FEWEST} documents, half of them to hold out, as half of the "
+                f"pairs take their B from another document; got {len(corpus.documents) - 1}"
             )
-        recipe = Recipe(template, max_length - template.tokens, short_probability, seed)
-        parts = partial(_parts, corpus, tokens.folder, dtype, recipe, workers)
+        recipe = Recipe(template, max_length - template.tokens, short_probability, heldout, seed)
+        spans = _spans(corpus, recipe)
+        made = partial(_made, spans, tokens.folder, dtype, recipe, workers)
         with growing(folder / "shards", minutes) as journal:
-            shards = write_shards(journal, parts, shard_records)
+            shards = write_shards(journal, made, shard_records, sum(not span.heldout for span in spans))
         manifest = {
             "version": VERSION,
             "count": sum(shard["count"] for shard in shards),
+            "heldout": sum(shard["count"] for shard in shards if shard["heldout"]),
             "max_length": max_length,
             "vocabulary": len(hugging_face),
             **{f"{name}_id": getattr(hugging_face, f"{name}_token_id") for name in SPECIAL},
@@ -98,35 +107,50 @@ def build_records(
     return manifest
 
 
-def _parts(corpus: Corpus, folder: Path, dtype: str, recipe: Recipe, workers: int, done: int) -> Iterator:
-    """What `build_part` makes of the documents, in their order, without the first `done` parts."""
+class Span(NamedTuple):
+    """Documents that a task makes the records of: a run of the places in their part of the corpus."""
+
+    heldout: bool
+    start: int
+    end: int
+
+
+def _spans(corpus: Corpus, recipe: Recipe) -> list[Span]:
+    """All documents, those to train on first, in tasks of about as many tokens."""
     starts, documents = memoryview(corpus.starts), memoryview(corpus.documents)
-    last = len(documents) - 1
-    limits = range(0, starts[-1] + TASK_TOKENS, TASK_TOKENS)
-    edges = {bisect_left(documents, token, hi=last, key=lambda sentence: starts[sentence]) for token in limits}
-    spans = list(pairwise(sorted(edges)))
-    left = spans[done:]
-    results = in_order(partial(build_part, folder=folder, dtype=dtype, recipe=recipe), left, workers)
-    before = left[0][0] if left else last
-    with tqdm(desc="records", initial=before, total=last, unit="doc", unit_scale=True) as progress:
-        for (start, end), result in zip(left, results, strict=True):
+    count, spans = len(documents) - 1, []
+    for heldout, part in enumerate(hold_out(count, recipe.heldout, recipe.seed)):
+        step = TASK_TOKENS * count // len(part)
+        limits = range(0, starts[-1] + step, step)
+        edges = {bisect_left(part, token, key=lambda document: starts[documents[document]]) for token in limits}
+        spans += [Span(bool(heldout), start, end) for start, end in pairwise(sorted(edges))]
+    return spans
+
+
+def _made(spans: list[Span], folder: Path, dtype: str, recipe: Recipe, workers: int, done: int) -> Iterator:
+    """What `build_part` makes of the spans, in their order, without the first `done`."""
+    results = in_order(partial(build_part, folder=folder, dtype=dtype, recipe=recipe), spans[done:], workers)
+    sizes = [span.end - span.start for span in spans]
+    with tqdm(desc="records", initial=sum(sizes[:done]), total=sum(sizes), unit="doc", unit_scale=True) as progress:
+        for size, result in zip(sizes[done:], results, strict=True):
             yield result
-            progress.update(end - start)
+            progress.update(size)
 
 
-def build_part(span: tuple[int, int], folder: Path, dtype: str, recipe: Recipe) -> tuple[bytes, np.ndarray]:
-    """The records of the documents `span[0]` to `span[1]` as TFRecord frames, and their index."""
+def build_part(span: Span, folder: Path, dtype: str, recipe: Recipe) -> tuple[bytes, np.ndarray]:
+    """The records of the documents of a span as TFRecord frames, and their index."""
     corpus = Corpus.open(folder, dtype)
     width = corpus.tokens.itemsize
     # memory views give plain integers and bytes, several times as fast as arrays do
     tokens = memoryview(corpus.tokens).cast("B")
     starts, documents = memoryview(corpus.starts), memoryview(corpus.documents)
+    part = hold_out(len(documents) - 1, recipe.heldout, recipe.seed)[span.heldout]
     before, between, after = (np.array(ids, dtype).tobytes() for ids in recipe.template[:3])
     special = len(recipe.template.before) + len(recipe.template.between)
     frames, index, offset = [], [], IDS_AT
-    for document in range(*span):
-        rng = generator(recipe.seed, document)
-        for a, b in pairs(document, starts, documents, recipe.budget, recipe.short_probability, rng):
+    for at in range(span.start, span.end):
+        rng = generator(recipe.seed, part[at])
+        for a, b in pairs(at, part, starts, documents, recipe.budget, recipe.short_probability, rng):
             side_a, side_b = (tokens[start * width : end * width] for start, end in (a, b))
             ids = b"".join((before, side_a, between, side_b, after))
             first = special + a[1] - a[0]
@@ -136,15 +160,25 @@ def build_part(span: tuple[int, int], folder: Path, dtype: str, recipe: Recipe) 
     return b"".join(frames), np.array(index, INDEX)
 
 
-def write_shards(journal: Journal, parts: Callable[[int], Iterator], limit: int) -> list[dict]:
+def write_shards(journal: Journal, parts: Callable[[int], Iterator], limit: int, training: int) -> list[dict]:
     """Write frames and their indices as shards of `limit` records; returns the manifest's entry of each.
 
     A shard that is not whole is begun anew: what is done is its number of shards, and the part, and the number of its
-    records, that the last of them ends with. `parts` gives the parts without the first so many.
+    records, that the last of them ends with. `parts` gives the parts without the first so many. The first `training`
+    parts are trained on, the others are held out, and no shard holds records of both.
     """
     first, used, shards = journal.values.get("done", (0, 0, []))
     rows = []
+
+    def close(heldout: bool, part: int, used: int) -> None:
+        shards.append(_finish(journal.folder, len(shards), rows) | {"heldout": heldout})
+        rows.clear()
+        journal.note({"done": [part, used, shards]})
+
+    number = first
     for number, (frames, index) in enumerate(parts(first), first):
+        if rows and number == training:
+            close(False, number, 0)
         frames, index = _without(frames, index, used)
         while len(index):
             room = limit - sum(map(len, rows))
@@ -155,11 +189,11 @@ def write_shards(journal: Journal, parts: Callable[[int], Iterator], limit: int)
             frames, index = _without(frames, index, room)
             used += len(rows[-1])
             if sum(map(len, rows)) == limit:
-                shards.append(_finish(journal.folder, len(shards), rows))
-                rows = []
-                journal.note({"done": [number, used, shards]})
+                close(number >= training, number, used)
         used = 0
-    return [*shards, _finish(journal.folder, len(shards), rows)] if rows else shards
+    if rows:
+        close(number >= training, number + 1, 0)
+    return shards
 
 
 def _without(frames: bytes, index: np.ndarray, count: int) -> tuple[bytes, np.ndarray]:

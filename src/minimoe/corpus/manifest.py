@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, 
 from minimoe.errors import UserError
 from minimoe.files import verified
 
-VERSION = 2
+VERSION = 3
 MANIFEST = "manifest.json"
 AGAIN = "make the records again with: dvc repro -f -s records"  # -f: DVC may not have noticed
 
@@ -34,6 +34,7 @@ class Shard(Checked):
     """Records in a file, and the file with its index."""
 
     count: PositiveInt
+    heldout: bool
     files: Annotated[dict[Annotated[str, Field(pattern=r"^[0-9]+\.(tfrecord|npy)$")], File], Field(min_length=2)]
 
 
@@ -42,6 +43,7 @@ class Manifest(Checked):
 
     version: Literal[VERSION]
     count: PositiveInt
+    heldout: PositiveInt  # the last so many of them are of documents held out of training
     max_length: PositiveInt  # tokens
     vocabulary: PositiveInt  # one more than the highest id
     pad_id: NonNegativeInt

@@ -21,29 +21,32 @@ def generator(seed: int, document: int) -> Random:
 
 
 def pairs(
-    document: int,
+    place: int,
+    part: Sequence[int],
     starts: Sequence[int],
     documents: Sequence[int],
     budget: int,
     short_probability: float,
     rng: Random,
 ) -> Iterator[tuple[Span, Span]]:
-    """The pairs (A, B) of a document, each a `start, end` in the row of tokens, at most `budget` tokens together.
+    """The pairs (A, B) of document `part[place]`, each a `start, end` in the row of tokens, at most `budget` together.
 
     `create_instances_from_document` of BERT's create_pretraining_data.py: sentences are gathered up to a target
     length and A is a random number of the first; B is the rest or, half of the time, starts at a random sentence
-    of a random other document, and the rest is used again. There are two documents or more, and no empty sentence.
+    of a random other document of `part`, and the rest is used again. The part has two documents or more, and no
+    sentence is empty.
     """
     target = budget
     if rng.random() < short_probability:  # once a document, as in BERT
-        target = 2 + _below(budget - 1, rng)
+        target = 2 + below(budget - 1, rng)
+    document = part[place]
     sentence, last = documents[document], documents[document + 1]
     while sentence < last:
         end = _reach(starts, sentence, last, target)
-        split = sentence + 1 + (_below(end - sentence - 1, rng) if end - sentence > 1 else 0)
+        split = sentence + 1 + (below(end - sentence - 1, rng) if end - sentence > 1 else 0)
         a = starts[sentence], starts[split]
         if end - sentence == 1 or rng.random() < 0.5:
-            b = _elsewhere(document, starts, documents, target - (a[1] - a[0]), rng)
+            b = _elsewhere(place, part, starts, documents, target - (a[1] - a[0]), rng)
             sentence = split
         else:
             b = starts[split], starts[end]
@@ -76,12 +79,14 @@ def _cut(span: Span, tokens: int, rng: Random) -> Span:
     return span[0] + front, span[1] - (tokens - front)
 
 
-def _elsewhere(document: int, starts: Sequence[int], documents: Sequence[int], tokens: int, rng: Random) -> Span:
-    """Sentences from a random one of another document on, at least one, until there are `tokens` tokens."""
-    other = _below(len(documents) - 2, rng)
-    other += other >= document
-    first, last = documents[other], documents[other + 1]
-    sentence = first + _below(last - first, rng)
+def _elsewhere(
+    place: int, part: Sequence[int], starts: Sequence[int], documents: Sequence[int], tokens: int, rng: Random
+) -> Span:
+    """Sentences from a random one of another document of the part on, one or more, until there are `tokens` tokens."""
+    other = below(len(part) - 1, rng)
+    document = part[other + (other >= place)]
+    first, last = documents[document], documents[document + 1]
+    sentence = first + below(last - first, rng)
     return starts[sentence], starts[_reach(starts, sentence, last, tokens)]
 
 
@@ -90,6 +95,6 @@ def _reach(starts: Sequence[int], sentence: int, last: int, tokens: int) -> int:
     return min(bisect_left(starts, starts[sentence] + tokens, sentence + 1, last), last)
 
 
-def _below(limit: int, rng: Random) -> int:
+def below(limit: int, rng: Random) -> int:
     """A random number in [0, limit): by `random()`, whose sequence Python guarantees for a seed."""
     return int(rng.random() * limit)

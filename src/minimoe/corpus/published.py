@@ -38,6 +38,7 @@ class PublishedShards:
         self.places = places[:, :2]
         self.manifest = {
             "count": len(places),
+            "heldout": 0,
             "max_length": int(places[:, 2].max()),
             "vocabulary": int(places[:, 3].max()) + 1,
             "pad_id": 0,

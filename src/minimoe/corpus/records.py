@@ -3,9 +3,11 @@
 A folder holds shards `00000.tfrecord`, for each an index `00000.npy` that says where the ids of every record lie,
 and `manifest.json` with counts, sizes and checksums, all of them checked on opening. A batch is then slices of maps
 and a few array operations. A map is opened where it is first used, so data loader workers share no file handle.
+The last records are those of documents that are held out of training.
 
 The published form, `*.tfrecord` files alone with the int64 lists `indices` and `segments`, is read too, slower:
-opening it reads it once to find and check its records, and each record is parsed when it is used.
+opening it reads it once to find and check its records, and each record is parsed when it is used. It says nothing of
+documents, so none are held out.
 """
 
 from collections.abc import Sequence
@@ -65,12 +67,33 @@ class Records:
             "token_type_ids": types.astype(np.int64),
         }
 
-    def split(self, heldout: int) -> tuple[np.ndarray, np.ndarray]:
-        """Training indices and `heldout` others, int64, the latter evenly spaced over all records."""
-        if heldout >= len(self):
-            raise UserError(f"heldout: expected fewer than the {len(self)} records that there are, got {heldout}")
-        held = (2 * np.arange(heldout) + 1) * len(self) // (2 * max(heldout, 1))
-        return np.delete(np.arange(len(self)), held), held
+    @property
+    def training(self) -> range:
+        """Numbers of the records to train on: of the published form all, as its documents are not known."""
+        return range(len(self) - self.manifest["heldout"])
+
+    @property
+    def heldout(self) -> range:
+        """Numbers of the records of the documents held out; none in the published form."""
+        return range(len(self.training), len(self))
+
+    def split(self, measured: int) -> tuple[Sequence[int], np.ndarray]:
+        """Numbers to train on, and those of `measured` records held out, int64 and evenly spaced.
+
+        In the published form single records are held out, of which there are sentences in training records too.
+        Raises `UserError` when there are not so many.
+        """
+        if self.heldout:
+            if measured > len(self.heldout):
+                raise UserError(
+                    f"distill.heldout: expected at most {len(self.heldout)}, the records of the documents that "
+                    f"corpus.records.heldout keeps out of training, got {measured}; lower it, or raise the other"
+                )
+            return self.training, self.heldout.start + _evenly(len(self.heldout), measured)
+        if measured >= len(self):
+            raise UserError(f"distill.heldout: expected fewer than the {len(self)} records, got {measured}")
+        single = _evenly(len(self), measured)
+        return np.delete(np.arange(len(self)), single), single
 
     @staticmethod
     def order(indices: np.ndarray, seed: int, epoch: int) -> np.ndarray:
@@ -92,7 +115,12 @@ class Shards:
         width = np.dtype(self.manifest["dtype"]).itemsize
         indices = [_index(path.with_suffix(".npy"), path.stat().st_size, width) for path in self.maps.paths]
         counts = [len(index) for index in indices]
-        if counts != [shard["count"] for shard in shards] or sum(counts) != self.manifest["count"]:
+        last = sum(count for count, shard in zip(counts, shards, strict=True) if shard["heldout"])
+        if (
+            counts != [shard["count"] for shard in shards]
+            or (sum(counts), last) != (self.manifest["count"], self.manifest["heldout"])
+            or shards != sorted(shards, key=lambda shard: shard["heldout"])
+        ):
             raise UserError(f"{folder / MANIFEST}: its counts differ from the indices'; {AGAIN}")
         self.ends = np.cumsum(counts)
         index = np.concatenate(indices)
@@ -106,6 +134,11 @@ class Shards:
         ends = starts + self.lengths[rows]
         places = zip(shards, starts.tolist(), ends.tolist(), strict=True)
         return [self.maps[shard][start:end] for shard, start, end in places], self.first[rows]
+
+
+def _evenly(count: int, some: int) -> np.ndarray:
+    """`some` of so many numbers from 0 on, evenly spaced, int64."""
+    return (2 * np.arange(some) + 1) * count // (2 * max(some, 1))
 
 
 def check_fits(manifest: dict, positions: int, vocabulary: int, model: str | Path) -> None:

@@ -24,7 +24,7 @@ class Pass:
     """The records of a round in their order, in training and held-out parts.
 
     Args:
-        records: what to train on; `settings.heldout` of them are kept out.
+        records: what to train on, and what is held out, of which `settings.heldout` are measured on.
         settings: the round's settings.
         seed: of the order.
         micro_batch: sequences at once on a device; 0 means all of its share.

@@ -42,7 +42,7 @@ def distil(
 
     Args:
         teacher_folder: a Hugging Face encoder of a kind in `taps.ARCHITECTURES`.
-        records: what to train on; `settings.heldout` of them are kept out.
+        records: what to train on, and what is held out, of which `settings.heldout` are measured on.
         students: their shapes, by name.
         settings: the round's settings.
         seed: of initial weights, order and dropout.

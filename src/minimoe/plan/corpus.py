@@ -47,6 +47,7 @@ class Corpus:
     sentences: Known
     tokens: Known
     records: Known
+    training: Known  # records of documents that are not held out
     record_bytes: Known
 
 
@@ -66,12 +67,14 @@ def measure(params: Params, root: Path, done: set[str], online: bool) -> Corpus:
     sentences = formatted.times(1 / (constants.CHINESE_SENTENCE if characters else constants.SENTENCE))
     records = tokens.times(constants.FILLED / (params.corpus.records.max_length - 3))
     records = Known(records.value + documents.value, GUESSED)  # every document ends with one that is not full
+    training = records.times(1 - params.corpus.records.heldout)
     if "records" in done:
         manifest = json.loads((root / "data/records/manifest.json").read_text(encoding="utf-8"))
         records = Known(manifest["count"], COUNTED)
+        training = Known(manifest["count"] - manifest["heldout"], COUNTED)
     # two bytes a token, and a frame and a place in the index
     record_bytes = counted("records", "data/records") or records.times(2 * params.corpus.records.max_length + 60)
-    return Corpus(packed, extracted, formatted, documents, sentences, tokens, records, record_bytes)
+    return Corpus(packed, extracted, formatted, documents, sentences, tokens, records, training, record_bytes)
 
 
 def _source(params: Params, root: Path, online: bool) -> tuple[Known, Known, Known | None]:

@@ -44,7 +44,9 @@ def process(work: Path, language: str, splitter: str, length: int) -> tuple[floa
         start = time.perf_counter()
         format_corpus(work / "extracted", work / "formatted", language, splitter, 0, workers=1)
         middle = time.perf_counter()
-        build_records(work / "formatted", work / "tokenizer", work / "records", length, 0.1, 1 << 20, seed=0, workers=1)
+        build_records(
+            work / "formatted", work / "tokenizer", work / "records", length, 0.1, 1 << 20, 0.01, seed=0, workers=1
+        )
         end = time.perf_counter()
     formatted = sum(file.stat().st_size for file in (work / "formatted").iterdir())
     return extracted / (middle - start), formatted / (end - middle)

@@ -51,7 +51,7 @@ def teachers(run: Run) -> list[Row]:
     for name, further in params.teachers.items():
         weights = flops.parameters(run.shapes.of(f"models/teachers/{name}"))
         made.append(_copied(run, f"teachers@{name}", further, FLOAT * weights))
-    records, share = run.corpus.records, params.sparsify.share
+    records, share = run.corpus.training, params.sparsify.share
     for name in params.sparsify.teachers:
         reads, work = run.corpus.record_bytes.value * share + size, f"{number(records.value * share)} records"
         seconds = records.value * share * _masked_lm(run, config)
@@ -106,7 +106,7 @@ def training_memory(config, batch: int, length: int) -> float:
 
 
 def _pretrained(run: Run, config, size: float) -> Row:
-    own, records, length = run.params.teacher.pretrain, run.corpus.records, run.params.corpus.records.max_length
+    own, records, length = run.params.teacher.pretrain, run.corpus.training, run.params.corpus.records.max_length
     steps = own.epochs * -(-records.value // own.batch)
     work = f"{own.epochs} x {number(records.value)} records, {number(steps)} steps"
     seconds = steps * (run.rates.step + own.batch * _masked_lm(run, config))

@@ -24,7 +24,7 @@ def distill(run: Run, name: str) -> Row:
     """One round."""
     settings, shapes = run.shapes.settings(name), run.shapes
     teacher = shapes.of(run.params.rounds[name].teacher)
-    count = max(0, run.corpus.records.value - settings.heldout)
+    count = run.corpus.training.value
     steps = settings.epochs * int(count // settings.batch)
     measured = settings.heldout * (2 + steps // settings.evaluate_every)
     took = 0.0
@@ -35,7 +35,7 @@ def distill(run: Run, name: str) -> Row:
     reads = run.corpus.record_bytes.value + FLOAT * flops.parameters(teacher)
     writes = FLOAT * sum(map(flops.parameters, models))
     work = f"{settings.epochs} x {number(count)} records, {number(steps)} steps, models: {len(models)}"
-    basis = run.corpus.records.basis, run.rates.basis
+    basis = run.corpus.training.basis, run.rates.basis
     return row(run, f"distill@{name}", reads, writes, work, took, *basis, _memory(run, name, teacher))
 
 

@@ -41,14 +41,14 @@ def sparsify(
 
     Args:
         teacher: a masked language model with its tokenizer, of a kind that `load_masked_lm` takes.
-        records: a `Records`, of which `share` is read, evenly spread, `batch` at once.
+        records: a `Records`; `share` of those to train on is read, evenly spread, `batch` at once.
         sparsities: those of the folder's map, in %.
         seed: of the masks, and of the pooler where the teacher has none.
         device: cpu or cuda.
         tracker: gets each batch's loss.
         checkpoints: of the importances so far; default: none are kept.
     """
-    chosen = evenly(len(records), share)
+    chosen = evenly(len(records.training), share)
     accelerator = Accelerator(cpu=device == "cpu", mixed_precision="no")
     model = load_masked_lm(teacher).to(accelerator.device)
     check_fits(records.manifest, positions(model.config), model.config.vocab_size, teacher)

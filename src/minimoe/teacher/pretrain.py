@@ -70,7 +70,7 @@ def pretrain(
             weight_decay=WEIGHT_DECAY,
             log_every=log_every,
         ),
-        train_dataset=range(len(records)),
+        train_dataset=records.training,
         data_collator=batches,
         callbacks=[Watch("teacher", tracker)],
     )
