@@ -3,10 +3,10 @@
 import argparse
 
 from minimoe import runtime
-from minimoe.errors import exit_cleanly
 from minimoe.files import write_json
 from minimoe.params import load, named
 from minimoe.report.cost import load_encoder, measure
+from stages import run
 
 
 def main() -> None:
@@ -26,4 +26,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    exit_cleanly(main)
+    run(main)

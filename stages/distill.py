@@ -10,7 +10,6 @@ from minimoe.checkpoints import Checkpoints
 from minimoe.corpus.records import Records
 from minimoe.distill.round import distil
 from minimoe.distill.write import write_students
-from minimoe.errors import exit_cleanly
 from minimoe.files import whole_file, write_json
 from minimoe.launch import launch
 from minimoe.memory import keep_freed_memory
@@ -18,6 +17,7 @@ from minimoe.params import load, named
 from minimoe.pretrained import load_tokenizer
 from minimoe.runtime import device, is_main
 from minimoe.work import work_folder
+from stages import run
 
 
 def main() -> None:
@@ -93,4 +93,4 @@ def _write(name: str, teacher: str, outcomes: dict, heldout_documents: bool) -> 
 
 
 if __name__ == "__main__":
-    exit_cleanly(main)
+    run(main)

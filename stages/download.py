@@ -1,8 +1,8 @@
 """download: the dump comes to data/dump, from a file or from the network."""
 
 from minimoe.corpus.download import download
-from minimoe.errors import exit_cleanly
 from minimoe.params import load
+from stages import run
 
 
 def main() -> None:
@@ -20,4 +20,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    exit_cleanly(main)
+    run(main)

@@ -1,10 +1,10 @@
 """extract: the dump becomes documents, in the form that wikiextractor writes."""
 
 from minimoe.corpus.extract import extract
-from minimoe.errors import exit_cleanly
 from minimoe.params import load
 from minimoe.runtime import workers
 from minimoe.work import remove, work_folder
+from stages import run
 
 
 def main() -> None:
@@ -29,4 +29,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    exit_cleanly(main)
+    run(main)

@@ -5,12 +5,12 @@ import os
 
 from minimoe import runtime, tracking
 from minimoe.checkpoints import Checkpoints
-from minimoe.errors import exit_cleanly
 from minimoe.files import write_json
 from minimoe.memory import keep_freed_memory
 from minimoe.params import load, named
 from minimoe.tasks.table import TASKS
 from minimoe.work import work_folder
+from stages import run
 
 
 def main() -> None:
@@ -51,4 +51,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    exit_cleanly(main)
+    run(main)

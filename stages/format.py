@@ -2,10 +2,10 @@
 
 from minimoe.corpus.format import format_corpus, unit
 from minimoe.corpus.parallel import cluster
-from minimoe.errors import exit_cleanly
 from minimoe.params import load
 from minimoe.runtime import workers
 from minimoe.work import remove, work_folder
+from stages import run
 
 
 def main() -> None:
@@ -30,4 +30,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    exit_cleanly(main)
+    run(main)

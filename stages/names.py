@@ -8,10 +8,10 @@ because of it.
 
 from pathlib import Path
 
-from minimoe.errors import exit_cleanly
 from minimoe.files import whole_file
 from minimoe.params import load
 from minimoe.preflight import preflight
+from stages import run
 
 
 def main() -> None:
@@ -22,4 +22,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    exit_cleanly(main)
+    run(main)

@@ -1,10 +1,10 @@
 """report: every metric of the table's models as tables, figures and a page."""
 
 from minimoe import tracking
-from minimoe.errors import exit_cleanly
 from minimoe.params import load
 from minimoe.report.collect import collect
 from minimoe.report.write import write_report
+from stages import run
 
 FOLDER = "reports"
 
@@ -28,4 +28,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    exit_cleanly(main)
+    run(main)

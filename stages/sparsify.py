@@ -5,12 +5,12 @@ import argparse
 from minimoe import runtime, tracking
 from minimoe.checkpoints import Checkpoints
 from minimoe.corpus.records import Records
-from minimoe.errors import exit_cleanly
 from minimoe.launch import launch
 from minimoe.memory import keep_freed_memory
 from minimoe.params import load, named
 from minimoe.sparsify.make import sparsify
 from minimoe.work import work_folder
+from stages import run
 
 
 def main() -> None:
@@ -47,4 +47,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    exit_cleanly(main)
+    run(main)

@@ -1,8 +1,8 @@
 """tasks: GLUE, CoNLL-2003 and CLUE, from official files or from the hub, in one normal form."""
 
-from minimoe.errors import exit_cleanly
 from minimoe.params import load
 from minimoe.tasks.prepare import prepare_tasks
+from stages import run
 
 
 def main() -> None:
@@ -18,4 +18,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    exit_cleanly(main)
+    run(main)

@@ -1,9 +1,9 @@
 """teacher: an encoder from the hub, from a folder, or pretrained here."""
 
 from minimoe import runtime, tracking
-from minimoe.errors import exit_cleanly
 from minimoe.params import load
 from minimoe.teacher.copy import copy_teacher
+from stages import run
 
 TOKENIZER, OUT = "data/tokenizer", "models/teacher"
 
@@ -49,4 +49,4 @@ def _pretrain(params) -> None:
 
 
 if __name__ == "__main__":
-    exit_cleanly(main)
+    run(main)

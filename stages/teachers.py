@@ -2,9 +2,9 @@
 
 import sys
 
-from minimoe.errors import exit_cleanly
 from minimoe.params import load, named
 from minimoe.teacher.further import copy_further
+from stages import run
 
 TOKENIZER = "data/tokenizer"
 
@@ -23,4 +23,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    exit_cleanly(main)
+    run(main)

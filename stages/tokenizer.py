@@ -1,8 +1,8 @@
 """tokenizer: the teacher's own, or WordPiece trained on the sentences."""
 
-from minimoe.errors import exit_cleanly
 from minimoe.params import load
 from minimoe.teacher.tokenizer import copy_tokenizer, train_tokenizer
+from stages import run
 
 OUT = "data/tokenizer"
 
@@ -20,4 +20,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    exit_cleanly(main)
+    run(main)

@@ -8,8 +8,10 @@ convert  a checkpoint released by the authors of MiniMoE, as folders that load a
 """
 
 import argparse
+import os
 
 from minimoe.errors import exit_cleanly
+from minimoe.interrupts import end_with_starter
 
 
 def main() -> None:
@@ -37,6 +39,8 @@ def main() -> None:
         case "repro":
             from minimoe import repro
 
+            if "MAKELEVEL" in os.environ:  # else it may outlive who started it, as under nohup
+                end_with_starter()
             repro.repro(arguments.stages)
         case "profile":
             from minimoe.profiles import names, select

@@ -22,6 +22,7 @@ from functools import partial
 from multiprocessing import get_context, parent_process
 
 from minimoe.errors import INTERRUPTED, UserError, exit_cleanly
+from minimoe.interrupts import end_with
 
 SPAWN, FORK = get_context("spawn"), get_context("fork")
 # Elsewhere a process that has loaded such libraries may not fork, and DVC starts every command itself.
@@ -67,7 +68,7 @@ def _forge(stages: list[str], workers: int, prepare: Callable[[], None]) -> None
     gc.freeze()
     gc.enable()
     taken = FORK.Value("i", 0)
-    running = [FORK.Process(target=_work, args=(stages, taken)) for _ in range(workers)]
+    running = [FORK.Process(target=_work, args=(stages, taken, os.getpid())) for _ in range(workers)]
     for worker in running:
         worker.start()
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the group's end: this process waits for the others
@@ -85,13 +86,14 @@ def _well(workers: list) -> bool:
     return parent_process().is_alive() and all((worker.exitcode or 0) >= 0 for worker in workers)
 
 
-def _work(names: list[str], taken) -> None:
+def _work(names: list[str], taken, forge: int) -> None:
     """Take stages and bring them up to date, until none is left."""
     import dvc.stage.run
     from dvc.repo import Repo
     from tqdm import tqdm
 
     signal.signal(signal.SIGTERM, _interrupt)
+    end_with(forge)
     tqdm.monitor_interval = 0  # no thread of its own, because this process forks
     dvc.stage.run.cmd_run = partial(_command, dvc.stage.run.cmd_run)
     try:
@@ -172,7 +174,7 @@ def _command(usual: Callable, stage, dry: bool = False, run_env: dict | None = N
     print(f"Running stage '{stage.addressing}':", flush=True)
     module, arguments = known.groups()
     started = prepare_kwargs(stage, run_env=run_env)
-    process = FORK.Process(target=_stage, args=(module, arguments.split(), started["cwd"], started["env"]))
+    process = FORK.Process(target=_stage, args=(os.getpid(), module, arguments.split(), started["cwd"], started["env"]))
     try:
         process.start()
         process.join()
@@ -184,8 +186,9 @@ def _command(usual: Callable, stage, dry: bool = False, run_env: dict | None = N
         raise StageCmdFailedError(stage.cmd, process.exitcode)
 
 
-def _stage(module: str, arguments: list[str], folder: str, environment: dict[str, str]) -> None:
+def _stage(worker: int, module: str, arguments: list[str], folder: str, environment: dict[str, str]) -> None:
     """As `python -m module arguments` in a folder."""
+    end_with(worker)
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)

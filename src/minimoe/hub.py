@@ -16,11 +16,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from minimoe.errors import LONGEST_REASON, UserError, refusal
-from minimoe.launch import end_with_parent
+from minimoe.interrupts import end_with
 from minimoe.retry import PASSING, Broken, asked_pause, retry
 
 ATTEMPTS = 4  # each of which tries broken connections again itself
@@ -99,7 +100,7 @@ def _in_a_process(request: dict, environment: dict[str, str]) -> dict:
         env=environment,
         stdout=subprocess.PIPE,
         start_new_session=True,  # the terminal's Ctrl-C is for this process
-        preexec_fn=end_with_parent,
+        preexec_fn=partial(end_with, os.getpid()),
     )
     try:
         said, _ = process.communicate()

@@ -1,28 +1,50 @@
-"""How a process ends when it is asked to: SIGTERM and Ctrl-C are one thing, and both can wait for a good moment."""
+"""How a process ends: when it is asked to, by Ctrl-C, SIGTERM or SIGHUP, and when the one that started it has ended.
 
+The three are one thing, an interrupt, and can wait for a good moment. No process outlives its run:
+
+    make ── python -m minimoe repro ── dvc ── sh -c … ── a stage ── torchrun … ── ranks
+
+Whoever is interrupted passes it on and waits for the others. Whoever is killed cannot: then those that it started ask
+themselves to end, programs of others by what Linux can do for that.
+"""
+
+import ctypes
+import os
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from threading import Thread
+
+PR_SET_PDEATHSIG = 1  # of Linux' prctl: the signal that a process gets when its parent ends
+LOOK_SECONDS = 0.5  # between two looks at who is alive
 
 
 @contextmanager
 def terminated_as_interrupt() -> Iterator[None]:
-    """SIGTERM ends the block as Ctrl-C does, so that what is open is closed; a second one is ignored."""
+    """SIGTERM and SIGHUP end the block as Ctrl-C does, so that what is open is closed; a second one is ignored."""
 
     def interrupt(_signal, _frame):
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        for number in before:
+            signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before: dict[int, object] = {}
+    before |= {number: signal.signal(number, interrupt) for number in _heeded(signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
 def postponed() -> Iterator[Callable[[], bool]]:
-    """Within the block SIGTERM and Ctrl-C are only noted; gives a function that tells whether one came.
+    """Within the block SIGTERM, SIGHUP and Ctrl-C are only noted; gives a function that tells whether one came.
 
     A second Ctrl-C interrupts at once. After the block, what was noted and not acted upon interrupts.
     """
@@ -33,7 +55,8 @@ def postponed() -> Iterator[Callable[[], bool]]:
             raise KeyboardInterrupt
         noted.append(number)
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
+    heeded = [*_heeded(signal.SIGTERM, signal.SIGHUP), signal.SIGINT]
+    before = {number: signal.signal(number, note) for number in heeded}
     try:
         yield lambda: bool(noted)
         if noted:
@@ -41,3 +64,73 @@ def postponed() -> Iterator[Callable[[], bool]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _heeded(*numbers: int) -> list[int]:
+    """Those signals that are not ignored, as SIGHUP is under nohup, and a second SIGTERM is."""
+    return [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
+
+
+def run(command: list[str], end: Callable[[subprocess.Popen], None], environment: dict[str, str] | None = None) -> int:
+    """The exit code of a command, which ends before this process does.
+
+    It has a session of its own, so that what a terminal sends to all reaches this process alone, which passes it on.
+
+    Args:
+        command: a program and its arguments.
+        end: passes an interrupt on, which is raised here when the command has ended; every further Ctrl-C, too.
+        environment: the command's; default: this process's.
+    """
+    end_with_this = partial(end_with, os.getpid())
+    process = subprocess.Popen(command, env=environment, start_new_session=True, preexec_fn=end_with_this)
+    interrupted = False
+    with terminated_as_interrupt():
+        while True:
+            try:
+                process.wait()
+                break
+            except KeyboardInterrupt:
+                interrupted = True
+                end(process)
+    if interrupted:
+        raise KeyboardInterrupt
+    return process.returncode
+
+
+def end_with(parent: int) -> None:
+    """Have this process, a child of `parent`, get SIGTERM when that one has ended, where the system is Linux."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:  # it ended before
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def end_with_starter() -> None:
+    """Have this process get SIGTERM when the one that started it has ended, or has already.
+
+    That is its parent, or where this is a shell, as between DVC and a stage, the shell's; it is of the same process
+    group, unlike the process that adopts orphans.
+    """
+    starters = _starters()
+    with suppress(OSError):
+        if starters[-1] == 0 or os.getpgid(starters[-1]) != os.getpgrp():
+            starters = []
+
+    def watch() -> None:
+        while starters == _starters():
+            time.sleep(LOOK_SECONDS)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    Thread(target=watch, daemon=True).start()
+
+
+def _starters() -> list[int]:
+    """The parent, and while the last one is a shell, its parent, where the system tells that."""
+    found = [os.getppid()]
+    with suppress(OSError):
+        while True:  # "4711 (bash) S 4710 …"
+            name, _, values = Path(f"/proc/{found[-1]}/stat").read_text(encoding="utf-8").rpartition(")")
+            if not name.endswith("sh"):
+                break
+            found.append(int(values.split()[1]))
+    return found

@@ -8,10 +8,9 @@ was told to, on as many machines, and waits:
 
 The launcher is not in the stage's command, where a change would invalidate the stage's results. A rank that fails
 leaves its message in a file of the working folder, the first one's stays, and the waiting process says it last, once:
-launchers print a page of their own. Whoever is killed takes those that it started along.
+launchers print a page of their own.
 """
 
-import ctypes
 import os
 import re
 import shlex
@@ -23,10 +22,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from minimoe.errors import FAILURE, UserError
+from minimoe.interrupts import end_with, run
 
 WORK = Path("work")
 GRACE = "TORCH_ELASTIC_SHUTDOWN_TIMEOUT"  # seconds that torchrun's processes have after SIGTERM; its own default is 30
-PR_SET_PDEATHSIG = 1  # of Linux' prctl: the signal that a process gets when its parent ends
 
 
 def launch(launcher: str, module: str) -> None:
@@ -42,7 +41,7 @@ def launch(launcher: str, module: str) -> None:
         UserError: the launcher cannot be started, or a process failed, with the first one's message.
     """
     if FAILURE in os.environ or "LOCAL_RANK" in os.environ:
-        end_with_parent()
+        end_with(os.getppid())
         return
     if launcher == "python":
         return
@@ -51,7 +50,7 @@ def launch(launcher: str, module: str) -> None:
     WORK.mkdir(exist_ok=True)
     with TemporaryDirectory(dir=WORK, prefix="launch.") as folder:
         failure = Path(folder, "failure").absolute()
-        code = _wait(command, os.environ | {FAILURE: str(failure)})
+        code = run(command, _end, os.environ | {FAILURE: str(failure)})
         if code and failure.exists():
             raise UserError(failure.read_text(encoding="utf-8"))
     if code:
@@ -78,24 +77,7 @@ def _expanded(word: str) -> str:
     return expanded
 
 
-def _wait(command: list[str], environment: dict[str, str]) -> int:
-    """The exit code of a command; one that is interrupted, by Ctrl-C or SIGTERM, is told so once."""
-    # in a session of its own, because a second signal, the terminal's to all, would cut torchrun's end short
-    process = subprocess.Popen(command, env=environment, start_new_session=True, preexec_fn=end_with_parent)
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        return process.wait()
-    except KeyboardInterrupt:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        process.terminate()
-        process.wait()
-        raise
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def end_with_parent() -> None:
-    """Have this process told to end when its parent has: one that is killed cannot tell it."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+def _end(process: subprocess.Popen) -> None:
+    """Ask the launcher to end, once: a second signal would cut torchrun's end short."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    process.terminate()

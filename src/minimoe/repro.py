@@ -6,6 +6,7 @@ stale together; everything else is plain `dvc repro`, and so is a run without th
 
 import importlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from minimoe import grid, runtime, tracking
+from minimoe import grid, interrupts, runtime, tracking
 from minimoe.errors import UserError
 from minimoe.mend import mend
 from minimoe.params import load
@@ -129,8 +130,14 @@ def _import() -> None:
 
 def _dvc(*targets: str) -> None:
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", *targets]
-    if subprocess.run(command).returncode:
+    if interrupts.run(command, _end):
         raise UserError("a stage failed; its own message stands above; mend it and run again: what is done stays done")
+
+
+def _end(process: subprocess.Popen) -> None:
+    """As Ctrl-C in a terminal, which reaches the stage as well: DVC waits for its end."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGINT)
 
 
 def _show() -> None:

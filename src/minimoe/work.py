@@ -2,7 +2,8 @@
 
 Not with its outputs, which DVC deletes before it runs the stage. The key is a hash of whatever can change the result,
 so that the same work finds the folder and no other does. Folders of other settings are left alone: who tries something
-else for a while and comes back goes on.
+else for a while and comes back goes on. One process at a time makes a stage's outputs: whoever holds the lock of that
+name in `work/locks/`.
 """
 
 import hashlib
@@ -22,6 +23,7 @@ from minimoe.errors import UserError
 from minimoe.files import checksum
 from minimoe.runtime import is_main
 
+PATIENCE = 15  # seconds
 RUNS = "runs"  # a folder in it, for the ids of MLflow's runs
 LIBRARIES = ("torch", "transformers", "accelerate", "tokenizers", "sentencex", "numpy")
 
@@ -75,22 +77,34 @@ def _content(path: Path) -> list:
 
 @contextmanager
 def place(work: Path | None, out: str | Path) -> Iterator[Path]:
-    """The folder `work`, or a temporary one beside `out` where nothing is to be kept.
-
-    Raises `UserError` where another process is at work in it, such as one that outlived the `dvc repro` it came from.
-    """
+    """The folder `work`, or a temporary one beside `out` where nothing is to be kept."""
     if work:
         work.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(work / "lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise UserError(f"{work}: another process is doing the same; wait until it is done, or end it") from None
-        try:
-            yield work
-        finally:
-            lock.release()
+        yield work
     else:
         Path(out).parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=Path(out).parent, prefix=f".{Path(out).name}.") as temporary:
             yield Path(temporary)
+
+
+@contextmanager
+def alone(stage: str) -> Iterator[None]:
+    """Within the block no other process makes the outputs of this stage, with whatever settings.
+
+    Args:
+        stage: its name and arguments, such as "distill base".
+
+    Raises:
+        UserError: another one does, and goes on: one of a run that was killed is about to end, and is waited for.
+    """
+    path = Path("work", "locks", stage.replace("/", "-"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=PATIENCE)
+    except Timeout:
+        raise UserError(f"{stage}: another process is doing the same; wait until it is done, or end it") from None
+    try:
+        yield
+    finally:
+        lock.release()

@@ -8,14 +8,12 @@ from pathlib import Path
 
 import pytest
 from corpus.tiny_corpus import sentences
-from filelock import FileLock
 
 from minimoe.corpus import build as build_module
 from minimoe.corpus import format as format_module
 from minimoe.corpus import tokens
 from minimoe.corpus.chunks import chunks
 from minimoe.corpus.format import format_corpus
-from minimoe.errors import UserError
 from minimoe.journal import Journal
 
 
@@ -133,13 +131,6 @@ def test_what_is_damaged_is_done_anew(extracted, tmp_path, kill, capsys):
     capsys.readouterr()
     assert formatted(tmp_path, work=tmp_path / "work", minutes=0) == whole
     assert f"starting over, as what was done cannot be used: {path} is damaged" in capsys.readouterr().err
-
-
-def test_two_processes_do_not_write_the_same_files(build, tmp_path):
-    (tmp_path / "work").mkdir()
-    with FileLock(tmp_path / "work" / "lock"), pytest.raises(UserError, match="work: another process is doing the"):
-        build(work=tmp_path / "work")
-    assert build(work=tmp_path / "work").is_dir()
 
 
 def test_a_flipped_bit_of_the_journal_changes_no_output(extracted, tmp_path, kill, capsys):
