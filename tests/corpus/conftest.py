@@ -1,6 +1,7 @@
 """A loopback HTTP server that can be told to misbehave, and records of a tiny corpus."""
 
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -13,7 +14,8 @@ class Server:
     """Serves `files` (path → bytes). Each request takes the next of `faults`; without one it is served well.
 
     A fault is a number (the status to answer) or a dict: `send` (bytes after which the connection breaks off),
-    `length` (the Content-Length to claim), `ignore_range`, `redirect` (another address), `status` with a `body`.
+    `length` (the Content-Length to claim), `stall` (seconds), `ignore_range`, `redirect` (another address), `status`
+    with a `body`.
     """
 
     def __init__(self):
@@ -32,6 +34,7 @@ class Server:
                 pass
 
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.http.block_on_close = False  # on a stalled answer
         self.url = f"http://127.0.0.1:{self.http.server_address[1]}"
         threading.Thread(target=self.http.serve_forever, args=(0.01,), daemon=True).start()
 
@@ -60,6 +63,7 @@ class Server:
         handler.send_header("Content-Length", str(fault.get("length", len(body) - start)))
         handler.end_headers()
         handler.wfile.write(body[start:][: fault.get("send")])
+        time.sleep(fault.get("stall", 0))
         handler.close_connection = bool(fault)
 
     def refuse(self, handler, status, headers=None, body=b""):

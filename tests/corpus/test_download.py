@@ -1,6 +1,10 @@
 import hashlib
 import random
 import re
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -208,6 +212,23 @@ def test_a_missing_local_file(fetch, tmp_path):
 def test_other_sources_are_refused(fetch, source):
     with pytest.raises(UserError, match=r"corpus\.download\.source: expected local, wikipedia"):
         fetch(source)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_stalled_transfer_and_a_later_run_goes_on(fetch, server, tmp_path, number):
+    server.faults = [{}, {"send": 100_000, "stall": 60}]
+    script = "from minimoe.errors import exit_cleanly; from minimoe.corpus.download import download; exit_cleanly("
+    script += f"lambda: download('{server.url}/d.xml.bz2', '', '', '', '{tmp_path}/dump', '{tmp_path}/work'))"
+    process = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True)
+    while not any(part.stat().st_size for part in (tmp_path / "work").glob("*.part")):
+        time.sleep(0.05)
+    begun = time.monotonic()
+    process.send_signal(number)
+    _, said = process.communicate(timeout=30)
+    assert time.monotonic() - begun < 5
+    assert process.returncode == 130 and said.splitlines()[-1] == "interrupted"
+    assert fetch().read_bytes() == BODY
+    assert server.ranges("/d.xml.bz2")[-1].startswith("bytes=")
 
 
 @pytest.mark.parametrize("address", ["file:///etc/passwd", "ftp://host/b"])
