@@ -91,9 +91,10 @@ def test_a_lock_file_may_be_cut_off_anywhere(folder):
             assert lock.read_bytes() == whole, whole[:end]
 
 
-def test_an_output_without_its_size_is_cut_off(folder):
+@pytest.mark.parametrize(("path", "key"), [("o", "size"), ("o", "nfiles"), ("m", "size")])
+def test_an_output_without_its_size_is_cut_off(folder, path, key):
     values = yaml.safe_load((folder / "dvc.lock").read_text())
-    del values["stages"]["one"]["outs"][1]["nfiles"]
+    del next(out for out in values["stages"]["one"]["outs"] if out["path"] == path)[key]
     (folder / "dvc.lock").write_text(yaml.safe_dump(values))
     mend()
     assert not (folder / "dvc.lock").exists()

@@ -1,4 +1,6 @@
 import json
+import os
+import signal
 
 import pytest
 
@@ -139,3 +141,15 @@ def test_a_killed_run_ends_with_the_same_bytes(tmp_path, monkeypatch, at):
     assert extract(tmp_path / "dump", tmp_path / "out", work=tmp_path / "work", **made) == 8
     whole, out = ({p.name: p.read_bytes() for p in (tmp_path / name).iterdir()} for name in ("whole", "out"))
     assert out == whole and len(whole) == 4
+
+
+def test_a_killed_worker_is_one_line(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(plain, "PART_BYTES", 1)  # a group for each file
+    monkeypatch.setattr(plain, "_write", _be_killed)
+    with pytest.raises(UserError, match=r"^runtime\.workers: a worker process was killed"):
+        run("cluecorpus", {f"{number}.txt": "一。" for number in range(4)}, workers=2)
+    assert not (tmp_path / "out").exists()
+
+
+def _be_killed(task):
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -180,8 +180,9 @@ def _failed(ended: psutil.Process) -> bool:
 
 
 def _messages(log: BinaryIO) -> str:
-    log.seek(0)
-    return log.read().decode("utf-8", "replace")
+    """What is in the log so far; where the next message is written, which `seek` would change, is shared."""
+    size = os.fstat(log.fileno()).st_size
+    return os.pread(log.fileno(), size, 0).decode("utf-8", "replace")
 
 
 def _last(messages: str) -> str:

@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from joblib import Parallel, delayed
 from tqdm import tqdm
 
+from minimoe.corpus.parallel import in_order
 from minimoe.corpus.sources import Source, in_groups, sources
 from minimoe.errors import UserError
 from minimoe.journal import Journal
@@ -44,8 +44,8 @@ def write_documents(root: Path, form: str, journal: Journal, workers: int) -> in
     """
     groups = list(in_groups(sources(root, FORMS[form].suffixes), PART_BYTES))
     done, total = journal.values.get("done", (0, 0))
-    tasks = (delayed(_write)(groups[part], form, journal.folder / f"{part:05d}") for part in range(done, len(groups)))
-    results = Parallel(n_jobs=workers, return_as="generator")(tasks)
+    tasks = ((groups[part], form, journal.folder / f"{part:05d}") for part in range(done, len(groups)))
+    results = in_order(_write, tasks, workers)
     sizes = [sum(source.size for source in group) for group in groups]
     with tqdm(desc="extract", initial=sum(sizes[:done]), total=sum(sizes), unit="B", unit_scale=True) as bar:
         for part, count in enumerate(results, done):
@@ -57,9 +57,9 @@ def write_documents(root: Path, form: str, journal: Journal, workers: int) -> in
     return total
 
 
-def _write(group: list[Source], form: str, path: Path) -> int:
-    """Write the documents of `group` to the file `path`; returns how many."""
-    count = 0
+def _write(task: tuple[list[Source], str, Path]) -> int:
+    """Write the documents of a group of sources of a form to a file; returns how many."""
+    (group, form, path), count = task, 0
     # half a surrogate pair, which JSON can hold and UTF-8 cannot, becomes a question mark
     with path.open("w", encoding="utf-8", errors="replace", newline="\n") as file:
         for source in group:
