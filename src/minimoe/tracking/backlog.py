@@ -1,19 +1,39 @@
 """What MLflow could not take, in `work/tracking/`: a file for each run, which a later run of any stage sends.
 
 The first line of a file says whose points they are, each further one is a list of points. A file is locked as long as
-the process lives that writes it.
+the process lives that writes it. One that is damaged is put aside under another name.
 """
 
 import json
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Annotated, Literal
 from uuid import uuid4
 
 from filelock import FileLock, Timeout
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from minimoe.files import outside_workspaces, whole_file
 
+RUN_ID = "^[0-9a-f]{32}$"  # MLflow's
 Point = tuple[str, float, int, int]  # key, value, milliseconds since 1970, step
+
+
+class About(BaseModel):
+    """Whose points they are."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    name: str
+    tags: dict[str, str]
+    params: dict[str, str]
+    run_id: Annotated[str, Field(pattern=RUN_ID)] | None = None
+    status: Literal["FINISHED", "FAILED", "KILLED"] | None = None
+
+
+POINTS = TypeAdapter(list[Point], config=ConfigDict(strict=True))
 
 
 class Backlog:
@@ -39,15 +59,29 @@ class Backlog:
         self._about, self._kept = about, len(points)
 
     def take(self) -> tuple[dict, list[Point]] | None:
-        """What a process left that lives no more; None while it lives, or when another one takes it."""
+        """What a process left that lives no more; None while it lives, when another one takes it, or it is damaged."""
         try:
             self._lock.acquire(timeout=0)
-            about, *lists = self.path.read_text(encoding="utf-8").splitlines()
+            # a process that was killed while it wrote leaves a last line without an end
+            about, *lists = self.path.read_text(encoding="utf-8").rpartition("\n")[0].split("\n")
+            self._about = About.model_validate_json(about).model_dump(exclude_none=True)
+            points = [point for line in lists for point in POINTS.validate_json(line)]
         except (Timeout, FileNotFoundError):
             return None
-        points = [tuple(point) for some in map(_parsed, lists) for point in some]
-        self._about, self._kept = json.loads(about), len(points)
+        except (OSError, ValueError):
+            self.put_aside("damaged")
+            return None
+        self._kept = len(points)
         return self._about, points
+
+    def put_aside(self, why: str) -> None:
+        """Leave the file under another name, where nothing sends it."""
+        aside = self.path.with_name(f"{self.path.name}.damaged")
+        print(f"MLflow: {self.path}: {why}, its values are not sent; it is now {aside}", file=sys.stderr)
+        with suppress(OSError):
+            self.path.replace(aside)
+        self._about = {}
+        self.remove()
 
     def remove(self) -> None:
         """All of it is sent."""
@@ -70,10 +104,3 @@ def folder() -> Path:
 def left() -> Iterator[Backlog]:
     """Those of all runs."""
     return (Backlog(path) for path in sorted(folder().glob("*.jsonl")))
-
-
-def _parsed(line: str) -> list:
-    try:
-        return json.loads(line)
-    except ValueError:  # the last line of a process that was killed while it wrote
-        return []

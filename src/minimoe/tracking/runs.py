@@ -10,8 +10,6 @@ from minimoe.interrupts import terminated_as_interrupt
 from minimoe.tracking import backlog
 from minimoe.tracking.trackers import MlflowTracker, NoTracker
 
-RUN_ID = re.compile("[0-9a-f]{32}")  # MLflow's; a damaged one is none
-
 
 @contextmanager
 def run(tracking, name: str, tags: dict, params: dict, memory: Path | None = None) -> Iterator[NoTracker]:
@@ -31,7 +29,8 @@ def run(tracking, name: str, tags: dict, params: dict, memory: Path | None = Non
         if taken := kept.take():
             MlflowTracker(tracking, taken[0], kept=kept).send(taken[1])
     about = {"name": name, "tags": {key: str(value) for key, value in tags.items()}, "params": _flat(params)}
-    if memory and memory.exists() and RUN_ID.fullmatch(known := memory.read_text(encoding="ascii", errors="replace")):
+    known = memory.read_text(encoding="ascii", errors="replace") if memory and memory.exists() else ""
+    if re.search(backlog.RUN_ID, known):
         about["run_id"] = known
     tracker = MlflowTracker(tracking, about, memory)
     tracker.open()

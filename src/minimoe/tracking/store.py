@@ -14,6 +14,7 @@ ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # training waits meanwhile; by default for minutes
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",  # seconds
 }
+DATABASE, HEADER = b"SQLite format 3\0", 100  # its first bytes; the size of its header
 
 
 class UnreachableError(UserError):
@@ -40,8 +41,6 @@ def connect(tracking) -> tuple:
         import mlflow.store.tracking.sqlalchemy_store  # noqa: F401  the client would import it for a database
         from filelock import FileLock
         from mlflow import MlflowClient
-        from mlflow.exceptions import MlflowException
-        from sqlalchemy.exc import SQLAlchemyError
     for noisy in ("mlflow", "urllib3"):
         logging.getLogger(noisy).setLevel(logging.CRITICAL)  # their errors are raised as well
     logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -52,10 +51,11 @@ def connect(tracking) -> tuple:
             return _experiment(MlflowClient(uri), tracking.experiment, None)
         database = Path(uri.removeprefix("sqlite:///"))
         database.parent.mkdir(parents=True, exist_ok=True)
+        _check_database(database)
         with FileLock(f"{database}.lock"):
             artifacts = (database.parent / "mlflow-artifacts").as_uri()
             return _experiment(MlflowClient(uri), tracking.experiment, artifacts)
-    except (MlflowException, SQLAlchemyError, OSError) as error:
+    except Exception as error:  # MLflow's client can raise anything over what is not MLflow's
         kind = UserError if isinstance(error, OSError) else UnreachableError
         message = f"cannot use {uri}: {first_line(error)}; mend it or set enabled: false"
         raise kind(f"runtime.tracking.uri: {message}") from None
@@ -79,6 +79,7 @@ def create(client, experiment: str, about: dict) -> str:
     from mlflow.entities import Param
 
     run_id = client.create_run(experiment, run_name=about["name"], tags=about["tags"]).info.run_id
+    _expect(run_id, "run")
     client.log_batch(run_id, params=[Param(key, value) for key, value in sorted(about["params"].items())])
     return run_id
 
@@ -88,6 +89,11 @@ def steps_known(client, run_id: str, key: str) -> set[int]:
     return {metric.step for metric in client.get_metric_history(run_id, key)}
 
 
+def refused(error: Exception) -> bool:
+    """Whether MLflow would refuse the same again."""
+    return getattr(error, "error_code", "") in ("INVALID_PARAMETER_VALUE", "BAD_REQUEST")
+
+
 def first_line(error: Exception) -> str:
     """What went wrong, in one line."""
     return next(iter(str(error).splitlines()), type(error).__name__)
@@ -95,4 +101,21 @@ def first_line(error: Exception) -> str:
 
 def _experiment(client, name: str, artifacts: str | None) -> tuple:
     found = client.get_experiment_by_name(name)
-    return client, found.experiment_id if found else client.create_experiment(name, artifacts)
+    known = found.experiment_id if found else client.create_experiment(name, artifacts)
+    _expect(known, "experiment")
+    return client, known
+
+
+def _expect(known: str, what: str) -> None:
+    """The id of what was asked for; a server that is none of MLflow's may answer anything."""
+    if not known:
+        raise UnreachableError(f"runtime.tracking.uri: the answer names no {what}; expected an MLflow server")
+
+
+def _check_database(path: Path) -> None:
+    """`OSError` where something else is there, which MLflow would try to open for minutes."""
+    if path.exists():
+        with path.open("r+b") as file:
+            head = file.read(HEADER)
+        if head and not (head.startswith(DATABASE) and len(head) == HEADER):
+            raise OSError("not an SQLite database, or a damaged one")

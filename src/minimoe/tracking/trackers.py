@@ -14,7 +14,7 @@ from minimoe.errors import UserError
 from minimoe.files import whole_file
 from minimoe.tracking import backlog
 from minimoe.tracking.backlog import Backlog, Point
-from minimoe.tracking.store import UnreachableError, active, connect, create, first_line, steps_known
+from minimoe.tracking.store import UnreachableError, active, connect, create, first_line, refused, steps_known
 
 BATCH = 200  # metrics sent at once; MLflow takes at most 1000
 FLUSH_SECONDS = 10.0  # and no later than this, so that the UI is alive
@@ -41,13 +41,14 @@ class MlflowTracker(NoTracker):
         settings: `runtime.tracking` of the params.
         about: name, tags and params of the run; its run_id where it is continued.
         memory: a file that keeps the run's id, for whoever continues it.
+        kept: what another process left of the run.
     """
 
     retry_at = 0.0  # of all trackers of the process: they have one server
 
     def __init__(self, settings, about: dict, memory: Path | None = None, kept: Backlog | None = None) -> None:
         self._settings, self._about, self._memory = settings, about, memory
-        self._backlog = kept or Backlog()
+        self._backlog, self._left = kept or Backlog(), bool(kept)
         self._client = None
         self._waiting: list[Point] = []
         self._sent = time.monotonic()
@@ -92,12 +93,12 @@ class MlflowTracker(NoTracker):
 
     def open(self) -> None:
         """Make or continue the run; `UserError` where MLflow cannot be used, not where it cannot be reached now."""
-        from mlflow.exceptions import MlflowException
-
         try:
             if time.monotonic() >= MlflowTracker.retry_at:
                 self._reach()
-        except (UnreachableError, MlflowException) as error:
+        except Exception as error:  # MLflow's client can raise anything over a foreign answer
+            if isinstance(error, UserError) and not isinstance(error, UnreachableError):
+                raise
             self._trouble(error)
 
     def send(self, points: list[Point]) -> None:
@@ -144,15 +145,16 @@ class MlflowTracker(NoTracker):
 
     def _try(self, work: Callable[[], None]) -> bool:
         """Whether MLflow did what `work` asks of it; if not, what is waiting is kept in a file."""
-        from mlflow.exceptions import MlflowException
-
         if time.monotonic() >= MlflowTracker.retry_at:
             try:
                 self._reach()
                 work()
                 MlflowTracker.retry_at = 0.0
                 return True
-            except (MlflowException, UserError, OSError) as error:
+            except Exception as error:
+                if self._left and refused(error):
+                    self._backlog.put_aside(f"MLflow refuses it ({first_line(error)})")
+                    return False
                 self._trouble(error)
         if self._waiting or "status" in self._about:
             with suppress(OSError):  # then they wait in memory
