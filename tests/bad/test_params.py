@@ -1,10 +1,18 @@
 """Every key of params.yaml with wrong values, and whole files that are none: each is one line that names the place."""
 
+import errno
+import importlib
+import os
 import re
+import time
 
 import pytest
-from bad.values import DISAGREE, EVERY_KEY, FILES, NAMES
+from bad.values import DISAGREE, EVERY_KEY, FILES, NAMES, bomb
 from bad.world import GONE, SAMPLE, dumped, edited, run
+
+from minimoe.errors import UserError
+
+load = importlib.import_module("minimoe.params.load")  # the package's name for its function hides it
 
 
 def refusal(content: bytes, root) -> str:
@@ -37,6 +45,37 @@ def test_a_name_that_would_leave_its_folder_or_command(tmp_path, edits, place):
 @pytest.mark.parametrize(("edits", "message"), DISAGREE)
 def test_values_that_disagree(tmp_path, edits, message):
     assert message in refusal(edit(edits), tmp_path)
+
+
+def loop(path):
+    path.symlink_to(path.name)
+
+
+@pytest.mark.parametrize("made", [os.mkdir, os.mkfifo, loop], ids=["folder", "pipe", "loop"])
+def test_no_file(tmp_path, made):
+    made(tmp_path / "params.yaml")
+    code, _, errors = run("names", tmp_path)
+    assert code == 1 and errors.startswith("error: params.yaml: ") and len(errors.splitlines()) == 1
+    assert "expected a file that can be read" in errors or "no such file" in errors
+
+
+def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
+    """As root, who runs some of these tests, may read everything, the refusal is made up."""
+
+    def refuse(*_arguments):
+        raise PermissionError(errno.EACCES, "Permission denied", "params.yaml")
+
+    (tmp_path / "params.yaml").write_text("seed: 1\n")
+    monkeypatch.setattr(load, "_text", refuse)
+    with pytest.raises(UserError, match="Permission denied; expected a file that can be read"):
+        load.load(tmp_path / "params.yaml")
+
+
+def test_refusing_takes_no_time(tmp_path):
+    start = time.process_time()
+    refusal(bomb("[{}]"), tmp_path)
+    refusal(edit({"rounds.base.students.minilm-2L-72H.layers": 10**6}), tmp_path)
+    assert time.process_time() - start < 5
 
 
 @pytest.mark.parametrize("name", FILES)

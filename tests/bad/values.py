@@ -148,6 +148,15 @@ DISAGREE = [
     ({"corpus.download.source": "ftp://a/b"}, "corpus.download.source: expected local, wikipedia"),
     ({"task_data.glue.hub": "nyu-mll/glue@../x"}, "task_data.glue.hub: expected an id"),
 ]  # fmt: skip
+
+
+def bomb(level: str) -> bytes:
+    """Twelve levels, each nine aliases of the one before."""
+    return "".join(
+        f"k{n}: &a{n} {level.format(', '.join([f'*a{n - 1}'] * 9))}\n" if n else "k0: &a0 {x: 1}\n" for n in range(12)
+    ).encode()
+
+
 FILES = {  # whole files that are none
     "no YAML": (b"a: [1", "not valid YAML"),
     "not UTF-8": (b"\xff\xfe\x00", "not valid YAML"),
@@ -162,4 +171,19 @@ FILES = {  # whole files that are none
     "a null byte": (b"seed: \x00", "not valid YAML"),
     "a date": (b"2020-01-01: 2020-01-01\n", "expected|unknown"),
     "keys that are lists": (b"? [1, 2]\n: 3\n", "expected|unknown|not valid"),
+    "a date that is none": (b"seed: 1\ncorpus: {date: 2026-13-01}\n", "line 2: expected a date, got '2026-13-01'"),
+    "a tag of a number": (b"seed: !!int abc\n", "line 1: expected a whole number, got 'abc'"),
+    "a tag of a fraction": (b"seed: !!float abc\n", "line 1: expected a number, got 'abc'"),
+    "a tag of yes or no": (b"\n\nseed: !!bool maybe\n", "line 3: expected true or false, got 'maybe'"),
+    "a tag of a set": (b"seed: !!set [1]\n", "not valid YAML"),
+    "a tag of its own": (b"seed: !own 1\n", "not valid YAML"),
+    "tags that YAML knows": (b"seed: !!set {a, b}\ncorpus: !!omap [a: 1]\ntable: !!binary aGk=\n", "seed: expected"),
+    "a number of 5000 digits": (b"seed: " + b"9" * 5000, "line 1: expected at most 1,000 characters, got '999"),
+    "a number of 5000 digits, in base 16": (b"seed: 0x" + b"f" * 5000, "line 1: expected at most 1,000 characters"),
+    "a number of 990 digits": (b"seed: " + b"9" * 990, "seed: expected less than"),
+    "a key of 5000 letters": (b"? " + b"k" * 5000 + b"\n: 1\n", "line 1: expected at most 1,000 characters"),
+    "aliases that are a billion": (bomb("[{}]"), "expected at most 100,000 values"),
+    "aliases that are a billion, merged": (bomb("{{<<: [{}]}}"), "expected at most 100,000 values"),
+    "an alias of itself": (b"seed: &a [*a]\n", "expected at most 100,000 values"),
+    "two megabytes": (b"seed: 1\n# " + b"x" * (2 << 20), "expected at most 1,048,576 bytes"),
 }  # fmt: skip

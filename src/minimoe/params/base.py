@@ -13,6 +13,9 @@ HubId = Annotated[str, Field(pattern=rf"^({PART}/)?{PART}$", max_length=100)]
 Revision = Annotated[str, Field(pattern=rf"^{PART}(/{PART})*$", max_length=100)]
 MOST = 2**31 - 1  # what a C library takes as a number
 Positive = Annotated[int, Field(ge=1, le=MOST)]
+Layers = Annotated[int, Field(ge=1, le=1000)]
+Width = Annotated[int, Field(ge=1, le=1 << 16)]
+Few = Annotated[int, Field(ge=1, le=1024)]  # heads, experts
 Count = Annotated[int, Field(ge=0, le=MOST)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Share = Annotated[float, Field(ge=0, le=1)]

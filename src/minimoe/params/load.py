@@ -1,14 +1,16 @@
 """params.yaml → `Params`, with every problem of the file in one error."""
 
 import difflib
+import errno
+import json
 from operator import attrgetter
 from pathlib import Path
 from typing import get_args
 
 from pydantic import BaseModel, ValidationError
-from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml import YAML, Node, ScalarNode, SequenceNode, YAMLError
 
-from minimoe.errors import UserError
+from minimoe.errors import LONGEST_REASON, UserError
 from minimoe.params.schema import Params
 
 
@@ -19,17 +21,71 @@ def load(path: str | Path = "params.yaml") -> Params:
     """
     path = Path(path)
     try:
-        values = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+        values = _values(_text(path))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; copy one of profiles/ there") from None
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}; expected a file that can be read, as in profiles/") from None
+    except (YAMLError, ValueError) as error:
+        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())[:LONGEST_REASON]}") from None
     if not isinstance(values, dict):
         raise UserError(f"{path}: expected sections such as 'corpus:', got {type(values).__name__}")
     try:
         return Params.model_validate(values)
     except ValidationError as error:
         raise UserError(f"{path}: " + "; ".join(_problems(error))) from None
+
+
+def _text(path: Path) -> str:
+    """The file's text; `OSError` or `ValueError` where it is none."""
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EISDIR, "not a file")
+    with path.open("rb") as file:
+        content = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise ValueError(f"expected at most {MOST_BYTES:,} bytes")
+    return content.decode("utf-8")
+
+
+def _values(text: str) -> object:
+    """What the YAML says, once its size is known to be sensible; `ValueError` for a scalar that is not of its tag."""
+    root = YAML(typ="safe").compose(text)
+    scalars = _scalars(root)
+    try:
+        return YAML(typ="safe").load(text)
+    except YAMLError:
+        raise
+    except Exception:  # the constructors of numbers and dates let everything through
+        for node in scalars:
+            try:
+                YAML(typ="safe").load(f"!<{node.tag}> {json.dumps(node.value)}")
+            except Exception:
+                kind = str(node.tag).rpartition(":")[2]
+                line = node.start_mark.line + 1
+                raise ValueError(f"line {line}: expected {NOUNS.get(kind, kind)}, got {_short(node.value)!r}") from None
+        raise ValueError("a tag that does not fit its value") from None
+
+
+def _scalars(root: Node | None) -> list[ScalarNode]:
+    """The scalars below a node; `ValueError` where aliases make of it more than any settings are, or one is that long.
+
+    Aliases are followed as often as they stand, since that is what checking the settings would do.
+    """
+    scalars, stack, seen = [], [root] if root else [], 0
+    while stack:
+        node, seen = stack.pop(), seen + 1
+        if seen > MOST_VALUES:
+            raise ValueError(f"expected at most {MOST_VALUES:,} values, aliases (*) counted as often as they stand")
+        if isinstance(node, ScalarNode):
+            if len(node.value) > LONGEST_VALUE:
+                shown = _short(node.value)
+                line = node.start_mark.line + 1
+                raise ValueError(f"line {line}: expected at most {LONGEST_VALUE:,} characters, got {shown!r}")
+            scalars.append(node)
+        else:
+            parts = node.value if isinstance(node, SequenceNode) else [part for pair in node.value for part in pair]
+            stack += parts
+    return scalars
 
 
 def named(params: Params, key: str, name: str) -> str:
@@ -40,6 +96,8 @@ def named(params: Params, key: str, name: str) -> str:
     return name
 
 
+MOST_BYTES, MOST_VALUES, LONGEST_VALUE = 1 << 20, 100_000, 1000  # of a params file; characters of a value in it
+NOUNS = {"int": "a whole number", "float": "a number", "bool": "true or false", "timestamp": "a date"}
 LONGEST = 120  # characters of a key or a value in a message
 
 # What pydantic expected, in words, by the type of its error …

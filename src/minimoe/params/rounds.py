@@ -4,7 +4,20 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from minimoe.params.base import PART, Count, Entries, Name, Positive, Rate, Section, Share, overrides_of
+from minimoe.params.base import (
+    PART,
+    Count,
+    Entries,
+    Few,
+    Layers,
+    Name,
+    Positive,
+    Rate,
+    Section,
+    Share,
+    Width,
+    overrides_of,
+)  # fmt: skip
 
 SPARSIFIED = "models/sparsified/teacher"  # the teacher with its importances
 ASSISTANT = "assistant"  # the model that `assistant: auto` makes
@@ -20,17 +33,17 @@ def _some_weight(values: list[float]) -> list[float]:
 class Experts(Section):
     """Experts per layer; 1 is an ordinary layer."""
 
-    attention: Positive = 1
-    ffn: Positive = 1
+    attention: Few = 1
+    ffn: Few = 1
 
 
 class Student(Section):
     """A student: an encoder of this shape, or the sparsified teacher cut to a sparsity."""
 
-    layers: Positive | None = None
-    hidden: Positive | None = None
-    heads: Positive = 12
-    neurons: Positive | None = None
+    layers: Layers | None = None
+    hidden: Width | None = None
+    heads: Few = 12
+    neurons: Width | None = None
     experts: Experts = Experts()
     sparsity: Annotated[int, Field(ge=1, le=99)] | None = None
 
@@ -51,9 +64,9 @@ class Student(Section):
 class OnceForAll(Section):
     """One set of weights that holds a student for each of `layers` and each width of `hidden`, as leading slices."""
 
-    layers: Entries[Positive]
-    hidden: Entries[Positive]
-    heads: Positive = 12
+    layers: Entries[Layers]
+    hidden: Entries[Width]
+    heads: Few = 12
     own_dropout: bool = False
     idle_norms: bool = False
 

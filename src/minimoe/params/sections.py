@@ -11,7 +11,9 @@ from minimoe.params.base import (
     PART,
     Count,
     Entries,
+    Few,
     HubId,
+    Layers,
     Positive,
     Rate,
     Revision,
@@ -19,6 +21,7 @@ from minimoe.params.base import (
     Seed,
     Share,
     Text,
+    Width,
     distinct,
     overrides_of,
 )  # fmt: skip
@@ -87,10 +90,10 @@ class Tokenizer(Section):
 class Pretrain(Section):
     """The teacher pretrained here by masked language modeling."""
 
-    layers: Positive
-    hidden: Positive
-    heads: Positive
-    neurons: Positive
+    layers: Layers
+    hidden: Width
+    heads: Few
+    neurons: Width
     epochs: Positive
     batch: Positive
     learning_rate: Rate
