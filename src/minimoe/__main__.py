@@ -24,7 +24,7 @@ def main() -> None:
     profile.add_argument("name", nargs="?", help="without a name: list them")
     profile.add_argument("--force", action="store_true", help="even when edits of params.yaml would be lost")
     ui = commands.add_parser("ui", help="serve MLflow on this machine")
-    ui.add_argument("--port", type=int, default=5000)
+    ui.add_argument("--port", type=_port, default=5000, help="from 1 to 65535")
     convert = commands.add_parser("convert", help="convert a checkpoint released by the authors of MiniMoE")
     convert.add_argument("source", metavar="SRC", help="the released folder: config, weights, vocabulary")
     convert.add_argument("out", metavar="DST", help="a new folder")
@@ -62,6 +62,12 @@ def main() -> None:
 
             given, devices = arguments.sequences_per_second, arguments.devices
             plan_run(".", given=given, devices=devices, online=arguments.online, json=arguments.json)
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 1 << 16):
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 to 65535, got {text!r}")
+    return int(text)
 
 
 if __name__ == "__main__":

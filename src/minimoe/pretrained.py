@@ -5,10 +5,24 @@ code of a folder that has some, makes up a tokenizer of special tokens where the
 shape at random, and lets everything through that a damaged file makes its libraries raise. Here each is a `UserError`.
 """
 
+import json
+import sys
 from pathlib import Path
+from typing import NamedTuple
 
 from minimoe.errors import UserError, readable
 
+
+class Interval(NamedTuple):
+    """Numbers between two, both included."""
+
+    words: str
+    low: float = -sys.float_info.max
+    high: float = sys.float_info.max
+
+
+_SHARE, _SMALL = Interval("a share from 0 to 1", 0, 1), Interval("a small number above 0", 1e-30, 1)
+NUMBERS = {"dropout": _SHARE, "dropout_prob": _SHARE, "norm_eps": _SMALL, "router_noise": _SHARE}  # by a key's end
 AGAIN = "run the stage that makes it again"
 HERE = {"local_files_only": True, "trust_remote_code": False}
 ATTENTION = {"attn_implementation": None}  # PyTorch's, and not the one that a config names, which may be fetched
@@ -28,6 +42,7 @@ def load_model(auto, folder: str | Path, remedy: str = AGAIN, **settings) -> tup
         raise UserError(f"{folder}: expected a Hugging Face model folder, found no config.json; {remedy}")
     logging.disable_progress_bar()
     logging.set_verbosity_error()  # what it would report is an error here
+    _check_numbers(folder, remedy)
     with readable(f"{folder}: cannot be loaded as a model", remedy):
         model, info = auto.from_pretrained(
             folder, output_loading_info=True, ignore_mismatched_sizes=True, **HERE, **(ATTENTION | settings)
@@ -52,8 +67,23 @@ def load_config(folder: str | Path, remedy: str = AGAIN):
 
     if not Path(folder, "config.json").is_file():
         raise UserError(f"{folder}: expected a Hugging Face model folder, found no config.json; {remedy}")
+    _check_numbers(folder, remedy)
     with readable(f"{folder}: its config cannot be read", remedy):
         return AutoConfig.from_pretrained(folder, **HERE)
+
+
+def _check_numbers(folder: str | Path, remedy: str) -> None:
+    """Numbers of a config that transformers lets through, and that no training survives."""
+    with readable(f"{folder}: its config cannot be read", remedy):
+        config = json.loads(Path(folder, "config.json").read_text(encoding="utf-8"))
+    for key, value in config.items() if isinstance(config, dict) else ():
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            continue
+        expected = next(
+            (expected for end, expected in NUMBERS.items() if key.endswith(end)), Interval("a finite number")
+        )
+        if not expected.low <= value <= expected.high:
+            raise UserError(f"{folder}: config.json: {key}: expected {expected.words}, got {value}; {remedy}")
 
 
 def load_tokenizer(folder: str | Path, remedy: str = AGAIN, **settings):

@@ -21,6 +21,12 @@ CASES = {
     "finetune: a config that is a list": Case(
         "finetune base/small sst2", write(f"{SMALL}/{CONFIG}", "[]"), SMALL, "run the stage"
     ),
+    "finetune: a dropout that is no number": Case(
+        "finetune base/small sst2",
+        json_of(f"{SMALL}/{CONFIG}", {"hidden_dropout_prob": float("nan")}),
+        "hidden_dropout_prob",
+        "expected a share from 0 to 1",
+    ),
     "finetune: a weight missing": Case(
         "finetune base/small sst2",
         weights(SMALL, lambda w: w.pop("embeddings.word_embeddings.weight")),

@@ -36,6 +36,17 @@ def archive(form: str, members: dict[str, str]) -> Harm:
     return harm
 
 
+def twins(name: str) -> Harm:
+    """An archive that has a file of this name in a folder twice, of which a reader by name sees the last alone."""
+
+    def harm(root: Path) -> None:
+        archive("cluecorpus", {f"a/{name}": "x\n", f"b/{name}": "x\n", f"c/{name}": "x\n"})(root)
+        path = root / "data/dump/corpus/a.zip"
+        path.write_bytes(path.read_bytes().replace(b"c/" + name.encode(), b"b/" + name.encode()))
+
+    return harm
+
+
 def dangling(name: str) -> Harm:
     return lambda root: (root / name).symlink_to("nowhere")
 
@@ -85,6 +96,12 @@ CASES = {
     "a web page": Case("extract", write(DUMP, "<html>404</html>"), DUMP, "not a MediaWiki dump"),
     "a cut dump": Case("extract", cut(DUMP), DUMP, "get the dump again"),
     "a cut bz2": Case("extract", write(DUMP, bz2.compress(dump(400))[:5000]), DUMP, "get the dump again"),
+    "something after a bz2": Case("extract", write(DUMP, bz2.compress(dump(40)) + b"<html>" * 9), DUMP, "not bzip2"),
+    "a byte after a bz2": Case("extract", write(DUMP, bz2.compress(dump(40)) + b"\0"), DUMP, "not bzip2"),
+    "a cut bz2 after a whole one": Case(
+        "extract", write(DUMP, bz2.compress(dump(40)) + bz2.compress(dump(40))[:99]), DUMP, "get the dump again"
+    ),
+    "something after a gzip": Case("extract", write(DUMP, gzip.compress(dump(40)) + b"<html>"), DUMP, "get the dump"),
     "a cut gzip": Case("extract", write(DUMP, gzip.compress(dump(400))[:1000]), DUMP, "get the dump again"),
     "zeros": Case("extract", write(DUMP, bytes(5000)), DUMP, "not a MediaWiki dump"),
     "no article": Case("extract", write(DUMP, dump(0)), DUMP, "expected pages"),
@@ -118,6 +135,7 @@ CASES = {
     "cluecorpus: UTF-16": Case("extract", corpus("cluecorpus", "a.txt", "text".encode("utf-16")), "a.txt", "not UTF-8"),
     "cluecorpus: no archive": Case("extract", corpus("cluecorpus", "a.zip", "Rar!"), "a.zip", "get it again or unpack"),
     "cluecorpus: a bomb": Case("extract", archive("cluecorpus", {"a.txt": "0" * (1 << 25)}), "a.txt", "remove it"),
+    "cluecorpus: two files of one name": Case("extract", twins("a.txt"), "a.zip, b/a.txt", "two files of this name"),
     "cluecorpus: nothing wanted in it": Case("extract", archive("cluecorpus", {"a.md": "x"}), "corpus", "no .txt file"),
     "cluecorpus: names that leave their folder": Case(
         "extract", archive("cluecorpus", {"../../evil.md": "x", "/tmp/evil.md": "x"}), "corpus", "no .txt file"

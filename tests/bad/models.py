@@ -82,6 +82,12 @@ CASES = {
             ("hidden_act", "none such"),
             ("intermediate_size", 31),
             ("layer_norm_eps", "x"),
+            ("layer_norm_eps", -1),
+            ("layer_norm_eps", -1.0),
+            ("layer_norm_eps", float("nan")),
+            ("hidden_dropout_prob", float("nan")),
+            ("attention_probs_dropout_prob", 1.5),
+            ("initializer_range", float("inf")),
             ("max_position_embeddings", 31),
             ("dtype", "int7"),
             ("vocab_size", 10**12),
@@ -108,6 +114,9 @@ CASES = {
     ),
     "weights that are no numbers": Case(
         "teacher", weights(GIVEN, lambda w: w[WORDS].fill_(float("nan"))), GIVEN, "expected finite"
+    ),
+    "weights so large that nothing comes of them": Case(
+        "teacher", weights(GIVEN, lambda w: [w[key].fill_(1e38) for key in w if "dense" in key]), GIVEN, "no numbers"
     ),
     "an index of files that are not there": Case(
         "teacher",

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import torch
-from bad.harm import Case, Harm, cut, drop, params, write
-from bad.models import TOKENIZER, WEIGHTS, unusable, weights
+from bad.harm import Case, Harm, cut, drop, json_of, params, write
+from bad.models import CONFIG, TOKENIZER, WEIGHTS, unusable, weights
 from bad.world import DENSE
 from safetensors.torch import save_file
 from transformers import GPT2Config, GPT2Model
@@ -33,6 +33,15 @@ def sparse(sparsity: int) -> Harm:
 CASES = {
     # a round
     **unusable("distill, a teacher", "distill base", TEACHER),
+    "a teacher whose weights are too large": Case(
+        "distill base",
+        weights(TEACHER, lambda w: [w[key].fill_(1e38) for key in w if "dense" in key]),
+        "before the first step",
+        "expected a teacher whose weights and config give numbers",
+    ),
+    "a teacher of an impossible norm": Case(
+        "distill base", json_of(f"{TEACHER}/{CONFIG}", {"layer_norm_eps": -1.0}), "layer_norm_eps", "expected a small"
+    ),
     "a teacher without its tokenizer": Case(
         "distill base", drop(f"{TEACHER}/{TOKENIZER}"), TEACHER, "run the stage that makes it"
     ),

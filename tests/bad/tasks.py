@@ -31,6 +31,17 @@ CASES = {
     "UTF-16": Case("tasks", write(SST2, "sentence\tlabel\na\t1\n".encode("utf-16")), SST2, "expected UTF-8"),
     "Latin-1": Case("tasks", write(SST2, b"sentence\tlabel\ncaf\xe9\t1\n"), SST2, "expected UTF-8"),
     "a zip archive": Case("tasks", write(SST2, b"PK\x03\x04\x14\x00\xff\xfe"), SST2, "expected"),
+    "a cell too many": Case("tasks", write(SST2, "sentence\tlabel\na\t1\tb\n"), f"{SST2}:2", "expected 2 separated"),
+    "a tab within a text": Case(
+        "tasks",
+        of("rte", write(RTE, f"{RTE_HEAD}0\ta\tb\tentailment\tentailment\n")),
+        f"{RTE}:2",
+        "expected 4 separated",
+    ),
+    "an empty sentence": Case("tasks", write(SST2, "sentence\tlabel\na\t1\n \t1\n"), f"{SST2}:3", "expected text"),
+    "an empty pair": Case(
+        "tasks", of("rte", write(RTE, f"{RTE_HEAD}0\t\t\tentailment\n")), f"{RTE}:2", "expected text"
+    ),
     "a column too few": Case(
         "tasks", write(SST2, "sentence\tlabel\na\t1\nb\n"), f"{SST2}:3", "expected column 'label'"
     ),
@@ -68,6 +79,9 @@ CASES = {
         "tasks", of("conll2003", write(TRAIN, "-DOCSTART- -X- O O\n\n")), TRAIN, "expected examples"
     ),
     "conll: empty": Case("tasks", of("conll2003", write(TRAIN, "")), TRAIN, "expected examples"),
+    "conll: carriage returns for line ends": Case(
+        "tasks", of("conll2003", write(TRAIN, "EU X X I-ORG\rrejects X X O\r\r")), f"{TRAIN}:1", "line feed"
+    ),
     "conll: not UTF-8": Case("tasks", of("conll2003", write(TRAIN, b"\xff X X O\n")), TRAIN, "expected UTF-8"),
     # CLUE
     "clue: no file": Case("tasks", of("tnews", drop(TNEWS)), TNEWS, "put the official file there"),
@@ -75,6 +89,9 @@ CASES = {
     "clue: an array": Case("tasks", of("tnews", write(TNEWS, "[1]\n")), f"{TNEWS}:1", "expected text under sentence"),
     "clue: no text": Case(
         "tasks", of("tnews", write(TNEWS, '{"label": "100"}\n')), f"{TNEWS}:1", "expected text under"
+    ),
+    "clue: an empty text": Case(
+        "tasks", of("tnews", write(TNEWS, '{"sentence": "", "label": "100"}\n')), f"{TNEWS}:1", "expected text"
     ),
     "clue: no label": Case("tasks", of("tnews", write(TNEWS, '{"sentence": "x"}\n')), f"{TNEWS}:1", "expected a label"),
     "clue: a label unknown": Case(

@@ -60,6 +60,18 @@ def test_a_later_run_goes_on_where_an_earlier_one_gave_up(fetch, server, tmp_pat
     assert server.ranges("/d.xml.bz2")[-1] == "bytes=100000-"
 
 
+@pytest.mark.parametrize(
+    "note", [b"", b'{"version": "', b"[]", b"3", b"\xff", b"{}", b'{"version": 3}', b'{"version": "\\n"}', b"[" * 9999]
+)
+def test_a_damaged_note_of_the_version_starts_over(fetch, server, tmp_path, note):
+    server.faults = [{}, {"send": 100_000}] + [503] * ATTEMPTS
+    with pytest.raises(UserError):
+        fetch()
+    next((tmp_path / "work").glob("*.part.json")).write_bytes(note)
+    assert fetch().read_bytes() == BODY
+    assert server.ranges("/d.xml.bz2")[-1] is None
+
+
 def test_a_complete_transfer_is_not_repeated(fetch, server, tmp_path):
     server.faults = [{}, {"send": 200_000}] + [503] * ATTEMPTS
     with pytest.raises(UserError):

@@ -7,6 +7,7 @@ from corpus.tiny_dump import dump
 
 from minimoe.corpus import extract as module
 from minimoe.corpus.extract import extract
+from minimoe.corpus.format import format_corpus
 from minimoe.errors import UserError
 
 
@@ -119,3 +120,18 @@ def test_a_folder_without_documents_is_refused(tmp_path):
     with pytest.raises(UserError, match="no document in it"):
         extract(tmp_path / "dump", tmp_path / "out", "wikipedia", templates=True, workers=1)
     assert not (tmp_path / "out").exists()
+
+
+def test_what_a_desktop_puts_beside_documents_is_left_out(tmp_path):
+    documents = tmp_path / "dump" / "extracted"
+    for name in ("AA/.DS_Store", "__MACOSX/AA/._wiki_00", "AA/wiki_00", ".hidden"):
+        path = documents / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b'<doc id="1" url="" title="A">\nA\n\nText.\n</doc>\n' if "/w" in name else b"\0\xff")
+    assert extract(tmp_path / "dump", tmp_path / "out", "wikipedia", templates=True, workers=1) == 1
+    assert [path.name for path in sorted((tmp_path / "out").rglob("*"))] == ["AA", "wiki_00"]
+    (tmp_path / "out/AA/.DS_Store").write_bytes(b"\0\xff")  # a desktop looked at it since
+    made = format_corpus(
+        tmp_path / "out", tmp_path / "formatted", language="en", splitter="published", min_length=0, workers=1
+    )
+    assert made.documents == 1

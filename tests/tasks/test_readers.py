@@ -128,3 +128,16 @@ def test_iob2():
     tags = ["B-PER", "I-PER", "B-PER", "O", "B-LOC", "B-ORG", "I-ORG"]
     assert iob2(iob1) == tags
     assert iob2(tags) == tags
+
+
+def test_one_text_of_a_pair_may_be_empty_and_a_line_may_end_with_tabs(tmp_path):
+    """The first as in QQP's official files; the second says nothing."""
+    header = "id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate\n"
+    assert read(tmp_path, "qqp", header + "0\t1\t2\ta\t\t0\t\t\n") == [pair("a", "", 0)]
+
+
+def test_a_tab_within_a_text_would_shift_what_follows(tmp_path):
+    """Of MNLI's training set the label before the last is the same, so nothing else tells."""
+    header = "index\tsentence1\tsentence2\tlabel1\tgold_label\n"
+    with pytest.raises(UserError, match="file:2: expected 5 separated by tabs; got 6"):
+        read(tmp_path, "mnli", header + "0\ta\tb\tc\tneutral\tneutral\n")

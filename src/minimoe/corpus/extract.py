@@ -27,6 +27,7 @@ from tqdm import tqdm
 
 from minimoe.corpus import dump
 from minimoe.corpus.plain import write_documents
+from minimoe.corpus.sources import made_by_a_system
 from minimoe.errors import UserError
 from minimoe.files import whole_folder
 from minimoe.journal import adopt, growing
@@ -77,7 +78,7 @@ def extract(
 def _adopt(documents: Path, extracted: str | Path) -> int:
     """Take over a folder of `<doc>` files; returns how many documents it holds."""
     with whole_folder(extracted) as folder:
-        shutil.copytree(documents, folder, dirs_exist_ok=True)
+        shutil.copytree(documents, folder, ignore=_not_documents, dirs_exist_ok=True)
         texts = [path for path in sorted(folder.rglob("*")) if path.is_file()]
         count = sum(line.startswith(b"<doc ") for text in texts for line in text.open("rb"))
         if not count:
@@ -86,6 +87,10 @@ def _adopt(documents: Path, extracted: str | Path) -> int:
                 "or another corpus.extract.form"
             )
     return count
+
+
+def _not_documents(_folder: str, names: list[str]) -> list[str]:
+    return [name for name in names if made_by_a_system(name)]
 
 
 def _command() -> str:

@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from minimoe.corpus.chunks import Chunk, chunks
 from minimoe.corpus.parallel import in_order
+from minimoe.corpus.sources import made_by_a_system
 from minimoe.errors import UserError
 from minimoe.journal import adopt, growing
 from minimoe.work import place
@@ -73,7 +74,8 @@ def format_corpus(
     What is done so far is written down in the folder `work` (`minimoe.work`) every so many `minutes`.
     Raises `UserError` when a file holds no documents or no sentence is kept.
     """
-    paths = sorted(path for path in Path(extracted).rglob("*") if path.is_file())
+    found = sorted(path for path in Path(extracted).rglob("*") if path.is_file())
+    paths = [path for path in found if not made_by_a_system(str(path.relative_to(extracted)))]
     pieces = list(chunks(paths, boundary=b"</doc>\n"))
     if not pieces:
         raise UserError(f"{extracted}: no text in it; expected wikiextractor's files such as AA/wiki_00")

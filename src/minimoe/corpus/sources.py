@@ -10,6 +10,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -71,7 +72,7 @@ def sources(root: Path, suffixes: tuple[str, ...]) -> list[Source]:
     found: list[Source] = []
     others: list[str] = []
     for path in paths:
-        if _made_by_a_system(str(path.relative_to(base))):
+        if made_by_a_system(str(path.relative_to(base))):
             continue
         archived = path.suffix.lower() == ".zip"
         for source in _members(path) if archived else [Source(str(path), path.stat().st_size)]:
@@ -94,8 +95,10 @@ def _members(path: Path) -> list[Source]:
             infos = sorted(archive.infolist(), key=lambda info: info.filename)
     except _UNREADABLE as error:
         raise UserError(f"{path}: {_WHY} ({error}); get it again or unpack it") from None
-    infos = [info for info in infos if not info.is_dir() and not _made_by_a_system(info.filename)]
+    infos = [info for info in infos if not info.is_dir() and not made_by_a_system(info.filename)]
     members = [Source(str(path), info.file_size, info.filename) for info in infos]
+    if twice := [member for member, after in pairwise(members) if member.member == after.member]:
+        raise UserError(f"{twice[0].name}: there are two files of this name, and only one can be read; unpack them")
     for info, member in zip(infos, members, strict=True):
         if info.flag_bits & 1:
             raise UserError(f"{member.name}: locked with a password; unpack it first")
@@ -105,7 +108,7 @@ def _members(path: Path) -> list[Source]:
     return members
 
 
-def _made_by_a_system(name: str) -> bool:
+def made_by_a_system(name: str) -> bool:
     """Whether a desktop put it there: `.DS_Store`, `__MACOSX/._part.txt`."""
     return any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
 

@@ -143,9 +143,10 @@ def _remember(partial: Path, headers: dict) -> None:
 
 def _version(partial: Path) -> str | None:
     try:
-        return json.loads(_version_file(partial).read_text(encoding="utf-8"))["version"]
-    except FileNotFoundError:
+        version = json.loads(_version_file(partial).read_text(encoding="utf-8"))["version"]
+    except (FileNotFoundError, ValueError, RecursionError, KeyError, TypeError):  # none, or damaged
         return None
+    return version if isinstance(version, str) and version.isprintable() else None
 
 
 def _version_file(partial: Path) -> Path:

@@ -5,10 +5,19 @@ import math
 import torch
 from torch import Tensor
 
+from minimoe.distill.heldout import Heldout
 from minimoe.distill.learner import Learner
 from minimoe.errors import UserError
 
+UNSOUND = "expected a teacher whose weights and config give numbers: make or get it again, or set precision to fp32"
 REMEDY = "lower distill.learning_rate, or set distill.precision to bf16 or fp32"
+
+
+def check_start(measured: dict[str, Heldout]) -> None:
+    """Raise `UserError` where the loss of a student, by its name, is no number before anything was trained."""
+    for name, before in measured.items():
+        if not math.isfinite(before.loss):
+            raise UserError(f"student {name}: the held-out loss is {before.loss} before the first step; {UNSOUND}")
 
 
 def check_losses(learners: list[Learner], step: int, batches: int) -> None:

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from minimoe.checkpoints import Checkpoints
 from minimoe.corpus.records import Records
 from minimoe.distill import state
-from minimoe.distill.health import check_losses, check_values, check_weights
+from minimoe.distill.health import check_losses, check_start, check_values, check_weights
 from minimoe.distill.heldout import measure
 from minimoe.distill.learner import Learner, share
 from minimoe.distill.outcome import Outcome
@@ -87,8 +87,9 @@ class Pass:
                 print(f"{checkpoints.folder}: going on after step {saved.number} of {self.steps}", file=sys.stderr)
             made = {n: Outcome(n, of[n], self.steps, records, heldout[n], curve=curves[n]) for n in of}
             return made, saved.number
-        outcomes = {}
-        for name, before in measure(learners, teacher, self.heldout, self.accelerator).items():
+        outcomes, start = {}, measure(learners, teacher, self.heldout, self.accelerator)
+        check_start(start)
+        for name, before in start.items():
             outcomes[name] = Outcome(name, of[name], self.steps, records, before)
             outcomes[name].add(0, before, None, trackers[name])
         return outcomes, 0

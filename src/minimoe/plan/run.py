@@ -28,6 +28,8 @@ def plan(root: str | Path, *, given: float | None, devices: int | None, online: 
     """
     if (given is not None and given <= 0) or (devices is not None and devices < 1):
         raise UserError("plan: expected more than 0 sequences a second and at least 1 device")
+    if json and (Path(json).is_dir() or not Path(json).absolute().parent.is_dir()):
+        raise UserError(f"--json: expected the name of a file in a folder that is there, got {json}")
     load, start = psutil.getloadavg()[0] / cores(), _start_up()
     from minimoe.plan.done import done
     from minimoe.plan.show import as_json, text

@@ -89,8 +89,8 @@ def _labelled(row: dict, task: Task, names: list[str], where: str) -> dict:
         low, high = task.bounds
         if label is None or not low <= label <= high:
             raise UserError(f"{where}: expected a label from {low:g} to {high:g}, got {label}")
-        return example(texts, round(float(label), 3))  # the hub stores the files' 3 decimals as 32-bit floats
-    return example(texts, task.labels.index(_name(label, names, where)))
+        return example(texts, round(float(label), 3), where)  # the hub stores the files' 3 decimals as 32-bit floats
+    return example(texts, task.labels.index(_name(label, names, where)), where)
 
 
 def _tagged(row: dict, task: Task, names: list[str], where: str) -> dict:

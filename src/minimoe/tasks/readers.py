@@ -39,17 +39,17 @@ def read_tsv(path: Path, task: Task) -> Iterator[dict]:
         if not line:
             continue
         row = line.split("\t")
-        if len(row) <= max(places):
+        if len(row) <= max(places) or any(row[len(header) :]):
             cut += 1
             if cut > task.cut_rows:
-                column = next(c for c, place in zip(task.columns, places, strict=True) if place >= len(row))
-                expected = f"expected column {column!r}, one of {len(header)} separated by tabs"
-                raise UserError(f"{path}:{number}: {expected}; got {len(row)}")
+                column = next((c for c, place in zip(task.columns, places, strict=True) if place >= len(row)), None)
+                expected = f"expected column {column!r}, one of" if column else "expected"
+                raise UserError(f"{path}:{number}: {expected} {len(header)} separated by tabs; got {len(row)}")
             continue
         *texts, label = (row[place] for place in places)
-        yield example(texts, _label(label, task, f"{path}:{number}"))
+        yield example(texts, _label(label, task, f"{path}:{number}"), f"{path}:{number}")
     if cut:
-        print(f"{path}: left out {cut} rows that a line break cuts apart")
+        print(f"{path}: left out {cut} rows that a line break or a tab cuts apart")
 
 
 def read_json_lines(path: Path, task: Task) -> Iterator[dict]:
@@ -66,12 +66,17 @@ def read_json_lines(path: Path, task: Task) -> Iterator[dict]:
         if not all(isinstance(text, str | list) for text in texts):
             raise UserError(f"{path}:{number}: expected text under {', '.join(columns)}, got {line[:40]!r}")
         if row.get(label) != task.unlabelled:
-            yield example(texts, _label(str(row.get(label)), task, f"{path}:{number}"))
+            yield example(texts, _label(str(row.get(label)), task, f"{path}:{number}"), f"{path}:{number}")
 
 
-def example(texts: list[str | list], label: int | float) -> dict:
-    """A classification or regression example in the normal form; a list of words becomes one text."""
+def example(texts: list[str | list], label: int | float, where: str) -> dict:
+    """A classification or regression example in the normal form; a list of words becomes one text.
+
+    One text of a pair may be empty, as a few questions of QQP are; with no text at all it raises `UserError`.
+    """
     texts = [text if isinstance(text, str) else " ".join(map(str, text)) for text in texts]
+    if not any(text.strip() for text in texts):
+        raise UserError(f"{where}: expected text, found none; mend or remove the example")
     return {"text": texts[0], "pair": texts[1] if len(texts) > 1 else None, "label": label}
 
 
@@ -96,6 +101,8 @@ def read_conll(path: Path, task: Task) -> Iterator[dict]:
     words: list[str] = []
     tags: list[str] = []
     for number, line in _lines(path, end=True):
+        if "\r" in line:
+            raise UserError(f"{path}:{number}: expected lines that end with a line feed, got \\r alone; convert them")
         if line.strip():
             columns = re.split(r"[ \t]+", line.strip())
             if len(columns) < 2 or columns[-1] not in task.labels:

@@ -92,6 +92,7 @@ def _copy_weights(folder: Path, out: Path, name: str) -> None:
 
 def _check(folder: Path, name: str) -> None:
     """The copy loads as an encoder, whole, of numbers, and has an embedding for every token."""
+    import torch
     from transformers import AutoModel
 
     with _named(folder, name):
@@ -103,6 +104,10 @@ def _check(folder: Path, name: str) -> None:
     wrong = [key for key, weight in model.named_parameters() if not weight.isfinite().all()]
     if wrong:
         raise UserError(f"{name}: expected finite weights, {wrong[0]} has others; get the model again")
+    with torch.no_grad():
+        made = model.eval()(torch.arange(min(8, config.vocab_size))[None]).last_hidden_state
+    if not made.isfinite().all():
+        raise UserError(f"{name}: what it makes of a text is no numbers; expected other weights or another config")
     if tokens > config.vocab_size:
         raise UserError(f"{name}: its tokenizer has {tokens} tokens, its embeddings {config.vocab_size}")
 
