@@ -53,11 +53,13 @@ def load_model(auto, folder: str | Path, remedy: str = AGAIN, **settings) -> tup
 
 
 def load_encoder(auto, folder: str | Path, remedy: str = AGAIN, **settings):
-    """As `load_model`, of an encoder that must be whole but for its pooler, which not every encoder has."""
+    """As `load_model`, of an encoder that must be whole but for its pooler; it has none where the folder has none."""
     model, missing = load_model(auto, folder, remedy, **settings)
-    missing = [name for name in missing if "pooler" not in name.split(".")]
+    other = [name for name in missing if "pooler" not in name.split(".")]
+    if other:
+        raise UserError(f"{folder}: {len(other)} weights are missing, {other[0]} among them; {remedy}")
     if missing:
-        raise UserError(f"{folder}: {len(missing)} weights are missing, {missing[0]} among them; {remedy}")
+        model.pooler = None  # transformers drew one at random
     return model
 
 

@@ -2,8 +2,9 @@ import json
 
 import pytest
 import torch
+from finetune.conftest import SHAPE
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForTokenClassification, BertConfig, BertForMaskedLM, pipeline
+from transformers import AutoModelForTokenClassification, BertConfig, BertForMaskedLM, BertModel, pipeline
 
 from minimoe.checkpoints import Checkpoints
 from minimoe.errors import UserError
@@ -11,6 +12,9 @@ from minimoe.finetune.cell import finetune, summary
 from minimoe.finetune.data import Batches, Examples, encode, read_examples
 from minimoe.finetune.loop import Run, load_model, predict
 from minimoe.finetune.metrics import scores
+from minimoe.models.config import MiniMoEConfig
+from minimoe.models.initialise import new_student
+from minimoe.models.save import save
 from minimoe.tasks.table import TASKS
 
 
@@ -106,6 +110,25 @@ def test_the_seed_decides_and_nothing_else(model, data, tmp_path):
     assert all(torch.equal(a[key], b[key]) for key in a)
     other = load_model(model, TASKS["mnli"], 2).classifier.weight
     assert not torch.equal(load_model(model, TASKS["mnli"], 1).classifier.weight, other)
+
+
+@pytest.mark.parametrize("experts", [1, 2])
+def test_the_whole_head_of_a_student_is_drawn_from_the_runs_seed(model, experts):
+    """Distillation trains no pooler, so none is saved: one would be the same in every run."""
+    config = MiniMoEConfig(**SHAPE, ffn_experts=[experts])
+    save(new_student(config, seed=0), model)
+    first, again, other = (load_model(model, TASKS["sst2"], seed).state_dict() for seed in (1, 1, 2))
+    head = {"bert.pooler.dense.weight", "classifier.weight"}
+    assert {name for name in first if not torch.equal(first[name], other[name])} == head
+    assert all(torch.equal(first[name], again[name]) for name in first)
+
+
+def test_a_pooler_that_was_trained_stays(model):
+    encoder = BertModel(BertConfig(**SHAPE))
+    encoder.save_pretrained(model)
+    for seed in (1, 2):
+        pooler = load_model(model, TASKS["sst2"], seed).bert.pooler.dense
+        assert torch.equal(pooler.weight, encoder.pooler.dense.weight)
 
 
 @pytest.mark.parametrize("kill_at", ["lr0.001-seed1/", "lr0.01-seed1/", "lr0.01-seed2/"])

@@ -74,7 +74,7 @@ class Depths(TappedStudent):
 
     def __init__(self, members: dict[str, MiniMoEConfig], width: int):
         *_, deepest = members.values()
-        super().__init__(MiniMoEModel(deepest), 0, extra_projection=width)
+        super().__init__(MiniMoEModel(deepest, add_pooling_layer=False), 0, extra_projection=width)
         self.members = members
 
     def forward(self, **batch: Tensor) -> dict[str, tuple[Taps, Routed]]:

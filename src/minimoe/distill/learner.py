@@ -55,7 +55,7 @@ class Learner:
         self.losses: list[Tensor] = []  # of every step since the last mean, over all processes
 
     def _freeze_unreached(self) -> None:
-        """Have weights that the loss does not reach stay as they start, as published: those behind the tap, the pooler.
+        """Have weights that the loss does not reach stay as they start, as published: those behind the tap, a pooler.
 
         Processes would wait for their gradients, and decay would shrink them. A pass over two tokens tells which.
         """

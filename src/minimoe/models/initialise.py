@@ -8,11 +8,14 @@ from minimoe.models.student import MiniMoEModel
 
 
 def new_student(config: MiniMoEConfig, seed: int) -> MiniMoEModel:
-    """A student with random weights, a function of its shape and the seed alone."""
+    """A student with random weights, a function of its shape and the seed alone.
+
+    It has no pooler: distillation trains none, so finetuning draws one from the seed of its run.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = MiniMoEModel(config)
-        wide = MiniMoEModel(_widened(config))
+        model = MiniMoEModel(config, add_pooling_layer=False)
+        wide = MiniMoEModel(_widened(config), add_pooling_layer=False)
         weights = experts_from_dense(wide.state_dict(), config) | _router_weights(model)
     model.load_state_dict(weights)
     return model

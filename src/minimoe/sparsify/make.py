@@ -43,7 +43,7 @@ def sparsify(
         teacher: a masked language model with its tokenizer, of a kind that `load_masked_lm` takes.
         records: a `Records`; `share` of those to train on is read, evenly spread, `batch` at once.
         sparsities: those of the folder's map, in %.
-        seed: of the masks, and of the pooler where the teacher has none.
+        seed: of the masks.
         device: cpu or cuda.
         tracker: gets each batch's loss.
         checkpoints: of the importances so far; default: none are kept.
@@ -59,9 +59,7 @@ def sparsify(
     importance = _measure(model, masked, chosen, batch, tracker, checkpoints or NoCheckpoints(), accelerator)
     if not accelerator.is_main_process:
         return len(chosen)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        encoder = load_encoder(AutoModel, teacher, dtype=torch.float32)
+    encoder = load_encoder(AutoModel, teacher, dtype=torch.float32)
     write_sparsified(teacher, out, importance, reorder(encoder, importance), sparsities)
     return len(chosen)
 

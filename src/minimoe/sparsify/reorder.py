@@ -65,7 +65,7 @@ def reorder(encoder: BertModel | RobertaModel, importance: Importance) -> MiniMo
         heads, neurons = falling(importance.head[layer]), falling(importance.neuron[layer])
         orders = {"head": _rows(heads, config.attention_head_size), "neuron": neurons, "hidden": hidden}
         _reorder_layer(weights, f"encoder.layer.{layer}.", orders)
-    model = MiniMoEModel(config).to(encoder.dtype).eval()
+    model = MiniMoEModel(config, add_pooling_layer=encoder.pooler is not None).to(encoder.dtype).eval()
     model.load_state_dict(weights | {"encoder.recover_indices": hidden})
     return model
 
