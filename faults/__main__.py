@@ -1,4 +1,4 @@
-"""`python -m faults [NAME …]`: inject faults into a tiny pipeline, print the table, write reports/faults.json.
+"""`python -m faults [NAME …]`: inject faults into a tiny pipeline, print the table, write work/faults.json.
 
 Every fault is real: processes are killed, a file system is full, bytes on disk are changed. Afterwards `dvc repro`
 runs again, and every output is compared with that of a run without faults. Goal: all survived, all identical, nothing
@@ -17,7 +17,7 @@ from faults.warm import warm
 from minimoe.files import write_json
 
 SEED = 776
-RESULTS = Path("reports/faults.json")
+RESULTS = Path("work/faults.json")
 WIDTH = 60  # of the table's first column
 FAULTS = {  # by name: what injects them, how many of a kind, and how many with --short
     "kills": (kills.over_stages, 52, 12),

@@ -15,14 +15,15 @@ def main() -> None:
     parser.add_argument("model", help="teacher, or round/student")
     params = load()
     model = named(params, "table.models", parser.parse_args().model)
+    device = runtime.device(params.runtime.device)
     costs = measure(
         load_encoder(f"models/{model}"),
         length=params.cost.length,
         batches=params.cost.batches,
         repeats=params.cost.repeats,
-        device=runtime.device(params.runtime.device),
+        device=device,
     )
-    write_json(f"metrics/cost/{model}.json", costs)
+    write_json(f"metrics/cost/{model}.json", costs | {"machine": runtime.machine(device)})
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from minimoe import tracking
 from minimoe.params import load
 from minimoe.report.collect import collect
+from minimoe.report.provenance import provenance
 from minimoe.report.write import write_report
 from stages import run
 
@@ -21,7 +22,7 @@ def main() -> None:
         length=params.cost.length,
         batches=params.cost.batches,
     )
-    write_report(results, FOLDER)
+    write_report(results, FOLDER, provenance(params))
     with tracking.run(params.runtime.tracking, "report", tags={"stage": "report"}, params={}) as tracker:
         tracker.artifact(FOLDER)
     print("report: reports/index.html")

@@ -51,9 +51,9 @@ def write(folder: Path, models: int) -> None:
     for model in names(models):
         for task in TASKS:
             results = {column.key: _result(rng) for column in columns_of([task])}
-            write_json(folder / f"metrics/finetune/{model}/{task}.json", {"results": results})
+            write_json(folder / f"metrics/finetune/{model}/{task}.json", {"results": results, "runs": []})
         counts = {"macs_128": 28_000_000, "params_total": 700_000, "params_active": 600_000}
-        write_json(folder / f"metrics/cost/{model}.json", counts | {"latency_ms_b1": 2.5})
+        write_json(folder / f"metrics/cost/{model}.json", counts | {"latency_ms_b1": 2.5, "machine": "none"})
     (folder / "curves").mkdir(parents=True)
     for name, round_ in rounds(models).items():
         losses = {student: float(rng.uniform(0.1, 0.3)) for student in round_["students"]}
@@ -77,8 +77,9 @@ def write_a_report(folder: Path, models: int) -> None:
     from minimoe.params import load
     from minimoe.params.rounds import Round
     from minimoe.report.collect import collect
+    from minimoe.report.provenance import Provenance
     from minimoe.report.write import write_report
 
     made = {name: Round.model_validate(values) for name, values in rounds(models).items()}
     results = collect(folder, names(models), TASKS, made, load().distill, length=128, batches=[1])
-    write_report(results, folder / "reports")
+    write_report(results, folder / "reports", Provenance())

@@ -2,8 +2,10 @@
 
 import gc
 import os
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from minimoe.errors import UserError
 
@@ -41,6 +43,18 @@ def device(wanted: str) -> str:
     if wanted == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     return wanted
+
+
+def machine(device: str) -> str:
+    """What computes, in a few words."""
+    import torch
+
+    if device == "cuda":
+        return f"{torch.cuda.get_device_name()}, torch {torch.__version__}"
+    about = Path("/proc/cpuinfo")
+    lines = about.read_text(encoding="utf-8").splitlines() if about.exists() else []
+    cpu = next((line.split(":")[1].strip() for line in lines if "model name" in line), platform.machine())
+    return f"{cpu}, {cores()} cores, torch {torch.__version__}"
 
 
 def is_main() -> bool:

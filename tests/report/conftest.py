@@ -78,6 +78,7 @@ EVERY = SMALL | {
         "students": {"alone": {"layers": 2, "hidden": 48, "heads": 6}},
     },
 }
+LATENCIES = {"latency_ms_b1": 2.5, "latency_ms_b32": 14.0, "machine": "a computer, 2 cores"}
 FURTHER = ("teacher", "teachers/large")
 
 
@@ -94,7 +95,7 @@ class Tree:
                 self.write(f"metrics/finetune/{model}/{task}.json", _cell(model, task))
             macs = 200_000_000 if is_teacher(model) else 28_000_000
             costs = {"macs_128": macs, "params_total": 700_000, "params_active": 600_000}
-            self.write(f"metrics/cost/{model}.json", costs | {"latency_ms_b1": 2.5, "latency_ms_b32": 14.0})
+            self.write(f"metrics/cost/{model}.json", costs | LATENCIES)
         (root / "curves").mkdir(parents=True)
         for name, round_ in self.rounds.items():
             steps = 0 if round_.epochs == 0 else 100
@@ -141,7 +142,13 @@ def _cell(model: str, task: str) -> dict:
     mean = 50 + QUALITY.get(model, 42.0 if is_teacher(model) else 19.0) + wobble
     result = {"metric": "accuracy", "mean": mean, "std": 0.5, "runs": 3, "majority": 50.0}
     results = {column.key: result for column in columns_of([task])}
-    return {"model": model, "task": task, "learning_rate": 3e-5, "results": results, "runs": []}
+    return {
+        "model": model,
+        "task": task,
+        "learning_rate": 3e-5,
+        "results": results,
+        "runs": [{"seed": seed} for seed in (1, 2, 3)],
+    }
 
 
 def _distilled(round_: Round, name: str, steps: int) -> dict:

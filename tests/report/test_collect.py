@@ -56,6 +56,56 @@ def test_a_torn_cell_is_refused(every, path, change, expected):
         every.collect()
 
 
+def result(**values):
+    return lambda v: v["results"]["rte"].update(values)
+
+
+def student(**values):
+    return lambda v: v["minimoe"].update(values)
+
+
+CELL, ROUND, COST = "metrics/finetune/teacher/rte.json", "metrics/distill/base.json", "metrics/cost/teacher.json"
+
+
+@pytest.mark.parametrize(
+    ("path", "change", "expected"),
+    [
+        (CELL, result(mean=None), r"results\.rte\.mean: expected a number from -100 to 100, got None"),
+        (CELL, result(mean=float("nan")), r"results\.rte\.mean: expected a number from -100 to 100, got nan"),
+        (CELL, result(mean=1e6), r"results\.rte\.mean: expected a number from -100 to 100, got 1000000"),
+        (CELL, result(mean=True), r"results\.rte\.mean: expected a number from -100 to 100, got True"),
+        (CELL, result(std=-1.0), r"results\.rte\.std: expected a number from 0 to 200, got -1"),
+        (CELL, result(runs=0), r"results\.rte\.runs: expected a number of at least 1, got 0"),
+        (CELL, result(majority="50"), r"results\.rte\.majority: expected a number from -100 to 100, got '50'"),
+        (CELL, result(metric=3), r"results\.rte\.metric: expected a text, got 3"),
+        (CELL, lambda v: v["results"].update(rte=[1]), r"results\.rte: expected 'mean' and more, got \[1\]"),
+        (CELL, lambda v: v.update(runs=3), "runs: expected a list, got 3"),
+        (ROUND, student(heldout_loss=None), r"minimoe\.heldout_loss: expected a number of at least 0, got None"),
+        (ROUND, student(heldout_loss=float("inf")), r"minimoe\.heldout_loss: expected a number .*, got inf"),
+        (ROUND, student(steps=-1), r"minimoe\.steps: expected a number of at least 0, got -1"),
+        (ROUND, student(expert_load=3), r"minimoe\.expert_load: expected keys and values, got 3"),
+        (ROUND, student(expert_load={"ffn": 3}), r"minimoe\.expert_load\.ffn: expected a list, got 3"),
+        (ROUND, student(expert_load={"ffn": [[0.5, None]]}), r"ffn\.0\.1: expected a number from 0 to 1, got None"),
+        (ROUND, student(expert_load={"ffn": [[1.0], [0.5, 0.5]]}), r"load\.ffn: expected as many experts in every"),
+        (ROUND, student(expert_load={"middle": [[1.0]]}), r"expert_load: expected attention and ffn, found middle"),
+        (ROUND, student(router_entropy={"ffn": [0.1]}), r"router_entropy\.ffn: expected 2 numbers, one a layer, got 1"),
+        (ROUND, student(router_entropy={"ffn": ["high", 1]}), r"entropy\.ffn\.0: expected a number .*, got 'high'"),
+        (ROUND, student(candidates=[1]), r"minimoe\.candidates: expected keys and values, got \[1\]"),
+        (ROUND, student(candidates={"0": 1}), r"minimoe\.candidates\.0: expected 'heldout_loss' and more, got 1"),
+        (ROUND, student(candidates={"x": {}}), r"minimoe\.candidates: expected sparsities in %, found x"),
+        (COST, lambda v: v.update(macs_128=-5), "macs_128: expected a number of at least 1, got -5"),
+        (COST, lambda v: v.update(latency_ms_b1=0), r"latency_ms_b1: expected a number of at least 0\.001, got 0"),
+        (COST, lambda v: v.pop("machine"), "expected 'machine'"),
+    ],
+)  # fmt: skip
+def test_values_that_no_stage_writes_are_refused(tree, path, change, expected):
+    tree.edit(path, change)
+    with pytest.raises(UserError, match=expected) as error:
+        tree.collect()
+    assert str(error.value).startswith(str(tree.root / path)) and "dvc repro -f '" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
 @pytest.mark.parametrize("content", ["", "student,step\nminilm,0\n"])
 def test_torn_curves_are_refused(tree, content):
     (tree.root / "curves/base.csv").write_text(content)

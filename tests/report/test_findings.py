@@ -52,11 +52,12 @@ def test_the_control_is_compared_with_students_of_its_size_alone(tree):
 
 
 def test_experts_are_told_with_their_price(tree):
-    macs, latency = lambda v: v.update(macs_128=28_280_000), lambda v: v.update(latency_ms_b32=35.0)
+    macs, latency = lambda v: v.update(macs_128=28_280_000), lambda v: v.update(latency_ms_b1=3.75, latency_ms_b32=35)
     for change in (macs, latency, lambda v: v.update(params_total=1_400_000)):
         tree.edit("metrics/cost/base/minimoe.json", change)
     text = "\n".join(find(tree.collect()).sentences)
-    assert "(1.01 × the multiply-adds, 2.0 × the parameters, 2.5 × the measured latency)" in text
+    price = "measured latency 1.5 × at batch 1 and 2.5 × at batch 32"
+    assert f"(1.01 × the multiply-adds, 2.0 × the parameters, {price})" in text
     assert text.count("× the multiply-adds") == 1  # the assistant's student costs what its counterpart does
 
 
@@ -85,6 +86,11 @@ def test_a_table_without_counterparts_says_only_what_it_can(tree):
     assert find(tree.collect(models=["base/minimoe"])).sentences == []
 
 
-def test_a_task_without_a_score_is_left_out_of_the_mean():
-    found = compare(scores(a=1.0, b=float("nan"), c=3.0), scores(a=0.0, b=0.0, c=0.0), **ABOUT)
-    assert found.mean == 2.0 and found.low < 2 < found.high
+def test_students_at_the_majority_label_are_counted(tree):
+    students = ("base/minilm", "base/minimoe", "base/assistant", "assisted/minilm-ta")
+    for name in (*students, "control/scratch"):
+        tree.edit(f"metrics/finetune/{name}/mrpc.json", lambda v: v["results"]["mrpc"].update(mean=50.0))
+    tree.edit("metrics/finetune/base/minilm/qqp.json", lambda v: v["results"]["qqp"].update(mean=0.0))
+    assert find(tree.collect()).sentences[1] == (
+        "At the majority label: of 4 distilled students all on MRPC, 1 on QQP are not above it."
+    )

@@ -2,16 +2,30 @@
 
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
+import pandas as pd
 import pytest
+from matplotlib.figure import Figure
+from ruamel.yaml import YAML
 
-from minimoe.report.drawing import slug
+from minimoe.params.schema import Params
+from minimoe.report import figures
+from minimoe.report.cells import cost_cells, score_cells
+from minimoe.report.drawing import slug, to_svg
 from minimoe.report.figures import front
 from minimoe.report.findings import find
 from minimoe.report.models import FAMILIES, KINDS
 from minimoe.report.page import page
+from minimoe.report.provenance import Provenance, provenance
+from minimoe.report.scores import glue_scores
 
+MADE = Provenance("2026-01-31", "abc1234567", ("corpus", "glue"))
 VOID = {"meta", "br", "wbr", "link", "img"}
+
+
+def profile(name: str) -> Params:
+    return Params.model_validate(YAML(typ="safe").load(Path(f"profiles/{name}.yaml").read_text(encoding="utf-8")))
 
 
 class Page(HTMLParser):
@@ -48,13 +62,13 @@ class Page(HTMLParser):
 @pytest.fixture
 def html(tree) -> str:
     results = tree.collect()
-    return page(results, find(results))
+    return page(results, find(results), MADE)
 
 
 @pytest.fixture(scope="session")
 def long(every_kind) -> str:
     """The page of a table with every kind of model."""
-    return page(every_kind, find(every_kind))
+    return page(every_kind, find(every_kind), MADE)
 
 
 @pytest.mark.parametrize("name", ["html", "long"])
@@ -134,22 +148,120 @@ def test_names_are_escaped(tree):
     results = tree.collect()
     findings = find(results)
     findings.sentences.append("A: <script>x</script>")
-    assert "<script>x" not in page(results, findings)
+    assert "<script>x" not in page(results, findings, MADE)
+
+
+def test_titles_in_figures_are_escaped():
+    figure = Figure()
+    figure.add_subplot().plot(1, 1, "o", gid="mark-0")
+    assert "<title>a &lt;b&gt; &amp; c</title>" in to_svg(figure, "escaped", ["a <b> & c"])
+
+
+def tiles(html) -> list[str]:
+    return re.findall(r'<div class="tile"><span>([^<]*)</span><b>([^<]*)</b><span>([^<]*)</span>', html)
+
+
+def test_tiles_show_the_highest_student_and_what_it_keeps(tree, html):
+    scores = glue_scores(tree.collect())["mean"]
+    teacher, best = scores["teacher"], scores["base/assistant"]
+    assert best == scores.drop("teacher").max()
+    assert tiles(html) == [
+        ("Teacher, GLUE score", f"{teacher:.1f}", ""),
+        ("Highest student, GLUE score", f"{best:.1f}", "base/assistant; 0 of the 3 others not told apart from it"),
+        (
+            "It keeps",
+            f"{100 * best / teacher:.0f} %",
+            "of its teacher&#39;s GLUE score; of what is above the majority label "
+            f"{100 * (best - 50) / (teacher - 50):.0f} %",
+        ),
+        ("It computes", "7.1 × less", "multiply-adds of one sequence"),
+    ]
+
+
+def test_the_tile_says_who_is_not_told_apart_from_the_highest(tree):
+    for place, task in enumerate(tree.tasks):  # as good, by other tasks
+        change = lambda v, place=place: [r.update(mean=75 + 3 * (-1) ** place) for r in v["results"].values()]  # noqa: E731
+        tree.edit(f"metrics/finetune/base/minilm/{task}.json", change)
+    remark = tiles(page(tree.collect(), find(tree.collect()), MADE))[1][2]
+    assert remark.endswith("; 1 of the 3 others not told apart from it")
+
+
+def best_of(results, column: str) -> list[str]:
+    place = 1 + [c.key for c in results.columns].index(column)
+    return [name for name, cells in score_cells(results).items() if cells[place].best]
+
+
+def test_nobody_is_best_at_the_majority_label(tree):
+    models = [name for name in tree.models if name != "teacher"]
+    assert best_of(tree.collect(), "mrpc") == ["base/assistant"]
+    for name in models:
+        tree.edit(f"metrics/finetune/{name}/mrpc.json", lambda v: v["results"]["mrpc"].update(mean=50.0))
+    assert best_of(tree.collect(), "mrpc") == []
+    tree.edit("metrics/finetune/base/minilm/mrpc.json", lambda v: v["results"]["mrpc"].update(mean=50.1))
+    assert best_of(tree.collect(), "mrpc") == ["base/minilm"]
+
+
+def test_bars_run_from_the_majority_label_to_the_best(tree):
+    for name, mean in (("teacher", 90.0), ("base/minilm", 60.0), ("base/minimoe", 50.0), ("control/scratch", 40.0)):
+        tree.edit(f"metrics/finetune/{name}/sst2.json", lambda v, m=mean: v["results"]["sst2"].update(mean=m))
+    results = tree.collect()
+    bars = {name: cells[1].bar for name, cells in score_cells(results).items()}
+    assert (bars["teacher"], bars["base/minilm"], bars["base/minimoe"], bars["control/scratch"]) == (100, 25, 0, 0)
+    tree.edit("metrics/cost/teacher.json", lambda v: v.update(latency_ms_b1=10.0))
+    costs = cost_cells(tree.collect())
+    assert [cell.bar for cell in costs["base/minilm"]][-2] == 25 and costs["base/minilm"][1].bar == 14
+    assert 'style="--w:25.0%"' in page(results, find(results), MADE)
+
+
+def test_it_says_where_it_comes_from(html, tree):
+    assert "Made on 2026-01-31 from commit abc1234567." in html
+    assert "distilled once and finetuned with seeds 1, 2, 3. Latency measured on a computer, 2 cores." in html
+    assert "<b>Invented data.</b> corpus, glue: the shipped sample" in html
+    plain = page(tree.collect(), find(tree.collect()), Provenance())
+    assert "Made on" not in plain and "Invented" not in plain
+
+
+def test_the_sample_is_known_as_invented():
+    sample, paper = (profile(name) for name in ("sample", "paper_base"))
+    assert provenance(sample).invented == ("corpus", "glue", "conll2003")
+    assert provenance(paper).invented == ()
+
+
+def test_every_number_has_its_label_where_the_table_is_stacked(html):
+    labels = re.findall(r'<td data-label="([^"]*)"', html)
+    assert labels[-1] == "latency ms batch 32"
+    assert {"GLUE score", "CoNLL-2003 test", "latency ms batch 1"} <= set(labels)
+
+
+def test_models_of_ambiguous_short_names_have_their_full_ones(tree):
+    names = ["teacher", "a/minilm-2L", "b/2L", "c/tiny", "d/tiny"]
+    assert list(figures._names(names).values()) == ["teacher", "minilm-2L", "b/2L", "c/tiny", "d/tiny"]
+
+
+def test_points_of_equal_multiply_adds_are_drawn_side_by_side():
+    macs = pd.Series({"a": 10.0, "b": 10.1, "c": 40.0, "d": 10.0})
+    drawn = figures.side_by_side(macs)
+    assert drawn["c"] == 40 and drawn["a"] < drawn["d"] < drawn["b"]
+    assert list(drawn.index) == list(macs.index)
+    assert max(abs(drawn / macs - 1)) < 0.05
+
+
+def test_all_differences_have_one_scale(every_kind):
+    low, high = figures.scale_of(find(every_kind).comparisons)
+    assert all(low < end < high for c in find(every_kind).comparisons for end in (c.low, c.mean, c.high, 0))
 
 
 def test_the_same_numbers_give_the_same_page(tree, html):
-    assert page(tree.collect(), find(tree.collect())) == html
+    assert page(tree.collect(), find(tree.collect()), MADE) == html
 
 
 @pytest.mark.parametrize("models", [["teacher"], ["control/scratch"], ["base/minimoe"]])
 def test_small_tables_have_a_page(tree, models):
     results = tree.collect(models=models, tasks=["sst2"])
-    Page(page(results, find(results)))
+    Page(page(results, find(results), MADE))
 
 
 def test_the_front_has_no_beaten_model():
-    import pandas as pd
-
     macs = pd.Series({"a": 1, "b": 1, "c": 2, "d": 3})
     scores = pd.Series({"a": 5.0, "b": 6.0, "c": 6.0, "d": 7.0})
     assert front(macs, scores) == ["b", "d"]

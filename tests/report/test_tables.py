@@ -8,6 +8,8 @@ import pytest
 
 from minimoe.report.columns import GLUE
 from minimoe.report.findings import find
+from minimoe.report.page import page
+from minimoe.report.provenance import Provenance
 from minimoe.report.scores import big, glue_scores, majority_glue, score
 from minimoe.report.tables import markdown, terminal
 from minimoe.report.write import write_report
@@ -19,8 +21,15 @@ def test_glue_is_the_mean_of_the_eight(tree):
     assert len(scores) == 8
     glue = glue_scores(results).loc["base/minilm"]
     assert glue["mean"] == pytest.approx(scores["mean"].sum() / 8)
-    assert glue["std"] == pytest.approx(0.5 / math.sqrt(8))
     assert majority_glue(results) == 50
+
+
+def test_deviations_of_the_two_mnli_columns_add_as_they_score_the_same_runs(tree):
+    assert glue_scores(tree.collect()).loc["base/minilm", "std"] == pytest.approx(0.5 * math.sqrt(6 + 2**2) / 8)
+    tree.edit("metrics/finetune/base/minilm/mnli.json", lambda v: v["results"]["mnli-mm"].update(std=0.1))
+    tree.edit("metrics/finetune/base/minilm/rte.json", lambda v: v["results"]["rte"].update(std=0.9))
+    std = glue_scores(tree.collect()).loc["base/minilm", "std"]
+    assert std == pytest.approx(math.sqrt(5 * 0.5**2 + 0.9**2 + (0.5 + 0.1) ** 2) / 8)
 
 
 def test_cola_wnli_and_conll_are_outside_the_score(tree):
@@ -34,8 +43,12 @@ def test_glue_is_empty_without_one_of_the_eight(tree):
     results = tree.collect(tasks=[task for task in tree.tasks if task != "rte"])
     assert glue_scores(results).isna().all(axis=None) and majority_glue(results) is None
     text = terminal(results, find(results))
-    teacher = next(line for line in text.splitlines() if line.startswith("teacher"))
-    assert teacher.split()[1:4] != [] and "nan" not in text + markdown(results, find(results))
+    rows = [line.split() for line in text.splitlines()]
+    header, teacher = rows[0], next(row for row in rows if row and row[0] == "teacher")
+    assert header[:3] == ["model", "GLUE", "sst2"]
+    mean, plus_minus, deviation = teacher[1:4]  # the first column's: the GLUE cell before it is empty
+    assert (mean, plus_minus, deviation) == (f"{results.scores['mean'][0]:.1f}", "±", "0.5")
+    assert "nan" not in text + markdown(results, find(results))
 
 
 def test_glue_has_no_deviation_where_a_task_ran_once(tree):
@@ -45,7 +58,7 @@ def test_glue_has_no_deviation_where_a_task_ran_once(tree):
 
 
 def test_csv_files_have_the_documented_columns(tree):
-    write_report(tree.collect(), tree.root / "reports")
+    write_report(tree.collect(), tree.root / "reports", Provenance())
     scores = pd.read_csv(tree.root / "reports/results.csv")
     models = pd.read_csv(tree.root / "reports/models.csv")
     assert list(scores) == ["model", "task", "metric", "mean", "std", "runs"]
@@ -88,13 +101,28 @@ def test_nothing_is_left_when_writing_fails(tree, monkeypatch):
 
     monkeypatch.setattr("minimoe.report.write.page", fail)
     with pytest.raises(RuntimeError):
-        write_report(tree.collect(), tree.root / "reports")
+        write_report(tree.collect(), tree.root / "reports", Provenance())
     assert not [path.name for path in tree.root.iterdir() if "reports" in path.name]
 
 
 def test_what_all_tables_share_is_computed_once(every_kind, tmp_path):
     """Once a table, a report over many models would take minutes."""
     glue_scores.cache_clear()
-    write_report(every_kind, tmp_path / "reports")
+    write_report(every_kind, tmp_path / "reports", Provenance())
     assert glue_scores.cache_info().misses == 1
     assert glue_scores.cache_info().hits > 1
+
+
+def test_tables_are_the_same_at_every_run_and_the_page_alone_says_which(tree):
+    for name in ("one", "two"):
+        write_report(tree.collect(), tree.root / name, Provenance(f"2026-01-0{len(name)}", name))
+    differing = [
+        p.name for p in (tree.root / "one").iterdir() if p.read_bytes() != (tree.root / "two" / p.name).read_bytes()
+    ]
+    assert differing == ["index.html"]
+
+
+@pytest.mark.parametrize("write", [markdown, lambda *what: page(*what, Provenance())])
+def test_captions_say_what_dev_scores_chose(tree, write):
+    text = write(tree.collect(), find(tree.collect()))
+    assert "Dev scores chose the epoch of every run and the learning rate of every model and task" in text

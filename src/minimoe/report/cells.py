@@ -44,7 +44,7 @@ def majority_cells(results: Results) -> list[Cell]:
 
 
 def score_cells(results: Results) -> dict[str, list[Cell]]:
-    """Each model's cells: GLUE score, then the columns. A bar runs from the majority's score to the best."""
+    """Each model's cells: GLUE score, then the columns. A bar runs from the majority's score to the column's best."""
     glue = glue_scores(results).assign(runs=2)
     tables = [(glue, majority_glue(results))]
     for key, floor in results.majority.items():
@@ -52,7 +52,8 @@ def score_cells(results: Results) -> dict[str, list[Cell]]:
     cells: dict[str, list[Cell]] = {name: [] for name in results.models}
     for table, floor in tables:
         students = table["mean"][[name for name in table.index if not is_teacher(name)]]
-        best = None if students.isna().all() else students.max()
+        best = students.max()
+        best = best if floor is not None and best > floor else None  # the majority's answer is nobody's merit
         for name in results.models:
             cells[name].append(_score_cell(table.loc[name], floor, table["mean"].max(), not is_teacher(name), best))
     return cells

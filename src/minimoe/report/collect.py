@@ -4,7 +4,6 @@ So a stale file cannot slip into a report, and a missing one is an error that na
 that makes it.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,8 +14,12 @@ import pandas as pd
 from minimoe.errors import UserError
 from minimoe.params.rounds import Distill, Round
 from minimoe.report.columns import Column, columns_of
+from minimoe.report.metrics import Metrics, again, missing
 from minimoe.report.models import Model, describe, is_chosen, is_teacher
 
+SCORES = (-100, 100)  # correlations may be below 0
+SPANS = {"mean": SCORES, "std": (0, 200), "runs": (1,), "majority": SCORES}
+PARTS = {"attention", "ffn"}  # sub-layers with experts
 CURVE_COLUMNS = ["student", "step", "train_loss", "heldout_loss"]
 
 
@@ -30,6 +33,8 @@ class Results:
     majority: dict[str, float]  # by column: the score of always answering the majority label
     costs: pd.DataFrame  # the columns of models.csv from the cost stage; the index is the model
     curves: pd.DataFrame  # round, student, step, train_loss, heldout_loss
+    seeds: list[int]  # of the finetuning runs
+    machines: list[str]  # that measured the latencies
 
     @cached_property
     def by_model(self) -> dict[str, pd.DataFrame]:
@@ -56,31 +61,42 @@ def collect(
     """
     root = Path(root)
     columns = columns_of(tasks)
-    scores = pd.DataFrame([row for model in models for task in tasks for row in _cell(root, model, task)])
+    cells = [
+        (model, task, Metrics.read(root / f"metrics/finetune/{model}/{task}.json", f"finetune@{model}-{task}"))
+        for model in models
+        for task in tasks
+    ]
+    scores = pd.DataFrame([row for cell in cells for row in _rows(*cell)])
     order = {column.key: place for place, column in enumerate(columns)}
     scores = scores.sort_values(
         ["model", "task"], key=lambda names: names.map({m: i for i, m in enumerate(models)} | order)
     ).reset_index(drop=True)
+    costs = {model: Metrics.read(root / f"metrics/cost/{model}.json", f"cost@{model}") for model in models}
+    least = dict.fromkeys([f"macs_{length}", "params_total", "params_active"], 1)
+    least |= {f"latency_ms_b{batch}": 0.001 for batch in batches}
+    numbers = [
+        {"model": m} | {name: cost.number(name, low) for name, low in least.items()} for m, cost in costs.items()
+    ]
     used = list(dict.fromkeys(model.partition("/")[0] for model in models if not is_teacher(model)))
     return Results(
         models={model: _model(root, model, rounds, distill) for model in models},
         columns=columns,
         scores=scores.drop(columns="majority"),
         majority=_majority(scores),
-        costs=pd.DataFrame([_costs(root, model, length, batches) for model in models]).set_index("model"),
+        costs=pd.DataFrame(numbers).set_index("model"),
         curves=_curves(root, used, models),
+        seeds=list(dict.fromkeys(run.number("seed") for *_, cell in cells for run in cell.part("runs").parts())),
+        machines=list(dict.fromkeys(cost.text("machine") for cost in costs.values())),
     )
 
 
-def _cell(root: Path, model: str, task: str) -> list[dict]:
+def _rows(model: str, task: str, cell: Metrics) -> list[dict]:
     """The rows of results.csv that one finetune file gives, with the majority's score beside them."""
-    path, stage = root / f"metrics/finetune/{model}/{task}.json", f"finetune@{model}-{task}"
-    results = _get(_json(path, stage), "results", path, stage)
     rows = []
     for column in columns_of([task]):
-        result = _get(results, column.key, path, stage)
-        values = {key: _number(result, key, path, stage) for key in ("mean", "std", "runs", "majority")}
-        rows.append({"model": model, "task": column.key, "metric": _get(result, "metric", path, stage), **values})
+        result = cell.part("results").part(column.key)
+        values = {key: result.number(key, *span) for key, span in SPANS.items()}
+        rows.append({"model": model, "task": column.key, "metric": result.text("metric"), **values})
     return rows
 
 
@@ -88,19 +104,38 @@ def _model(root: Path, name: str, rounds: Mapping[str, Round], distill: Distill)
     if is_teacher(name):
         return Model(name)
     round_, _, student = name.partition("/")
-    path, stage = root / f"metrics/distill/{round_}.json", f"distill@{round_}"
-    metrics = _get(_json(path, stage), student, path, stage)
+    metrics = Metrics.read(root / f"metrics/distill/{round_}.json", f"distill@{round_}").part(student)
     for key in ("steps", "heldout_loss", *(["sparsity"] if is_chosen(name, rounds) else [])):
-        _number(metrics, key, path, stage)
-    return describe(name, rounds, distill, metrics)
+        metrics.number(key, low=0)
+    _check_further(metrics)
+    return describe(name, rounds, distill, metrics.values)
 
 
-def _costs(root: Path, model: str, length: int, batches: Sequence[int]) -> dict:
-    path = root / f"metrics/cost/{model}.json"
-    metrics = _json(path, f"cost@{model}")
-    latencies = [f"latency_ms_b{batch}" for batch in batches]
-    names = [f"macs_{length}", "params_total", "params_active", *latencies]
-    return {"model": model} | {name: _number(metrics, name, path, f"cost@{model}") for name in names}
+def _check_further(metrics: Metrics) -> None:
+    """What only some students have: shares of experts [L, E], entropies [L], what an assistant was chosen among."""
+    loads = metrics.part("expert_load").by_key() if metrics.has("expert_load") else {}
+    if not loads.keys() <= PARTS:
+        metrics.refuse("expert_load", f"expected {' and '.join(sorted(PARTS))}, found {', '.join(loads)}")
+    for part, layers in loads.items():
+        shares = [[share.as_number(0, 1) for share in layer.parts()] for layer in layers.parts()]
+        if len({len(layer) for layer in shares}) > 1:
+            layers.refuse("", "expected as many experts in every layer, got others")
+        _check_entropy(metrics, part, len(shares))
+    candidates = metrics.part("candidates").by_key() if metrics.has("candidates") else {}
+    if not all(sparsity.isdecimal() for sparsity in candidates):
+        metrics.refuse("candidates", f"expected sparsities in %, found {', '.join(candidates)}")
+    for candidate in candidates.values():
+        for key in ("heldout_loss", "metric", "score"):
+            candidate.number(key)
+
+
+def _check_entropy(metrics: Metrics, part: str, layers: int) -> None:
+    """The routers' entropies of a sub-layer, where they are there."""
+    entropies = metrics.part("router_entropy") if metrics.has("router_entropy") else None
+    if entropies and entropies.has(part):
+        values = [entropy.as_number(low=0) for entropy in entropies.part(part).parts()]
+        if len(values) != layers:
+            entropies.refuse(part, f"expected {layers} numbers, one a layer, got {len(values)}")
 
 
 def _curves(root: Path, rounds: Sequence[str], models: Sequence[str]) -> pd.DataFrame:
@@ -109,13 +144,13 @@ def _curves(root: Path, rounds: Sequence[str], models: Sequence[str]) -> pd.Data
     for name in rounds:
         path = root / f"curves/{name}.csv"
         if not path.is_file():
-            raise _missing(path, f"distill@{name}")
+            raise missing(path, f"distill@{name}")
         try:
             table = pd.read_csv(path)[CURVE_COLUMNS]
             table[CURVE_COLUMNS[1:]].apply(pd.to_numeric)
         except (ValueError, KeyError) as error:
             raise UserError(
-                f"{path}: expected columns {', '.join(CURVE_COLUMNS)} ({error}); {_again(f'distill@{name}')}"
+                f"{path}: expected columns {', '.join(CURVE_COLUMNS)} ({error}); {again(f'distill@{name}')}"
             ) from None
         tables.append(table[[f"{name}/{student}" in models for student in table.student]].assign(round=name))
     return pd.concat([table for table in tables if len(table)] or tables, ignore_index=True)
@@ -130,35 +165,3 @@ def _majority(scores: pd.DataFrame) -> dict[str, float]:
             f"{row['max']} in another's, so they were measured on different data; run: dvc repro"
         )
     return spread["min"].to_dict()
-
-
-def _json(path: Path, stage: str) -> dict:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise _missing(path, stage) from None
-    except ValueError as error:
-        raise UserError(f"{path}: not valid JSON ({error}); {_again(stage)}") from None
-
-
-def _number(metrics: dict, key: str, path: Path, stage: str) -> int | float | None:
-    value = _get(metrics, key, path, stage)
-    if not isinstance(value, int | float | None):
-        raise UserError(f"{path}: {key}: expected a number, got {value!r}; {_again(stage)}")
-    return value
-
-
-def _get(metrics: dict, key: str, path: Path, stage: str) -> object:
-    if not isinstance(metrics, dict):
-        raise UserError(f"{path}: expected {key!r} and more, got {metrics!r}; {_again(stage)}")
-    if key not in metrics:
-        raise UserError(f"{path}: expected {key!r}, found {', '.join(metrics)}; {_again(stage)}")
-    return metrics[key]
-
-
-def _again(stage: str) -> str:
-    return f"make it again with: dvc repro -f '{stage}'"
-
-
-def _missing(path: Path, stage: str) -> UserError:
-    return UserError(f"{path}: missing, and the table needs it; make it with: dvc repro '{stage}'")

@@ -5,10 +5,10 @@ together). The interval is Student's 95 % interval of the mean difference over t
 finetuning, because each task is finetuned independently; it does not hold the luck of a single distillation.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 
-import numpy as np
 import pandas as pd
 from scipy import stats
 
@@ -33,7 +33,7 @@ class Comparison:
     heldout: tuple[float, float] | None = None  # held-out losses, where they measure the same
     macs: float = 1.0  # first's multiply-adds over second's
     parameters: float = 1.0  # likewise
-    latency: float = 1.0  # likewise, at the last of the batch sizes
+    latency: Mapping[str, float] = field(default_factory=dict)  # likewise, by batch size
 
     @property
     def verdict(self) -> str:
@@ -70,10 +70,10 @@ def task_means(scores: pd.DataFrame) -> pd.Series:
 def compare(scores: pd.Series, others: pd.Series, **about: object) -> Comparison:
     """Compare two scores by task."""
     difference = scores.to_numpy() - others.to_numpy()  # of the same tasks; ten times as fast as by their names
-    mean, count = np.nanmean(difference), len(difference)  # constant answers have no correlation
+    mean, count = difference.mean(), len(difference)
     half = None
     if count >= FEWEST_TASKS:
-        half = _quantile(count - 1) * (np.nanstd(difference, ddof=1) / np.isfinite(difference).sum() ** 0.5)
+        half = _quantile(count - 1) * (difference.std(ddof=1) / count**0.5)
     return Comparison(
         mean=mean, low=None if half is None else mean - half, high=None if half is None else mean + half,
         above=int((difference > 0).sum()), tasks=count, **about,

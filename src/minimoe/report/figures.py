@@ -3,8 +3,8 @@
 A colour is a family of models; a ring instead of a dot, or a broken line, is a student that had an assistant.
 """
 
+import math
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import matplotlib
@@ -19,6 +19,8 @@ from minimoe.report.drawing import ROLES, STYLE, Spot, place_labels, to_svg
 from minimoe.report.models import Model
 from minimoe.report.scores import big, loss
 
+WIDTH = 4.6  # inches: letters stay legible where a page is as narrow as a telephone
+ALIKE = 0.05  # multiply-adds that differ by no more than this share stand side by side
 LABELLED = 12  # points or lines that all get a label; of more, those that matter
 DOT = {"marker": "o", "markersize": 6.5, "markeredgewidth": 1.6, "zorder": 2}
 SKIPPED = 0.25  # of a curve's steps: the steep start, which would flatten all that follows
@@ -26,9 +28,9 @@ SKIPPED = 0.25  # of a curve's steps: the steep start, which would flatten all t
 
 def compute_figure(results: Results, scores: pd.Series, label: str, pairs: Sequence[Comparison]) -> str:
     """`scores` (index: model) against multiply-adds, log x; a line joins each mixture and its dense twin."""
-    macs = results.costs.iloc[:, 0]
+    macs = side_by_side(results.costs.iloc[:, 0])
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+        figure = Figure(figsize=(WIDTH, 4.4), layout="constrained")
         axes = figure.add_subplot(xscale="log", xlabel="multiply-adds of one sequence", ylabel=label)
         axes.grid(axis="y")
         for pair in pairs:
@@ -43,10 +45,11 @@ def compute_figure(results: Results, scores: pd.Series, label: str, pairs: Seque
         axes.xaxis.set_minor_formatter(NullFormatter())
         few = len(scores) <= LABELLED
         named = list(scores.index) if few else front(macs, scores)
-        short = Counter(_short(name) for name in results.models)
-        spots = [Spot(n if short[_short(n)] > 1 else _short(n), macs[n], scores[n]) for n in named]
+        labels = _names(list(results.models))
+        spots = [Spot(labels[name], macs[name], scores[name]) for name in named]
         place_labels(figure, axes, spots, list(zip(macs[scores.index], scores, strict=True)), must=few)
-        titles = [f"{name}: {scores[name]:.1f}, {big(macs[name])} multiply-adds" for name in results.models]
+        counts = results.costs.iloc[:, 0]
+        titles = [f"{name}: {scores[name]:.1f}, {big(counts[name])} multiply-adds" for name in results.models]
         return to_svg(figure, f"compute-{label}", titles)
 
 
@@ -59,7 +62,7 @@ def curves_figure(results: Results, models: Sequence[Model]) -> str | None:
     if curves.empty:
         return None
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(6.4, 3.8), layout="constrained")
+        figure = Figure(figsize=(WIDTH, 3.8), layout="constrained")
         axes = figure.add_subplot(xlabel="step", ylabel="held-out loss")
         axes.grid(axis="y")
         ends, titles = [], []
@@ -83,7 +86,7 @@ def experts_figure(results: Results, sweep: Sequence[Model], label: str, scores:
     """Score and held-out loss over the feed-forward experts; a line for each number of attention experts."""
     losses = pd.DataFrame({"mean": {m.name: m.heldout_loss for m in sweep}, "std": float("nan")})
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(6.4, 3.4), layout="constrained")
+        figure = Figure(figsize=(WIDTH, 3.0), layout="constrained")
         titles: list[str] = []
         for place, (ylabel, values, form) in enumerate(
             [(label, scores, "{:.1f}".format), ("held-out loss", losses, loss)]
@@ -101,11 +104,16 @@ def experts_figure(results: Results, sweep: Sequence[Model], label: str, scores:
         return to_svg(figure, f"experts-{sweep[-1].name}", titles)
 
 
-def differences_figure(comparisons: Sequence[Comparison], models: Mapping[str, Model], name: str) -> str:
-    """Each comparison as a dot with its interval beside a zero line, in the colour of its first model."""
-    count, labels = len(comparisons), _pair_labels(comparisons)
+def differences_figure(
+    comparisons: Sequence[Comparison], models: Mapping[str, Model], name: str, scale: tuple[float, float]
+) -> str:
+    """Each comparison as a dot with its interval beside a zero line, in the colour of its first model.
+
+    scale: the least and the most points that the axis reaches.
+    """
+    count, labels = len(comparisons), _pair_labels(comparisons, models)
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(4.8, 0.75 + 0.45 * count), layout="constrained")
+        figure = Figure(figsize=(WIDTH, 0.75 + 0.45 * count), layout="constrained")
         axes = figure.add_subplot(xlabel="points", yticks=[])
         for place, pair in enumerate(comparisons):
             model = models.get(pair.first)  # a mean of several students is none of them
@@ -116,9 +124,28 @@ def differences_figure(comparisons: Sequence[Comparison], models: Mapping[str, M
             axes.plot(pair.mean, place, **_dot(model), gid=f"mark-{place}")
             axes.text(0, place - 0.38, labels[place], fontsize=9, va="center", transform=axes.get_yaxis_transform())
         axes.set_ylim(count - 0.6, -0.7)
+        axes.set_xlim(*scale)
         axes.spines["left"].set_visible(False)
         titles = [f"{c.first} minus {c.second}: {c.evidence}; {c.verdict}" for c in comparisons]
         return to_svg(figure, f"differences-{name}", titles)
+
+
+def scale_of(comparisons: Sequence[Comparison]) -> tuple[float, float]:
+    """Points from the lowest to the highest end of an interval, zero included, with a little room."""
+    ends = [0.0, *(end for c in comparisons for end in (c.mean, c.low, c.high) if end is not None)]
+    room = 0.05 * (max(ends) - min(ends)) or 1.0
+    return min(ends) - room, max(ends) + room
+
+
+def side_by_side(macs: pd.Series) -> pd.Series:
+    """Multiply-adds as they are drawn: those nearly equal are spread about their mean, by a dot's width each."""
+    ordered = macs.sort_values(kind="stable")
+    groups = (ordered > (1 + ALIKE) * ordered.shift()).cumsum()
+    step = 1 + 0.035 * math.log(ordered.iloc[-1] / ordered.iloc[0]) / math.log(10) if len(ordered) > 1 else 1
+    drawn = ordered.groupby(groups).transform(
+        lambda own: own.mean() * step ** (pd.Series(range(len(own)), own.index) - (len(own) - 1) / 2)
+    )
+    return drawn[macs.index]
 
 
 def front(macs: pd.Series, scores: pd.Series) -> list[str]:
@@ -152,11 +179,17 @@ def _dot(model: Model | None) -> dict:
     return DOT | {"color": colour, "markerfacecolor": fill, "markeredgecolor": colour}
 
 
-def _pair_labels(comparisons: Sequence[Comparison]) -> list[str]:
-    """The two models of every pair, by short names where these tell all the pairs' models apart."""
-    short = [(_short(pair.first), _short(pair.second)) for pair in comparisons]
-    plain = len(set(short)) == len(short) and all(first != second for first, second in short)
-    return [f"{a} − {b}" for a, b in (short if plain else [(pair.first, pair.second) for pair in comparisons])]
+def _pair_labels(comparisons: Sequence[Comparison], models: Mapping[str, Model]) -> list[str]:
+    """The two models of every pair; a mean of several students keeps its name."""
+    names = _names(list(models))
+    return [f"{names.get(c.first, c.first)} − {names.get(c.second, c.second)}" for c in comparisons]
+
+
+def _names(models: Sequence[str]) -> dict[str, str]:
+    """What each model is called in a figure: its short name, where that is no part of another's."""
+    short = [_short(name) for name in models]
+    alone = [sum(own in other for other in short) == 1 for own in short]
+    return {name: own if only else name for name, own, only in zip(models, short, alone, strict=True)}
 
 
 def _short(name: str) -> str:

@@ -4,6 +4,7 @@ A difference whose interval holds 0 is reported as not told apart from noise; th
 intervals do not hold.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 
 import pandas as pd
@@ -31,6 +32,7 @@ def find(results: Results) -> Findings:
     """Everything that the table's models allow to say; what has no counterpart in the table is left out."""
     comparisons = [*controls(results), *pairs(results)]
     told = [_teacher(results, name) for name in results.models if is_teacher(name)]
+    told += _at_majority(results)
     subjects: dict[str, list[Comparison]] = {}
     for comparison in comparisons:
         subjects.setdefault(comparison.subject, []).append(comparison)
@@ -58,6 +60,18 @@ def _teacher(results: Results, name: str) -> str:
     )
 
 
+def _at_majority(results: Results) -> list[str]:
+    """The columns on which students are not above the majority label, where all scores that are equal say nothing."""
+    students = [model.name for model in results.models.values() if model.steps]
+    scores = results.scores[results.scores.model.isin(students)]
+    below = [row.task for row in scores.itertuples() if row.mean <= results.majority[row.task]]
+    names = {column.key: column.name for column in results.columns}
+    if not below:
+        return []
+    parts = [f"{'all' if count == len(students) else count} on {names[task]}" for task, count in Counter(below).items()]
+    return [f"At the majority label: of {len(students)} distilled students {', '.join(parts)} are not above it."]
+
+
 def _told(comparisons: list[Comparison], subject: str) -> list[str]:
     """Comparisons of one kind as sentences; as one, when they are many."""
     if len(comparisons) > MAX_SENTENCES:
@@ -70,7 +84,7 @@ def _sentence(comparison: Comparison) -> str:
     if max(abs(comparison.macs - 1), abs(comparison.parameters - 1)) > 1e-9:
         price = (
             f" ({comparison.macs:.2f} × the multiply-adds, {comparison.parameters:.1f} × the parameters, "
-            f"{comparison.latency:.1f} × the measured latency)"
+            f"{_latency(comparison)})"
         )
     sure = comparison.verdict in ("higher", "lower")
     verdict = f"scores {comparison.verdict} than" if sure else "against"
@@ -80,6 +94,12 @@ def _sentence(comparison: Comparison) -> str:
         first, second = comparison.heldout
         loss = f". Held-out loss {first:.4f} against {second:.4f}, {comparison.heldout_change}"
     return f"{comparison.first} {verdict} {comparison.second}{price}: {comparison.evidence}{doubt}{loss}."
+
+
+def _latency(comparison: Comparison) -> str:
+    """The latency's ratio at every batch size."""
+    ratios = [f"{ratio:.1f} × at batch {batch}" for batch, ratio in comparison.latency.items()]
+    return f"measured latency {' and '.join(ratios)}"
 
 
 def _summary(comparisons: list[Comparison], subject: str) -> str:

@@ -15,9 +15,10 @@ from minimoe.report.columns import SCORE
 from minimoe.report.drawing import slug
 from minimoe.report.findings import Findings
 from minimoe.report.models import ASSISTED, KINDS, Model, is_teacher
-from minimoe.report.pairs import EXPERTS
+from minimoe.report.pairs import EXPERTS, not_told_apart
+from minimoe.report.provenance import Provenance
 from minimoe.report.published import CLAIM, PUBLISHED
-from minimoe.report.scores import big, headline, headlines
+from minimoe.report.scores import big, headline, headline_majority, headlines
 from minimoe.report.tables import MAJORITY
 
 FLAT = 12  # rows that need no headings between them
@@ -25,7 +26,7 @@ FIGURES = 12  # of one kind that are drawn; of more, the first
 PAIRS = 40  # in a figure; of more, those of the largest differences
 
 
-def page(results: Results, findings: Findings) -> str:
+def page(results: Results, findings: Findings, made: Provenance) -> str:
     """The whole page as HTML."""
     source = resources.files("minimoe.report").joinpath("page.html").read_text(encoding="utf-8")
     template = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(source)
@@ -37,6 +38,9 @@ def page(results: Results, findings: Findings) -> str:
         kinds=[kind for kind in KINDS if any(model.kind == kind for model in models)],
         assisted=ASSISTED,
         slug=slug,
+        made=made,
+        results=results,
+        runs=_runs(results),
         tiles=_tiles(results),
         sentences=[sentence.replace(" %", "\u00a0%").partition(": ")[::2] for sentence in findings.sentences],
         parts=PARTS,
@@ -46,6 +50,8 @@ def page(results: Results, findings: Findings) -> str:
         majority=majority_cells(results),
         scores=score_cells(results),
         cost_groups=cost_groups(results),
+        score_labels=[f"{SCORE} score", *(column.name for column in results.columns)],
+        cost_labels=[f"{heading} {name} {unit}" for heading, names in cost_groups(results) for name, unit in names],
         costs=cost_cells(results),
         compute=_compute_figures(results, findings),
         ablations=findings.sections,
@@ -69,7 +75,7 @@ def _rows(models: Iterable[Model]) -> list[tuple[str, list[Model]]]:
 
 
 def _tiles(results: Results) -> list[tuple[str, str, str]]:
-    """(what, number, remark) for the top of the page: the teachers, and the best distilled student."""
+    """(what, number, remark) for the top of the page: the teachers, and the highest of the distilled students."""
     label, table = headline(results)
     scores = table["mean"]
     tiles = [
@@ -79,13 +85,31 @@ def _tiles(results: Results) -> list[tuple[str, str, str]]:
     if not students:
         return tiles
     best = scores[students].idxmax()
-    tiles.append((f"Best student, {label}", f"{scores[best]:.1f}", best))
+    alike = len(not_told_apart(results, best, students))
+    remark = f"{best}; {alike} of the {len(students) - 1} others not told apart from it" if students[1:] else best
+    tiles.append((f"Highest student, {label}", f"{scores[best]:.1f}", remark))
     teacher = results.models[best].origin
     if teacher in results.models:
         cost = results.costs.loc[teacher] / results.costs.loc[best]
-        tiles.append(("It keeps", f"{100 * scores[best] / scores[teacher]:.0f} %", f"of its {teacher}'s {label}"))
+        kept = _kept(scores[best], scores[teacher], headline_majority(results))
+        tiles.append(("It keeps", f"{100 * scores[best] / scores[teacher]:.0f} %", f"of its {teacher}'s {label}{kept}"))
         tiles.append(("It computes", f"{cost.iloc[0]:.1f} × less", "multiply-adds of one sequence"))
     return tiles
+
+
+def _kept(student: float, teacher: float, floor: float) -> str:
+    """What of the teacher's margin above the majority label is left, as part of a remark."""
+    return (
+        f"; of what is above the majority label {100 * (student - floor) / (teacher - floor):.0f} %"
+        if teacher > floor
+        else ""
+    )
+
+
+def _runs(results: Results) -> str:
+    """The seeds that scores are means over."""
+    seeds = ", ".join(map(str, results.seeds))
+    return f"seed {seeds}, one run a score" if len(results.seeds) == 1 else f"seeds {seeds}"
 
 
 def _compute_figures(results: Results, findings: Findings) -> list[tuple[str, Markup]]:
@@ -122,10 +146,10 @@ def _curve_figures(results: Results) -> list[tuple[str, str, Markup]]:
 def _differences(results: Results, findings: Findings) -> list[tuple[str, Markup]]:
     """(question, figure) for each of the first kinds of comparison."""
     questions = dict.fromkeys(pair.question for pair in findings.comparisons)
-    found = []
+    scale, found = figures.scale_of(findings.comparisons), []
     for question in islice(questions, FIGURES):
         pairs = [pair for pair in findings.comparisons if pair.question == question]
         label = question if len(pairs) <= PAIRS else f"{question}: the {PAIRS} largest of {len(pairs)} differences"
         drawn = sorted(pairs, key=lambda pair: -abs(pair.mean))[:PAIRS] if len(pairs) > PAIRS else pairs
-        found.append((label, Markup(figures.differences_figure(drawn, results.models, question))))
+        found.append((label, Markup(figures.differences_figure(drawn, results.models, question, scale))))
     return found

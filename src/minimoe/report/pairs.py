@@ -4,7 +4,7 @@ The later row of the table is compared with the earlier one, unless the question
 go with a pair only where they measure the same: one teacher and one objective.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from operator import itemgetter
@@ -18,6 +18,7 @@ from minimoe.report.models import FURTHER, TEACHER, Model, differences
 PUBLISHED = {"relation_dropout", "log_epsilon", "balance_padding"}  # the published loss differs from ours in these
 EXPERTS = "experts or dense"
 CURSE = ("another teacher, dense student", "another teacher, student with experts")
+LATENCY = "latency_ms_b"  # what a column of latencies begins with, before the batch size
 MOST = len(PUBLISHED)  # things that two students of a question differ in
 NOT_SETTINGS = {"taught_by", "once_for_all", "size", "experts"}
 
@@ -110,6 +111,14 @@ def controls(results: Results) -> list[Comparison]:
     return found
 
 
+def not_told_apart(results: Results, model: str, others: Sequence[str]) -> list[str]:
+    """Those of `others` whose difference from `model` over the tasks may be noise."""
+    own = _scores(results, model)
+    found = {other: compare(own, _scores(results, other), question="", subject="", first=model, second=other)
+             for other in others if other != model}  # fmt: skip
+    return [other for other, comparison in found.items() if comparison.verdict not in ("higher", "lower")]
+
+
 def _setting(first: Model, second: Model, key: str) -> str:
     """A setting and its two values, in words."""
     one, other = getattr(first.settings, key), getattr(second.settings, key)
@@ -131,7 +140,7 @@ def _pair(
         heldout=(first.heldout_loss, second.heldout_loss) if same else None,
         macs=costs.iloc[0],
         parameters=costs["params_total"],
-        latency=costs.iloc[-1],
+        latency={name.removeprefix(LATENCY): costs[name] for name in costs.index if name.startswith(LATENCY)},
     )
 
 

@@ -12,14 +12,17 @@ from minimoe.report.columns import CONLL, GLUE
 def glue_scores(results: Results) -> pd.DataFrame:
     """GLUE score of each model (index): `mean` of the eight and its `std`; empty unless all eight are there.
 
-    The eight are finetuned independently, so the deviation of their mean is sqrt(sum of squares) / 8; it is
-    known only where every one of them has more than one run.
+    Tasks are finetuned independently, columns of one task (MNLI matched and mismatched) are scores of the same runs
+    and counted as rising and falling together: deviations add within a task, their squares over tasks. Known only
+    where every one of the eight has more than one run.
     """
     eight = results.scores[results.scores.task.isin(GLUE)]
     if set(eight.task) != set(GLUE):
         return pd.DataFrame({"mean": float("nan"), "std": float("nan")}, index=list(results.models))
     groups = eight.groupby("model", sort=False)
-    std = groups["std"].agg(lambda values: (values**2).sum() ** 0.5 / len(GLUE))
+    tasks = eight.task.map({column.key: column.task for column in results.columns})
+    by_task = eight["std"].groupby([eight.model, tasks], sort=False).sum()
+    std = (by_task**2).groupby("model", sort=False).sum() ** 0.5 / len(GLUE)
     return pd.DataFrame({"mean": groups["mean"].mean(), "std": std.where(groups["runs"].min() > 1)})
 
 
@@ -42,6 +45,12 @@ def headline(results: Results) -> tuple[str, pd.DataFrame]:
     label = names[0] if len(names) == 1 else f"mean of {len(names)} columns"
     mean = results.scores.groupby("model", sort=False)["mean"].mean()
     return label, pd.DataFrame({"mean": mean, "std": float("nan")})
+
+
+def headline_majority(results: Results) -> float:
+    """The headline score of always answering the majority label."""
+    glue = majority_glue(results)
+    return sum(results.majority.values()) / len(results.majority) if glue is None else glue
 
 
 @lru_cache(maxsize=1)

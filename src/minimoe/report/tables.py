@@ -73,7 +73,9 @@ def markdown(results: Results, findings: Findings) -> str:
         "## Scores",
         "0-100, on dev sets, for CoNLL-2003 on its test set too. GLUE is the mean of its eight scores and empty "
         "unless all eight are there; "
-        "± is the standard deviation over seeds.",
+        "± is the standard deviation over seeds; of GLUE it follows from those of the tasks, MNLI's two columns being "
+        "scores of the same runs. Dev scores chose the epoch of every run and the learning rate of every model and "
+        "task; MNLI-mm and CoNLL-2003's test set chose nothing.",
         _table(scores, headers, "github"),
         *(_section(section) for section in findings.sections),
         "## Cost",

@@ -1,0 +1,41 @@
+"""Where a page comes from: date, commit, kind of data. On the page alone, so that tables are the same at every run."""
+
+import subprocess
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from minimoe.params.schema import Params
+
+SAMPLE = ("data", "sample")  # its texts and tasks are made up
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Of one run of the report."""
+
+    date: str = ""  # yyyy-mm-dd
+    commit: str = ""  # that is checked out, and whether files differ from it; empty outside of git
+    invented: tuple[str, ...] = ()  # what is made up: corpus, GLUE …
+
+
+def provenance(params: Params) -> Provenance:
+    """Of a report that is made now, in this folder."""
+    sources = {"corpus": params.corpus.download, **dict(params.task_data)}
+    local = {name: Path(source.path).parts for name, source in sources.items() if source.source == "local"}
+    invented = tuple(name for name, parts in local.items() if parts[: len(SAMPLE)] == SAMPLE)
+    return Provenance(date.today().isoformat(), commit(), invented)
+
+
+def commit() -> str:
+    """The commit that is checked out, with a note where tracked files differ; empty outside of git."""
+    head = _git("rev-parse", "--short=10", "HEAD")
+    changed = head and _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!dvc.lock")
+    return f"{head} with changes" if changed else head
+
+
+def _git(*arguments: str) -> str:
+    try:
+        return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
