@@ -53,6 +53,10 @@ def test_checkpoints_are_saved_as_often_as_by_one(teacher, tmp_path, pair, monke
     assert pair[1]["saved"] == []
 
 
+def test_where_one_is_asked_to_end_all_do_and_the_main_one_saves_first(pair):
+    assert [seen["asked"] for seen in pair] == [[3], []]
+
+
 def test_each_process_draws_its_own_noise_in_every_part(pair):
     own, other = (seen["masks"] for seen in pair)
     assert len(own) == len(other) > 8

@@ -38,7 +38,7 @@ class Totals(NamedTuple):
     def of(cls, masks: Sequence[Tensor]) -> "Totals":
         """Of these masks [B, T], true or 1 at real tokens."""
         lengths = torch.cat([mask.sum(1) for mask in masks])
-        return cls(int(lengths.sum()), int(lengths.square().sum()))
+        return cls(*torch.stack([lengths.sum(), lengths.square().sum()]).tolist())  # one wait for a GPU
 
 
 def minilm(

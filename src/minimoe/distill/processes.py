@@ -26,6 +26,8 @@ def total(value: Tensor, accelerator) -> Tensor:
 def totals(batches: Sequence[dict[str, Tensor]], accelerator) -> Totals:
     """What losses are averaged over, of the batches of all processes."""
     own = Totals.of([batch["attention_mask"] for batch in batches])
+    if accelerator.num_processes == 1:
+        return own
     return Totals(*total(torch.tensor(own, device=accelerator.device), accelerator).tolist())
 
 
