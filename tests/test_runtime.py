@@ -3,17 +3,7 @@ import gc
 import pytest
 
 from minimoe import runtime
-from minimoe.errors import UserError, exit_cleanly
-
-
-def test_a_user_error_is_one_line_and_exit_code_one(capsys):
-    def main():
-        raise UserError("params.yaml: seed: expected a number")
-
-    with pytest.raises(SystemExit) as stopped:
-        exit_cleanly(main)
-    assert stopped.value.code == 1
-    assert capsys.readouterr().err == "error: params.yaml: seed: expected a number\n"
+from minimoe.errors import exit_cleanly
 
 
 def test_an_interrupt_is_one_line_and_the_shells_exit_code(capsys):

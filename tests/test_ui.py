@@ -11,6 +11,8 @@ import psutil
 import pytest
 import requests
 
+from minimoe import __main__
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -53,3 +55,12 @@ def test_it_listens_on_this_machine_alone(port):
 def test_it_answers_to_this_machines_names_alone(port):
     assert status(port, f"127.0.0.1:{port}") == status(port, f"localhost:{port}") == 200
     assert status(port, f"evil.example:{port}") == status(port, "evil.example") == 403
+
+
+@pytest.mark.parametrize("number", ["0", "65536", "99999", "-1", "x", "5000.0", "٣"])
+def test_a_port_that_is_none_is_one_line(number, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["minimoe", "ui", f"--port={number}"])
+    with pytest.raises(SystemExit) as ended:
+        __main__.main()
+    assert ended.value.code == 2
+    assert f"argument --port: expected a whole number from 1 to 65535, got '{number}'" in capsys.readouterr().err

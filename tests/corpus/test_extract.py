@@ -79,6 +79,7 @@ def test_one_dump_is_expected(run, tmp_path):
 
 FAILING = {
     "fails": "sys.exit('wikiextractor: no space left')",
+    "finds shared memory full": "os.kill(os.getpid(), 7)",
     "loses a page": "print('WARNING: REDUCER_EXIT incomplete: next_ordinal=3', file=sys.stderr)",
     "waits after an error": "print('Traceback (most recent call last):\\nOSError: full', file=sys.stderr, flush=True)\n"
     "time.sleep(600)",
@@ -94,9 +95,16 @@ def test_a_failing_wikiextractor_is_noticed(run, tmp_path, monkeypatch, case):
     script.write_text(f"#!{sys.executable}\nimport os, sys, time\n{read}{FAILING[case]}\n")
     script.chmod(0o755)
     monkeypatch.setattr(module, "_command", lambda: str(script))
-    with pytest.raises(UserError, match=r"wikiextractor (failed on|lost pages of)"):
+    with pytest.raises(UserError, match=r"wikiextractor (failed on|lost pages of)|/dev/shm: full, \d+ MB are free"):
         run(dump(4000), templates=False)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("free", "templates", "told"), [(0, True, True), (0, False, False), (1 << 40, True, False)])
+def test_too_little_shared_memory_is_told_before(run, monkeypatch, capsys, free, templates, told):
+    monkeypatch.setattr(module, "_free", lambda: free)
+    run(dump(20), templates=templates)
+    assert ("/dev/shm may be too small, 0 MB are free" in capsys.readouterr().err) is told
 
 
 @pytest.mark.parametrize("found", ["3.0.7", "2.75"])

@@ -79,6 +79,13 @@ def test_nonsense_is_refused(given, devices):
         plan(".", given=given, devices=devices, online=False, json=None)
 
 
+@pytest.mark.parametrize("name", [".", "data", "nowhere/plan.json", "dvc.yaml/plan.json"])
+def test_a_folder_for_the_numbers_is_refused_before_all_else(monkeypatch, name):
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(UserError, match="--json: expected the name of a file in a folder that is there, got"):
+        plan(".", given=10, devices=None, online=False, json=name)
+
+
 @pytest.mark.slow
 def test_the_command(tmp_path):
     for name in ("dvc.yaml", "params.yaml"):

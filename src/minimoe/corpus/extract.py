@@ -13,6 +13,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import sysconfig
 import time
 from contextlib import suppress
@@ -34,6 +35,8 @@ from minimoe.journal import adopt, growing
 from minimoe.work import place
 
 FILE_BYTES = "16M"  # of an extracted file
+SHARED = Path("/dev/shm")  # a container has 64 MB by default
+SHARE = 10  # of a packed dump, such as simplewiki's, one tenth may be templates
 _CRASH = "Traceback (most recent call last)"
 
 
@@ -93,6 +96,17 @@ def _not_documents(_folder: str, names: list[str]) -> list[str]:
     return [name for name in names if made_by_a_system(name)]
 
 
+def _free() -> int:
+    return shutil.disk_usage(SHARED).free
+
+
+def _shared() -> str:
+    return (
+        f"{_free() / 1e6:.0f} MB are free, where wikiextractor keeps the templates of the dump: "
+        "docker run --shm-size, or corpus.extract.templates: false"
+    )
+
+
 def _command() -> str:
     """The path of wikiextractor's command. Before 3.1 it ran page content as code and lost pages."""
     command = Path(sysconfig.get_path("scripts"), "wikiextractor")
@@ -108,6 +122,8 @@ def _command() -> str:
 def _run(command: str, path: Path, folder: Path, templates: bool, workers: int) -> str:
     """Run wikiextractor on the dump at `path`; returns what it logged."""
     total = path.stat().st_size * (2 if templates else 1)
+    if templates and SHARED.is_dir() and _free() < path.stat().st_size // SHARE:
+        print(f"extract: {SHARED} may be too small, {_shared()}", file=sys.stderr)
     with TemporaryFile() as log, tqdm(desc="extract", total=total, unit="B", unit_scale=True) as progress:
         feeds = [Feed(path, progress) for _ in range(2 if templates else 1)]
         definitions = ["--templates", feeds[1].source] if templates else ["--no-templates"]
@@ -133,6 +149,8 @@ def _run(command: str, path: Path, folder: Path, templates: bool, workers: int) 
             if feed.error:
                 raise feed.error
         messages = _messages(log)
+    if process.returncode == -signal.SIGBUS:
+        raise UserError(f"{SHARED}: full, {_shared()}; enlarge it and run again")
     if process.returncode or _CRASH in messages:
         raise UserError(f"wikiextractor failed on {path}: {_last(messages)}")
     return messages
