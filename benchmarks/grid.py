@@ -54,7 +54,7 @@ def _pipeline(folder: Path) -> None:
     params["table"] = {"models": list(MODELS), "tasks": list(TASKS)}
     yaml.dump(params, folder / "params.yaml")
     _seconds(folder, "-m", "dvc", "init", "--quiet", "--no-scm")
-    for stage in ("names", "tasks"):
+    for stage in ("settings", "tasks"):
         _seconds(folder, "-m", f"stages.{stage}")
     connect = "from minimoe import params, tracking; tracking.connect(params.load().runtime.tracking)"
     _seconds(folder, "-c", connect)

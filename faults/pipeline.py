@@ -53,7 +53,7 @@ def make(folder: Path) -> Path:
 def params() -> dict:
     """The sample's params, much smaller."""
     values = yaml.safe_load((ROOT / "profiles/sample.yaml").read_text(encoding="utf-8"))
-    values["corpus"]["records"] |= {"max_length": 32, "shard_records": 512, "heldout": 0.2}
+    values["corpus"]["records"] |= {"max_length": 32, "heldout": 0.2}
     values["teacher"]["tokenizer"]["vocabulary"] = 800
     values["teacher"]["pretrain"] |= {"layers": 2, "hidden": 48, "neurons": 96, "epochs": 2, "batch": 32}
     values["sparsify"] |= {"sparsities": [0, 50], "share": 0.5}
@@ -65,7 +65,7 @@ def params() -> dict:
     values["finetune"] |= {"epochs": 2, "max_train": EXAMPLES}
     values["table"] = {"models": MODELS, "tasks": [TASK]}
     values["cost"] |= {"batches": [1], "repeats": 2}
-    values["runtime"] |= {"workers": 2, "device": "cpu", "checkpoint_minutes": 0.005}
+    values["runtime"] |= {"workers": 2, "device": "cpu", "checkpoint_minutes": 0.005, "shard_records": 512}
     return values
 
 

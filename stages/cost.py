@@ -5,6 +5,7 @@ import argparse
 from minimoe import runtime
 from minimoe.files import write_json
 from minimoe.params import load, named
+from minimoe.params.settings import settings
 from minimoe.report.cost import load_encoder, measure
 from stages import run
 
@@ -18,9 +19,7 @@ def main() -> None:
     device = runtime.device(params.runtime.device)
     costs = measure(
         load_encoder(f"models/{model}"),
-        length=params.cost.length,
-        batches=params.cost.batches,
-        repeats=params.cost.repeats,
+        **settings("cost"),
         device=device,
     )
     write_json(f"metrics/cost/{model}.json", costs | {"machine": runtime.machine(device)})

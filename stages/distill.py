@@ -14,6 +14,7 @@ from minimoe.files import whole_file, write_json
 from minimoe.launch import launch
 from minimoe.memory import keep_freed_memory
 from minimoe.params import load, named
+from minimoe.params.settings import round_of, settings
 from minimoe.pretrained import load_tokenizer
 from minimoe.runtime import device, is_main
 from minimoe.work import work_folder
@@ -24,10 +25,10 @@ def main() -> None:
     """Run the stage for the round named on the command line."""
     params = load()
     name = named(params, "rounds", " ".join(sys.argv[1:]))
-    round_, runtime = params.rounds[name], params.runtime
+    chosen, runtime = settings(f"rounds/{name}"), params.runtime
+    round_, values = round_of(chosen)
     launch(runtime.launcher, "stages.distill")
     keep_freed_memory()
-    settings = round_.over(params.distill)
     load_tokenizer(round_.teacher)  # the students get it in the end: here a bad one costs no training
     records = Records("data/records")
     if not records.heldout and is_main():
@@ -36,10 +37,7 @@ def main() -> None:
             "training records have sentences of theirs",
             file=sys.stderr,
         )
-    facts = {
-        "params": [params.seed, params.distill.model_dump(mode="json"), round_.model_dump(mode="json")],
-        "records": records.manifest,
-    }
+    facts = {"settings": chosen, "records": records.manifest}
     checkpoints = Checkpoints(work_folder("distill", name, [round_.teacher], facts), runtime.checkpoint_minutes)
     with ExitStack() as runs:
         trackers = {
@@ -57,7 +55,7 @@ def main() -> None:
                         "teacher": round_.teacher,
                         "heldout_documents": bool(records.heldout),
                         **round_.shape(student),
-                        **settings.model_dump(),
+                        **values.model_dump(),
                     },
                     memory=checkpoints.run_id(student),
                 )
@@ -68,8 +66,8 @@ def main() -> None:
             round_.teacher,
             records,
             round_.students,
-            settings,
-            params.seed,
+            values,
+            chosen["seed"],
             once_for_all=round_.once_for_all,
             assistant=round_.assistant == "auto",
             trackers=trackers,

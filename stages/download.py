@@ -1,21 +1,14 @@
 """download: the dump comes to data/dump, from a file or from the network."""
 
 from minimoe.corpus.download import download
-from minimoe.params import load
+from minimoe.params.settings import settings
 from stages import run
 
 
 def main() -> None:
     """Run the stage."""
-    source = load().corpus.download
-    dump = download(
-        source.source,
-        path=source.path,
-        wiki=source.wiki,
-        date=source.date,
-        folder="data/dump",
-        work="work/download",
-    )
+    chosen = {"path": "", "wiki": "", "date": ""} | settings("download")  # empty: of another source
+    dump = download(**chosen, folder="data/dump", work="work/download")
     print(f"download: {dump}")
 
 

@@ -2,6 +2,7 @@
 
 from minimoe.corpus.extract import extract
 from minimoe.params import load
+from minimoe.params.settings import settings
 from minimoe.runtime import workers
 from minimoe.work import remove, work_folder
 from stages import run
@@ -9,19 +10,15 @@ from stages import run
 
 def main() -> None:
     """Run the stage."""
-    params = load()
-    chosen = params.corpus.extract
-    work = None
-    if chosen.form != "wikipedia":
-        work = work_folder("extract", "", ["data/dump"], chosen.model_dump())
+    chosen, runtime = settings("extract"), load().runtime
+    work = work_folder("extract", "", ["data/dump"], chosen) if chosen["form"] != "wikipedia" else None
     documents = extract(
         "data/dump",
         "data/extracted",
-        form=chosen.form,
-        templates=chosen.templates,
-        workers=workers(params.runtime.workers),
+        **{"templates": False} | chosen,  # other forms have none
+        workers=workers(runtime.workers),
         work=work,
-        minutes=params.runtime.checkpoint_minutes,
+        minutes=runtime.checkpoint_minutes,
     )
     if work:
         remove(work)

@@ -8,6 +8,7 @@ from minimoe.checkpoints import Checkpoints
 from minimoe.files import write_json
 from minimoe.memory import keep_freed_memory
 from minimoe.params import load, named
+from minimoe.params.settings import settings
 from minimoe.tasks.table import TASKS
 from minimoe.work import work_folder
 from stages import run
@@ -26,19 +27,19 @@ def main() -> None:
     with runtime.importing():
         from minimoe.finetune.cell import finetune
 
-    settings = params.tasks[task].over(params.finetune).model_dump()
+    chosen = settings(f"finetune/{task}")
     inputs = [f"models/{model}", f"data/tasks/{task}"]
-    checkpoints = Checkpoints(work_folder("finetune", f"{model}/{task}", inputs, settings))
+    checkpoints = Checkpoints(work_folder("finetune", f"{model}/{task}", inputs, chosen))
     tags = {"stage": "finetune", "model": model, "task": task}
     memory = checkpoints.run_id("cell")
-    with tracking.run(params.runtime.tracking, f"{model}/{task}", tags, settings, memory) as tracker:
+    with tracking.run(params.runtime.tracking, f"{model}/{task}", tags, chosen, memory) as tracker:
         cell = finetune(
             model,
             f"models/{model}",
             TASKS[task],
             f"data/tasks/{task}",
             f"finetuned/{model}/{task}",
-            **settings,
+            **chosen,
             device=runtime.device(params.runtime.device),
             log_every=params.runtime.log_every,
             tracker=tracker,

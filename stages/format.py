@@ -3,6 +3,7 @@
 from minimoe.corpus.format import format_corpus, unit
 from minimoe.corpus.parallel import cluster
 from minimoe.params import load
+from minimoe.params.settings import settings
 from minimoe.runtime import workers
 from minimoe.work import remove, work_folder
 from stages import run
@@ -10,22 +11,19 @@ from stages import run
 
 def main() -> None:
     """Run the stage."""
-    params = load()
-    corpus = params.corpus
-    work = work_folder("format", "", ["data/extracted"], [corpus.language, corpus.format.model_dump()])
-    with cluster(params.runtime.backend, params.runtime.scheduler):
+    chosen, runtime = settings("format"), load().runtime
+    work = work_folder("format", "", ["data/extracted"], chosen)
+    with cluster(runtime.backend, runtime.scheduler):
         counts = format_corpus(
             "data/extracted",
             "data/formatted",
-            language=corpus.language,
-            splitter=corpus.format.splitter,
-            min_length=corpus.format.min_length,
-            workers=workers(params.runtime.workers),
+            **chosen,
+            workers=workers(runtime.workers),
             work=work,
-            minutes=params.runtime.checkpoint_minutes,
+            minutes=runtime.checkpoint_minutes,
         )
     remove(work)
-    length = f"{counts.length} {unit(corpus.language)}"
+    length = f"{counts.length} {unit(chosen['language'])}"
     print(f"format: {counts.documents} documents, {counts.sentences} sentences, {length}")
 
 

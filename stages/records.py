@@ -3,6 +3,7 @@
 from minimoe.corpus.build import build_records
 from minimoe.corpus.parallel import cluster
 from minimoe.params import load
+from minimoe.params.settings import settings
 from minimoe.runtime import workers
 from minimoe.work import remove, work_folder
 from stages import run
@@ -10,23 +11,19 @@ from stages import run
 
 def main() -> None:
     """Run the stage."""
-    params = load()
-    records = params.corpus.records
-    facts = [params.seed, records.model_dump()]
-    work = work_folder("records", "", ["data/formatted", "data/tokenizer"], facts)
-    with cluster(params.runtime.backend, params.runtime.scheduler):
+    chosen, runtime = settings("records"), load().runtime
+    files = {"shard_records": runtime.shard_records}  # how they are cut into files changes no record
+    work = work_folder("records", "", ["data/formatted", "data/tokenizer"], chosen | files)
+    with cluster(runtime.backend, runtime.scheduler):
         manifest = build_records(
             "data/formatted",
             "data/tokenizer",
             "data/records",
-            max_length=records.max_length,
-            short_probability=records.short_probability,
-            shard_records=records.shard_records,
-            heldout=records.heldout,
-            seed=params.seed,
-            workers=workers(params.runtime.workers),
+            **chosen,
+            **files,
+            workers=workers(runtime.workers),
             work=work,
-            minutes=params.runtime.checkpoint_minutes,
+            minutes=runtime.checkpoint_minutes,
         )
     remove(work)
     print(f"records: {manifest['count']} in {len(manifest['shards'])} files, {manifest['heldout']} of them held out")

@@ -2,6 +2,8 @@
 
 from minimoe import tracking
 from minimoe.params import load
+from minimoe.params.rounds import Distill
+from minimoe.params.settings import round_of, settings
 from minimoe.report.collect import collect
 from minimoe.report.provenance import provenance
 from minimoe.report.write import write_report
@@ -12,18 +14,12 @@ FOLDER = "reports"
 
 def main() -> None:
     """Run the stage."""
-    params = load()
-    results = collect(
-        ".",
-        models=params.table.models,
-        tasks=params.table.tasks,
-        rounds=params.rounds,
-        distill=params.distill,
-        length=params.cost.length,
-        batches=params.cost.batches,
-    )
-    write_report(results, FOLDER, provenance(params))
-    with tracking.run(params.runtime.tracking, "report", tags={"stage": "report"}, params={}) as tracker:
+    chosen = settings("report")
+    rounds = {name: round_of(values)[0] for name, values in chosen.pop("rounds").items()}
+    comes_from = provenance(chosen.pop("inputs"))
+    results = collect(".", **chosen, rounds=rounds, distill=Distill.model_construct())  # a round says all by itself
+    write_report(results, FOLDER, comes_from)
+    with tracking.run(load().runtime.tracking, "report", tags={"stage": "report"}, params={}) as tracker:
         tracker.artifact(FOLDER)
     print("report: reports/index.html")
 

@@ -8,6 +8,7 @@ from minimoe.corpus.records import Records
 from minimoe.launch import launch
 from minimoe.memory import keep_freed_memory
 from minimoe.params import load, named
+from minimoe.params.settings import settings
 from minimoe.sparsify.make import sparsify
 from minimoe.work import work_folder
 from stages import run
@@ -21,22 +22,17 @@ def main() -> None:
     name = named(params, "sparsify.teachers", parser.parse_args().teacher)
     launch(params.runtime.launcher, "stages.sparsify")
     keep_freed_memory()
-    settings = {
-        "share": params.sparsify.share,
-        "batch": params.sparsify.batch,
-        "sparsities": params.sparsify.sparsities,
-        "seed": params.seed,
-    }
+    chosen = settings(f"sparsify/{name}")
     records = Records("data/records")
-    work = work_folder("sparsify", name, [f"models/{name}"], [settings, records.manifest])
+    work = work_folder("sparsify", name, [f"models/{name}"], [chosen, records.manifest])
     checkpoints = Checkpoints(work, params.runtime.checkpoint_minutes)
     tags, memory = {"stage": "sparsify", "teacher": name}, checkpoints.run_id("run")
-    with tracking.run(params.runtime.tracking, f"sparsify {name}", tags, settings, memory) as tracker:
+    with tracking.run(params.runtime.tracking, f"sparsify {name}", tags, chosen, memory) as tracker:
         read = sparsify(
             f"models/{name}",
             records,
             f"models/sparsified/{name}",
-            **settings,
+            **chosen,
             device=runtime.device(params.runtime.device),
             tracker=tracker,
             checkpoints=checkpoints,

@@ -1,18 +1,18 @@
 """tasks: GLUE, CoNLL-2003 and CLUE, from official files or from the hub, in one normal form."""
 
-from minimoe.params import load
+from minimoe.params.settings import settings
 from minimoe.tasks.prepare import prepare_tasks
 from stages import run
 
 
 def main() -> None:
     """Run the stage."""
-    params = load()
-    families = dict(params.task_data)
+    chosen = settings("tasks")
+    sources = chosen["sources"].items()
     prepare_tasks(
-        params.table.tasks,
-        folders={name: family.path if family.source == "local" else None for name, family in families.items()},
-        hubs={name: family.hub for name, family in families.items()},
+        chosen["tasks"],
+        folders={family: source["path"] for family, source in sources if source["source"] == "local"},
+        hubs={family: source["hub"] for family, source in sources if source["source"] == "hub"},
         out="data/tasks",
     )
 

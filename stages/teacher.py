@@ -2,6 +2,7 @@
 
 from minimoe import runtime, tracking
 from minimoe.params import load
+from minimoe.params.settings import settings
 from minimoe.teacher.copy import copy_teacher
 from stages import run
 
@@ -10,17 +11,17 @@ TOKENIZER, OUT = "data/tokenizer", "models/teacher"
 
 def main() -> None:
     """Run the stage."""
-    params = load()
-    match params.teacher.source:
+    teacher = settings("teacher")
+    match teacher["source"]:
         case "pretrain":
-            _pretrain(params)
+            _pretrain({**teacher["pretrain"], "seed": teacher["seed"]})
         case "local":
-            copy_teacher(params.teacher.path, TOKENIZER, OUT)
+            copy_teacher(teacher["path"], TOKENIZER, OUT)
         case "hub":
-            copy_teacher(params.teacher.hub, TOKENIZER, OUT, revision=params.teacher.revision)
+            copy_teacher(teacher["hub"], TOKENIZER, OUT, revision=teacher["revision"])
 
 
-def _pretrain(params) -> None:
+def _pretrain(chosen: dict) -> None:
     from minimoe.checkpoints import Checkpoints
     from minimoe.corpus.records import Records
     from minimoe.memory import keep_freed_memory
@@ -28,17 +29,17 @@ def _pretrain(params) -> None:
     from minimoe.work import work_folder
 
     keep_freed_memory()
-    settings = {**params.teacher.pretrain.model_dump(), "seed": params.seed}
+    params = load()
     records = Records("data/records")
-    work = work_folder("teacher", "", [TOKENIZER], [settings, records.manifest])
+    work = work_folder("teacher", "", [TOKENIZER], [chosen, records.manifest])
     checkpoints = Checkpoints(work, params.runtime.checkpoint_minutes)
     memory = checkpoints.run_id("run")
-    with tracking.run(params.runtime.tracking, "teacher", {"stage": "teacher"}, settings, memory) as tracker:
+    with tracking.run(params.runtime.tracking, "teacher", {"stage": "teacher"}, chosen, memory) as tracker:
         loss = pretrain(
             records,
             TOKENIZER,
             OUT,
-            **settings,
+            **chosen,
             device=runtime.device(params.runtime.device),
             log_every=params.runtime.log_every,
             tracker=tracker,

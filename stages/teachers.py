@@ -3,6 +3,7 @@
 import sys
 
 from minimoe.params import load, named
+from minimoe.params.settings import settings
 from minimoe.teacher.further import copy_further
 from stages import run
 
@@ -11,15 +12,13 @@ TOKENIZER = "data/tokenizer"
 
 def main() -> None:
     """Run the stage for the teacher named on the command line."""
-    params = load()
-    name = named(params, "teachers", " ".join(sys.argv[1:]))
-    teacher = params.teachers[name]
-    out = f"models/teachers/{name}"
-    match teacher.source:
+    name = named(load(), "teachers", " ".join(sys.argv[1:]))
+    teacher, out = settings(f"teachers/{name}"), f"models/teachers/{name}"
+    match teacher["source"]:
         case "local":
-            copy_further(teacher.path, TOKENIZER, out)
+            copy_further(teacher["path"], TOKENIZER, out)
         case "hub":
-            copy_further(teacher.hub, TOKENIZER, out, revision=teacher.revision)
+            copy_further(teacher["hub"], TOKENIZER, out, revision=teacher["revision"])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """tokenizer: the teacher's own, or WordPiece trained on the sentences."""
 
-from minimoe.params import load
+from minimoe.params.settings import settings
 from minimoe.teacher.tokenizer import copy_tokenizer, train_tokenizer
 from stages import run
 
@@ -9,14 +9,14 @@ OUT = "data/tokenizer"
 
 def main() -> None:
     """Run the stage."""
-    teacher = load().teacher
-    match teacher.source:
+    teacher = settings("tokenizer")
+    match teacher["source"]:
         case "pretrain":
-            train_tokenizer("data/formatted", OUT, **teacher.tokenizer.model_dump())
+            train_tokenizer("data/formatted", OUT, **teacher["tokenizer"])
         case "local":
-            copy_tokenizer(teacher.path, OUT)
+            copy_tokenizer(teacher["path"], OUT)
         case "hub":
-            copy_tokenizer(teacher.hub, OUT, revision=teacher.revision)
+            copy_tokenizer(teacher["hub"], OUT, revision=teacher["revision"])
 
 
 if __name__ == "__main__":

@@ -44,4 +44,4 @@ def test_stages_that_are_named_run_alone(stale, monkeypatch):
     _, ran = stale
     monkeypatch.setattr(repro, "preflight", lambda *_: None)
     repro.repro(["distill@base"])
-    assert ran == [("--single-item", "distill@base")]
+    assert ran == [("--single-item", "settings", "distill@base")]

@@ -6,6 +6,7 @@ is killed leaves its folder without a lock, and whoever writes the same output n
 
 import fcntl
 import glob
+import hashlib
 import json
 import os
 import shutil
@@ -82,6 +83,18 @@ def verified(values: object) -> dict:
 
 def _sum(values: dict) -> int:
     return crc32c(json.dumps(values, sort_keys=True).encode())
+
+
+def checksums(path: str | Path) -> dict[str, str]:
+    """SHA-256 of a file, under its name, or of all files in a folder, by their paths in it."""
+    path = Path(path)
+    files = sorted(file for file in [path, *path.rglob("*")] if file.is_file())
+    found = {}
+    for file in files:
+        with file.open("rb") as content:
+            name = str(file.relative_to(path if path.is_dir() else path.parent))
+            found[name] = hashlib.file_digest(content, "sha256").hexdigest()
+    return found
 
 
 def outside_workspaces() -> Path:

@@ -51,6 +51,9 @@ def repro(stages: Sequence[str] = ()) -> None:
     cells = [f"finetune@{model}-{task}" for task in params.table.tasks for model in models]
     costs = [f"cost@{model}" for model in models]
     stale = _stale()
+    if "settings" in stale:
+        _dvc("settings")  # a moment; only after it is known what reads the settings that changed
+        stale = _stale()
     if stale - {*cells, *costs, "report"}:
         _dvc("distill", "tasks", *(["teachers"] if params.teachers else []))  # what the cells depend on;
         stale = _stale()  # only then is it known which of them are stale

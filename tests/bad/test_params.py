@@ -18,7 +18,7 @@ load = importlib.import_module("minimoe.params.load")  # the package's name for 
 def refusal(content: bytes, root) -> str:
     """The line with which a stage ends on a params.yaml of this content."""
     (root / "params.yaml").write_bytes(content)
-    code, out, errors = run("names", root)
+    code, out, errors = run("settings", root)
     assert code == 1 and not out
     assert errors.startswith("error: params.yaml: ") and len(errors.splitlines()) == 1
     assert [path.name for path in root.iterdir()] == ["params.yaml"]

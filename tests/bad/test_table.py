@@ -39,6 +39,7 @@ def harmed(made, tmp_path):
     def harm(name: str):
         root = world.copy(made, tmp_path / "repository")
         CASES[name].harm(root)
+        world.run("settings", root)
         return root, world.tree(root)
 
     return harm

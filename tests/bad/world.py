@@ -65,7 +65,7 @@ TASK_FILES = {
     "clue/tnews/dev.json": '{"sentence": "y", "label": "101"}\n',
 }
 STAGES = (
-    "names", "download", "extract", "format", "tokenizer", "records", "teacher", "tasks", "sparsify teacher",
+    "settings", "download", "extract", "format", "tokenizer", "records", "teacher", "tasks", "sparsify teacher",
     "distill base", "finetune teacher sst2", "finetune base/small sst2", "cost teacher", "cost base/small", "report",
 )  # fmt: skip
 
@@ -121,6 +121,8 @@ def make_teacher(folder: Path) -> None:
 def run(stage: str, root: Path) -> tuple[int, str, str]:
     """Run `python -m stages.<stage>` in the folder `root`, in this process; its exit code, stdout and stderr."""
     name, *arguments = stage.split()
+    if name != "settings" and (ended := run("settings", root))[0]:  # as DVC runs it before any other
+        return ended
     out, errors = io.StringIO(), io.StringIO()
     before = Path.cwd(), sys.argv, dict(os.environ)
     os.chdir(root)
@@ -145,9 +147,9 @@ def copy(made: Path, root: Path) -> Path:
 
 
 def tree(root: Path) -> dict[str, float]:
-    """Every file and folder below `root`, and when files were last written."""
+    """Every file and folder below `root` but for settings, and when files were last written."""
     return {
         str(path.relative_to(root)): path.stat().st_mtime_ns if path.is_file() else 0
         for path in root.rglob("*")
-        if "work" not in path.parts
+        if not {"work", "settings"} & set(path.parts)
     }

@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 from sparsify.sparse import teacher
 
 import stages.distill
+import stages.settings
 from minimoe import tracking
 from minimoe.corpus.build import build_records
 from minimoe.distill.learner import Learner
@@ -31,6 +32,7 @@ def write_params(**changes):
     params["table"]["models"] = ["teacher"]
     params["runtime"] |= {"device": "cpu", "log_every": 1, "checkpoint_minutes": 60, "tracking": TRACKING}
     yaml.dump(params, Path("params.yaml"))
+    stages.settings.main()
 
 
 @pytest.fixture

@@ -99,9 +99,10 @@ def test_graph_is_what_the_table_needs(name, tmp_path):
         edges = {stage.name: {other.name for other in graph.successors(stage)} for stage in repo.index.stages}
     cells = {f"finetune@{model}-{task}" for model in params.table.models for task in params.table.tasks}
     rounds = {f"distill@{name}" for name in params.rounds}
-    once = {"names", "download", "extract", "format", "tokenizer", "records", "teacher", "tasks", "report"}
+    once = {"settings", "download", "extract", "format", "tokenizer", "records", "teacher", "tasks", "report"}
     once |= {f"sparsify@{name}" for name in params.sparsify.teachers}
-    once |= {f"teachers@{name}" for name in params.teachers}
+    once |= {f"{stage}@{name}" for name in params.teachers for stage in ("teachers", "inputs-teachers")}
+    once |= {f"inputs@{name}" for name in ("corpus", "teacher", "glue", "conll2003", "clue")}
     assert set(edges) == once | rounds | cells | {f"cost@{model}" for model in params.table.models}
     for model in params.table.models:
         assert maker(model) in edges[f"cost@{model}"]

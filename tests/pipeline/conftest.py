@@ -22,7 +22,7 @@ def finished(tmp_path_factory) -> Path:
     shutil.copy(Path(__file__).parent / "stub.py", folder / "stages")
     for stage in STAGES:
         (folder / "stages" / f"{stage}.py").write_text(f"from stages.stub import main\n\nmain({stage!r})\n")
-    for real in ("__init__", "names"):
+    for real in ("__init__", "settings", "inputs"):
         shutil.copy(ROOT / f"stages/{real}.py", folder / "stages")
     (folder / "params.yaml").write_text(yaml.safe_dump(params()))
     shutil.copy(ROOT / ".gitignore", folder)

@@ -5,13 +5,11 @@ the graph see which stages an edit reruns, in seconds.
 """
 
 import hashlib
+import json
 import sys
 from pathlib import Path
 
-from ruamel.yaml import YAML
-
 ARGUMENTS = sys.argv[1:]
-PARAMS = YAML(typ="safe").load(Path("params.yaml").read_text())
 
 
 def digest(*parts) -> str:
@@ -29,37 +27,38 @@ def write(path: str, *parts) -> None:
     Path(path).write_text(f'{{"value": "{digest(*parts)}"}}\n')
 
 
+def settings(name: str) -> dict:
+    return json.loads(Path(f"data/settings/{name}.json").read_text())
+
+
 def main(stage: str) -> None:
-    corpus, teacher = PARAMS["corpus"], PARAMS["teacher"]
     match stage:
-        case "names":
-            write("data/names")
         case "download":
-            write("data/dump/dump", corpus["download"], Path(corpus["download"]["path"]))
+            write("data/dump/dump", settings("download"), Path("data/inputs/corpus.json"))
         case "extract":
-            write("data/extracted/AA/wiki_00", corpus["extract"], Path("data/dump"))
+            write("data/extracted/AA/wiki_00", settings("extract"), Path("data/dump"))
         case "format":
-            write("data/formatted/00.txt", corpus["language"], corpus["format"], Path("data/extracted"))
+            write("data/formatted/00.txt", settings("format"), Path("data/extracted"))
         case "tokenizer":
-            write("data/tokenizer/tokenizer.json", teacher["tokenizer"], teacher["source"], Path("data/formatted"))
+            write("data/tokenizer/tokenizer.json", settings("tokenizer"), Path("data/formatted"))
         case "records":
-            write("data/records/00", PARAMS["seed"], corpus["records"], Path("data/formatted"), Path("data/tokenizer"))
+            write("data/records/00", settings("records"), Path("data/formatted"), Path("data/tokenizer"))
         case "teacher":
-            write("models/teacher/model", PARAMS["seed"], teacher, Path("data/records"))
+            write("models/teacher/model", settings("teacher"), Path("data/records"), Path("data/inputs/teacher.json"))
         case "teachers":
-            write(f"models/teachers/{ARGUMENTS[0]}/model", PARAMS["teachers"][ARGUMENTS[0]], Path("data/tokenizer"))
+            write(f"models/teachers/{ARGUMENTS[0]}/model", settings(f"teachers/{ARGUMENTS[0]}"), Path("data/tokenizer"))
         case "sparsify":
-            settings = {key: PARAMS["sparsify"][key] for key in ("share", "batch", "sparsities")}
-            write(f"models/sparsified/{ARGUMENTS[0]}/model", settings, Path("data/records"), Path("models/teacher"))
+            chosen = settings(f"sparsify/{ARGUMENTS[0]}")
+            write(f"models/sparsified/{ARGUMENTS[0]}/model", chosen, Path("data/records"), Path("models/teacher"))
         case "tasks":
-            for task in PARAMS["table"]["tasks"]:
+            for task in settings("tasks")["tasks"]:
                 write(f"data/tasks/{task}/train.jsonl", task)
         case "distill":
             (name,) = ARGUMENTS
-            chosen = dict(PARAMS["rounds"][name])
+            chosen = settings(f"rounds/{name}")
             students = chosen.pop("students")
             for student, shape in students.items():
-                made = (PARAMS["seed"], PARAMS["distill"], chosen, shape, Path(chosen["teacher"]), Path("data/records"))
+                made = (chosen, shape, Path(chosen["teacher"]), Path("data/records"))
                 write(f"models/{name}/{student}/model", *made)
             loss = int(digest(Path(f"models/{name}"))[:8], 16) / 2**32
             write(f"metrics/distill/{name}.json", Path(f"models/{name}"))
@@ -67,11 +66,11 @@ def main(stage: str) -> None:
             Path(f"curves/{name}.csv").write_text(f"student,step,train_loss,heldout_loss\nminilm,0,,{loss}\n")
         case "finetune":
             model, task = ARGUMENTS
-            made = (PARAMS["finetune"], PARAMS["tasks"][task], Path(f"models/{model}"), Path(f"data/tasks/{task}"))
+            made = (settings(f"finetune/{task}"), Path(f"models/{model}"), Path(f"data/tasks/{task}"))
             write(f"finetuned/{model}/{task}/model", *made)
             write(f"metrics/finetune/{model}/{task}.json", *made)
         case "cost":
-            write(f"metrics/cost/{ARGUMENTS[0]}.json", PARAMS["cost"], Path(f"models/{ARGUMENTS[0]}"))
+            write(f"metrics/cost/{ARGUMENTS[0]}.json", settings("cost"), Path(f"models/{ARGUMENTS[0]}"))
         case "report":
             for name in ("index.html", "results.txt"):
-                write(f"reports/{name}", Path("metrics"), Path("curves"), PARAMS["table"])
+                write(f"reports/{name}", Path("metrics"), Path("curves"), settings("report"))

@@ -12,12 +12,12 @@ pytestmark = pytest.mark.slow
 
 
 def rerun_after(repository: Path, edit) -> set[str]:
-    """The stages that `dvc repro` runs after an edit of the params; but for the one that looks at names."""
+    """The stages that `dvc repro` runs after an edit of the params; but for the one that looks at them."""
     values = params()
     edit(values)
     (repository / "params.yaml").write_text(yaml.safe_dump(values))
     lines = dvc(repository, "repro").splitlines()
-    return {line.split("'")[1] for line in lines if line.startswith("Running stage")} - {"names"}
+    return {line.split("'")[1] for line in lines if line.startswith("Running stage")} - {"settings"}
 
 
 def cells(*models: str, tasks: list[str] = TASKS) -> set[str]:
@@ -109,7 +109,7 @@ def test_repro_side_by_side_is_repro(repository):
     (repository / "params.yaml").write_text(yaml.safe_dump(values))
     lines = python(repository, "minimoe", "repro").splitlines()
     ran = [line.split("'")[1] for line in lines if line.startswith("Running stage")]
-    assert sorted(ran) == sorted(CASES[distill_rate])
+    assert sorted(ran) == sorted(CASES[distill_rate] | {"settings"})
     assert (repository / "reports/results.txt").read_text() in "\n".join(lines)
     assert "index.html" in lines[-2]
     assert "up to date" in dvc(repository, "status")

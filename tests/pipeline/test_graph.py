@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from minimoe.params import Params
+
 ROOT = Path(__file__).parents[2]
 STAGES = {
     name: stage.get("do", stage) for name, stage in yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].items()
@@ -18,6 +20,11 @@ INFRASTRUCTURE = {
     "pretrained.py", "runtime.py", "work.py", "__init__.py",
 }  # fmt: skip
 INFRASTRUCTURE_FOLDERS = {"params", "tracking"}
+
+
+def module(stage: str) -> str:
+    """Two stages run one module."""
+    return stage.removesuffix("-teachers")
 
 
 def outputs(stage: dict) -> list[str]:
@@ -62,8 +69,8 @@ def is_infrastructure(path: Path) -> bool:
 @pytest.mark.parametrize("name", STAGES)
 def test_command_runs_the_stage_of_that_name(name):
     words = STAGES[name]["cmd"].split()
-    assert words[:3] == ["python", "-m", f"stages.{name}"]
-    assert (ROOT / "stages" / f"{name}.py").stat().st_size > 0
+    assert words[:3] == ["python", "-m", f"stages.{module(name)}"]
+    assert (ROOT / "stages" / f"{module(name)}.py").stat().st_size > 0
 
 
 @pytest.mark.parametrize("name", STAGES)
@@ -82,7 +89,7 @@ def test_imports_lie_within_the_declared_code(name):
     declared = [ROOT / dependency for dependency in STAGES[name]["deps"]]
     stray = {
         path.relative_to(ROOT)
-        for path in reached(ROOT / "stages" / f"{name}.py")
+        for path in reached(ROOT / "stages" / f"{module(name)}.py")
         if not is_infrastructure(path)
         and path.name != "__init__.py"
         and not any(path.is_relative_to(code) for code in declared)
@@ -92,20 +99,29 @@ def test_imports_lie_within_the_declared_code(name):
 
 @pytest.mark.parametrize("name", STAGES)
 def test_declared_code_is_reached(name):
-    files = reached(ROOT / "stages" / f"{name}.py")
+    files = reached(ROOT / "stages" / f"{module(name)}.py")
     for dependency in STAGES[name]["deps"]:
         if dependency.startswith(("src/", "stages/")):
             assert any(path.is_relative_to(ROOT / dependency) for path in files), dependency
 
 
 @pytest.mark.parametrize("name", STAGES)
-def test_params_read_are_params_declared(name):
-    text = (ROOT / "stages" / f"{name}.py").read_text()
-    declared = [re.sub(r"\.?\$\{.*", "", key) for key in STAGES[name].get("params", [])]
-    read = set(re.findall(r"\bparams\.((?:[a-z0-9_]+)(?:\.[a-z0-9_]+)*)", text))
-    read = {key for key in read if key.split(".")[0] not in ("runtime", "model_dump") and "minimoe.params" not in key}
-    for key in read:
-        assert any(key == d or key.startswith(f"{d}.") or d.startswith(f"{key}.") for d in declared), key
+def test_settings_read_are_settings_declared(name):
+    """A stage reads `runtime` of params.yaml and nothing else; the rest from its own file, which it depends on."""
+    if name == "settings":
+        assert STAGES[name]["params"] == [key for key in Params.model_fields if key != "runtime"]
+        return
+    text = (ROOT / "stages" / f"{module(name)}.py").read_text()
+    assert set(re.findall(r"(?<!minimoe\.)\bparams\.(\w+)|load\(\)\.(\w+)", text)) <= {
+        ("runtime", ""),
+        ("", "runtime"),
+    }
+    read = [f"data/settings/{read}.json" for read in re.findall(r'\bsettings\(f?"([^"]+)"\)', text)]
+    declared = [path for path in STAGES[name]["deps"] if path.startswith("data/settings")]
+    assert [re.sub(r"\{.*?\}", "*", path) for path in read] == [
+        re.sub(r"(teachers/)?\$\{.*?\}" if name.startswith("inputs") else r"\$\{.*?\}", "*", path) for path in declared
+    ]
+    assert "params" not in STAGES[name]
 
 
 def test_runtime_is_no_dependency():

@@ -9,6 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 from ruamel.yaml import YAML
 
+from minimoe.params.resolve import resolve
 from minimoe.params.schema import Params
 from minimoe.report import figures
 from minimoe.report.cells import cost_cells, score_cells
@@ -222,7 +223,7 @@ def test_it_says_where_it_comes_from(html, tree):
 
 
 def test_the_sample_is_known_as_invented():
-    sample, paper = (profile(name) for name in ("sample", "paper_base"))
+    sample, paper = (resolve(profile(name))["report"]["inputs"] for name in ("sample", "paper_base"))
     assert provenance(sample).invented == ("corpus", "glue", "conll2003")
     assert provenance(paper).invented == ()
 

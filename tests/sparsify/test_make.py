@@ -14,6 +14,7 @@ from sparsify import pair
 from sparsify.sparse import teacher
 from transformers import AutoTokenizer
 
+import stages.settings
 import stages.sparsify
 from minimoe.checkpoints import Checkpoints
 from minimoe.corpus.records import Records
@@ -141,6 +142,7 @@ def prepared(made, tmp_path, monkeypatch):
         params["runtime"]["tracking"]["enabled"] = False
         yaml.dump(params, tmp_path / "params.yaml")
         monkeypatch.chdir(tmp_path)
+        stages.settings.main()
         return round(0.25 * len(Records("data/records").training))
 
     return prepare

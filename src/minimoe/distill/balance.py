@@ -25,8 +25,7 @@ class Balance:
     """
 
     def __init__(self, settings: Distill, accelerator):
-        self.weight, self.padding = settings.load_balance, settings.balance_padding
-        self.accelerator = accelerator
+        self.settings, self.accelerator = settings, accelerator
         self._sent: list[Tensor] = []  # by the step to each expert [E], of every router, where it has parts
 
     def count(self, parts: Iterable[tuple[Routed, Tensor]]) -> None:
@@ -36,14 +35,18 @@ class Balance:
 
     def __call__(self, routed: Routed, mask: Tensor) -> Tensor | float:
         """A part's share of the step's load balance, times its weight; 0 without experts."""
+        if not any(routed.values()):
+            return 0.0
         tokens = self._sent or self._of_all(self._counts(routed, mask))
-        return self.weight * mean_load_balance(routed["attention"], routed["ffn"], self._counted(mask), tokens)
+        return self.settings.load_balance * mean_load_balance(
+            routed["attention"], routed["ffn"], self._counted(mask), tokens
+        )
 
     def _counts(self, routed: Routed, mask: Tensor) -> list[Tensor]:
         return [sent(logits.detach(), self._counted(mask)) for logits in (*routed["attention"], *routed["ffn"])]
 
     def _counted(self, mask: Tensor) -> Tensor | None:
-        return None if self.padding else mask.flatten()
+        return None if self.settings.balance_padding else mask.flatten()
 
     def _of_all(self, counts: list[Tensor]) -> list[Tensor]:
         """The sums over all processes."""

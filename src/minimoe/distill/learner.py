@@ -45,7 +45,8 @@ class Learner:
         self.balance = Balance(settings, accelerator)
         self.names = list(student.configs) if isinstance(student, Family) else [name]
         self.together = student.together if isinstance(student, Family) else [(name,)]  # names that run as one
-        self._freeze_unreached()
+        if steps:
+            self._freeze_unreached()
         self.model = together(student, accelerator)
         trained = {name: weight for name, weight in student.named_parameters() if weight.requires_grad}
         self._decayed = [weight for name, weight in trained.items() if not name.endswith(NO_DECAY)]
@@ -75,7 +76,7 @@ class Learner:
 
     def route(self, batches: list[dict[str, Tensor]]) -> None:
         """Before a step in several parts: count what the whole step sends to each expert, with its draws."""
-        if not self.settings.load_balance or not any(isinstance(m, Router) for m in self.student.modules()):
+        if not any(isinstance(m, Router) for m in self.student.modules()) or not self.settings.load_balance:
             return
         self.student.train()
         (name,) = self.names

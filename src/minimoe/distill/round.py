@@ -109,9 +109,10 @@ def _teacher(folder: str | Path, records: Records, settings: Distill) -> Teacher
     states, dtype = settings.objective == "tinybert", PRECISIONS[settings.precision]
     teacher = Teacher(folder, settings.teacher_layer, states=states, dtype=dtype)
     check_fits(records.manifest, positions(teacher.config), teacher.config.vocab_size, f"the teacher {folder}")
-    width, heads = teacher.config.hidden_size, settings.relation_heads
-    if settings.objective == "minilm" and width % heads:
+    width = teacher.config.hidden_size
+    if settings.objective == "minilm" and width % settings.relation_heads:
         raise UserError(
-            f"distill.relation_heads: expected a divisor of {width}, the width of the teacher {folder}; got {heads}"
+            f"distill.relation_heads: expected a divisor of {width}, the width of the teacher {folder}; "
+            f"got {settings.relation_heads}"
         )
     return teacher

@@ -23,6 +23,7 @@ class Runtime(Section):
     scheduler: Annotated[str, Field(pattern=r"^[^\x00-\x20\x7f]*$")]
     device: Literal["auto", "cpu", "cuda"]
     micro_batch: Count
+    shard_records: Positive
     log_every: Positive
     checkpoint_minutes: Annotated[float, Field(ge=0)]
     launcher: Command

@@ -66,7 +66,6 @@ class RecordsParams(Section):
 
     max_length: Annotated[int, Field(ge=8, le=65535)]
     short_probability: Share
-    shard_records: Positive
     heldout: Annotated[float, Field(gt=0, le=0.5)]
 
 

@@ -1,11 +1,10 @@
 """Where a page comes from: date, commit, kind of data. On the page alone, so that tables are the same at every run."""
 
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-
-from minimoe.params.schema import Params
 
 SAMPLE = ("data", "sample")  # its texts and tasks are made up
 
@@ -19,11 +18,9 @@ class Provenance:
     invented: tuple[str, ...] = ()  # what is made up: corpus, GLUE …
 
 
-def provenance(params: Params) -> Provenance:
-    """Of a report that is made now, in this folder."""
-    sources = {"corpus": params.corpus.download, **dict(params.task_data)}
-    local = {name: Path(source.path).parts for name, source in sources.items() if source.source == "local"}
-    invented = tuple(name for name, parts in local.items() if parts[: len(SAMPLE)] == SAMPLE)
+def provenance(inputs: Mapping[str, str]) -> Provenance:
+    """Of a report that is made now, in this folder, from these files of the user's by what they are for."""
+    invented = tuple(name for name, path in inputs.items() if Path(path).parts[: len(SAMPLE)] == SAMPLE)
     return Provenance(date.today().isoformat(), commit(), invented)
 
 

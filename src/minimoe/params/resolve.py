@@ -1,0 +1,141 @@
+"""What each piece of work reads of params.yaml, and nothing else: a small file each in data/settings.
+
+DVC compares a stage's own file, in place of whole sections of params.yaml: a key reruns what reads it.
+
+A round says all of its settings itself, in the words of params.yaml: `distill`'s values and its own in place of them.
+"""
+
+import json
+from pathlib import Path
+
+from minimoe.files import whole_folder
+from minimoe.params.base import Section
+from minimoe.params.rounds import Round, Student
+from minimoe.params.schema import Params
+from minimoe.params.settings import FOLDER
+from minimoe.tasks.table import TASKS
+
+# keys of a round that are read …
+MINILM = frozenset({"relation_heads", "relation_weights"})  # … under this objective
+TINYBERT = frozenset({"tinybert_weights"})
+TRAINING = frozenset(
+    {"learning_rate", "warmup", "weight_decay", "gradient_norm", "adam_epsilon", "evaluate_every"}
+)  # … while it trains
+MINILM_TRAINING = frozenset({"relation_dropout", "log_epsilon"})  # … both; what is measured is exact
+BALANCE = frozenset({"load_balance", "balance_padding"})  # … while a student with experts trains
+ASSISTANT = frozenset({"assistant_tradeoff"})  # … where an assistant is chosen
+
+
+def write(params: Params, root: str | Path = ".") -> None:
+    """Write every piece of work's settings, the same bytes for the same settings."""
+    with whole_folder(Path(root, FOLDER)) as folder:
+        for name, values in resolve(params).items():
+            path = folder / f"{name}.json"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text(values), encoding="utf-8")
+
+
+def text(values: dict) -> str:
+    """The content of a file of settings."""
+    return json.dumps(values, indent=2, sort_keys=True, allow_nan=False) + "\n"
+
+
+def resolve(params: Params) -> dict[str, dict]:
+    """The settings of every piece of work, by the name of its file."""
+    corpus, seed = params.corpus, {"seed": params.seed}
+    return {
+        "download": _only(corpus.download, {"local": ["path"], "wikipedia": ["wiki", "date"]}),
+        "extract": _extract(corpus.extract),
+        "format": {"language": corpus.language, **corpus.format.model_dump()},
+        "tokenizer": _source(params.teacher, "tokenizer"),
+        "records": seed | corpus.records.model_dump(),
+        "teacher": _source(params.teacher, "pretrain") | (seed if params.teacher.source == "pretrain" else {}),
+        "tasks": _tasks(params),
+        "cost": params.cost.model_dump(),
+        "report": _report(params),
+        **{f"teachers/{name}": _source(further) for name, further in params.teachers.items()},
+        **{f"sparsify/{name}": seed | _sparsify(params.sparsify) for name in params.sparsify.teachers},
+        **{f"rounds/{name}": seed | _round(params, round_) for name, round_ in params.rounds.items()},
+        **{f"finetune/{task}": params.tasks[task].over(params.finetune).model_dump() for task in params.table.tasks},
+        **{f"inputs/{name}": {"path": path} if path else {} for name, path in _inputs(params).items()},
+    }
+
+
+def _only(section: Section, read: dict[str, list[str]]) -> dict:
+    """The source of a section, and the keys that are read with this source."""
+    return section.model_dump(include={"source", *read.get(section.source, [])})
+
+
+def _source(section: Section, made_here: str = "") -> dict:
+    return _only(section, {"local": ["path"], "hub": ["hub", "revision"], "pretrain": [made_here]})
+
+
+def _extract(section: Section) -> dict:
+    return section.model_dump(exclude=set() if section.form == "wikipedia" else {"templates"})
+
+
+def _sparsify(section: Section) -> dict:
+    return section.model_dump(exclude={"teachers"})
+
+
+def _tasks(params: Params) -> dict:
+    """The tasks of the table, and where the files of their families come from."""
+    used = {TASKS[task].family for task in params.table.tasks}
+    sources = {name: _source(source) for name, source in params.task_data if name in used}
+    return {"tasks": params.table.tasks, "sources": sources}
+
+
+def _inputs(params: Params) -> dict[str, str]:
+    """The files that the user brings along, by what they are for; empty where they are not read."""
+    used = {TASKS[task].family for task in params.table.tasks}
+    sources = {"corpus": params.corpus.download, "teacher": params.teacher}
+    sources |= {f"teachers/{name}": further for name, further in params.teachers.items()}
+    sources |= {name: source for name, source in params.task_data if name in used}
+    unused = {name: "" for name, _ in params.task_data if name not in used}
+    return unused | {name: source.path if source.source == "local" else "" for name, source in sources.items()}
+
+
+def _round(params: Params, round_: Round) -> dict:
+    """A round with all of the settings that it reads, and no other."""
+    whole = round_.over(params.distill)
+    minilm, trains = whole.objective == "minilm", whole.epochs > 0
+    experts = any(max(s.experts.attention, s.experts.ffn) > 1 for s in round_.students.values())
+    read = {
+        MINILM: minilm,
+        MINILM_TRAINING: minilm and trains,
+        TINYBERT: not minilm,
+        TRAINING: trains,
+        BALANCE: trains and experts,
+        ASSISTANT: round_.assistant is not None,
+    }
+    unread = frozenset().union(*(keys for keys, is_read in read.items() if not is_read))
+    return whole.model_dump(exclude=unread) | _made(round_)
+
+
+def _made(round_: Round) -> dict:
+    """What a round makes, from which teacher."""
+    kept = round_.model_dump(include={"teacher", "once_for_all", "assistant"}, exclude_none=True)
+    return kept | {"students": {name: _student(student) for name, student in round_.students.items()}}
+
+
+def _student(student: Student) -> dict:
+    if student.sparsity is not None:
+        return {"sparsity": student.sparsity}
+    return student.model_dump(exclude_none=True) | {"neurons": student.neurons or 4 * student.hidden}
+
+
+def _report(params: Params) -> dict:
+    """What the report reads: rounds by all settings that tell two students apart, wherever they count."""
+    idle = {"evaluate_every", "assistant_tradeoff"}
+    rounds = {
+        name: round_.over(params.distill).model_dump(exclude=idle) | _made(round_)
+        for name, round_ in params.rounds.items()
+    }
+    return {
+        "models": params.table.models,
+        "tasks": params.table.tasks,
+        "length": params.cost.length,
+        "batches": params.cost.batches,
+        "rounds": rounds,
+        "inputs": {name: path for name, path in _inputs(params).items() if path and "teacher" not in name},
+    }

@@ -1,0 +1,27 @@
+"""The settings of a piece of work, as the stage `settings` has written them: the keys that it reads, and no other.
+
+Stages make what they are set to from these alone, so that a key which is missing is an error, never a stale result.
+"""
+
+import json
+from pathlib import Path
+
+from minimoe.errors import UserError
+from minimoe.params.rounds import Distill, Round
+
+FOLDER = "data/settings"
+
+
+def settings(name: str, root: str | Path = ".") -> dict:
+    """The settings of a piece of work, such as `rounds/base`; `UserError` where the stage `settings` has not run."""
+    path = Path(root, FOLDER, f"{name}.json")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        raise UserError(f"{path}: missing or damaged; make it again with: dvc repro -f settings") from None
+
+
+def round_of(values: dict) -> tuple[Round, Distill]:
+    """A round and its settings, from its file; the latter has those keys alone that the file has."""
+    round_ = Round.model_validate({key: value for key, value in values.items() if key != "seed"})
+    return round_, round_.over(Distill.model_construct())

@@ -1,0 +1,22 @@
+"""inputs: what is in a file or folder that the user brings along, as checksums; nothing where it is not read.
+
+DVC watches the paths in the params whether their source is chosen or not. Stages depend on this in their place, so
+that a path reruns them only where it is read.
+"""
+
+import sys
+
+from minimoe.files import checksums, write_json
+from minimoe.params.settings import settings
+from stages import run
+
+
+def main() -> None:
+    """Run the stage for the input named on the command line."""
+    name = " ".join(sys.argv[1:])
+    path = settings(f"inputs/{name}").get("path")
+    write_json(f"data/inputs/{name}.json", checksums(path) if path else {})
+
+
+if __name__ == "__main__":
+    run(main)
