@@ -45,7 +45,7 @@ def repro(stages: Sequence[str] = ()) -> None:
     preflight(params.runtime)
     mend()
     if stages:
-        _dvc("--single-item", *stages)
+        _dvc("--single-item", "settings", *stages)
         return
     models = params.table.models
     cells = [f"finetune@{model}-{task}" for task in params.table.tasks for model in models]
