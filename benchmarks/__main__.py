@@ -6,20 +6,23 @@ Each row is a ratio of two things measured in turn. Machines are noisy: read the
 
 import argparse
 import json
-import platform
 import subprocess
 import sys
+from dataclasses import fields
+from datetime import date
 from importlib import import_module
 from pathlib import Path
 
 import torch
 
-from benchmarks.measure import Row, peak
+from benchmarks.measure import Row
 from minimoe.memory import keep_freed_memory
-from minimoe.runtime import cores
+from minimoe.report.provenance import commit
+from minimoe.runtime import machine
 
 NAMES = ["records", "loader", "step", "rounds", "family", "experts", "memory", "grid", "startup"]
 RESULTS = Path(__file__).with_name("results.json")
+WRITTEN = "benchmarks/results.json"  # a change of it alone is none of the code
 
 
 def main() -> None:
@@ -38,17 +41,21 @@ def main() -> None:
         return
     keep_freed_memory()
     known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"rows": {}}
-    known["machine"] = machine()
-    print(known["machine"], flush=True)
+    about = {
+        "date": date.today().isoformat(),
+        "commit": commit(WRITTEN),
+        "machine": machine("cuda" if torch.cuda.is_available() else "cpu"),
+    }
+    print(about["machine"], flush=True)
     rows = import_module(f"benchmarks.{names[0]}").run()
-    known["rows"][names[0]] = [row.values() for row in rows]
+    known["rows"][names[0]] = [row.values() | about for row in rows]
     RESULTS.write_text(json.dumps(known, indent=1) + "\n")
     print("\n".join(line(row) for row in rows), flush=True)
 
 
 def line(row: Row) -> str:
     """A row of the table."""
-    goal = "" if row.goal is None else f"  (goal {row.goal:.2f})"
+    goal = f"  (goal {_goal(row)})" if row.goal else ""
     return (
         f"{row.what:<58} {row.ours:>10,.1f} {row.unit:<12} {row.baseline:>10,.1f} {row.against:<28}"
         f" ratio {row.ratio:.2f}{goal}"
@@ -57,29 +64,26 @@ def line(row: Row) -> str:
 
 def markdown(results: dict) -> str:
     """The rows of results.json as a table."""
-    lines = [f"Measured on: {results['machine']}.", "", "| what | | against | ratio | goal |", "|---|---|---|---|---|"]
-    for name in NAMES:
-        for values in results["rows"].get(name, []):
-            ratio, goal = values.pop("ratio"), values["goal"]
-            row = Row(**values)
-            rates = f"{_number(row.ours)} {row.unit} | {row.against}, {_number(row.baseline)}"
-            lines.append(f"| {row.what} | {rates} | {ratio:.2f} | {'' if goal is None else f'{goal:.2f}'} |")
+    rows = [values for name in NAMES for values in results["rows"].get(name, [])]
+    measured: dict[str, set[str]] = {}
+    for values in rows:
+        measured.setdefault(values["machine"], set()).add(f"{values['date']} ({values['commit']})")
+    lines = [f"Measured on {machine}: {', '.join(sorted(when))}." for machine, when in measured.items()]
+    lines += ["", "| what | | against | ratio | goal |", "|---|---|---|---|---|"]
+    for values in rows:
+        row = Row(**{field.name: values[field.name] for field in fields(Row)})
+        rates = f"{_number(row.ours)} {row.unit} | {row.against}, {_number(row.baseline)}"
+        lines.append(f"| {row.what} | {rates} | {row.ratio:.2f} | {_goal(row)} |")
     return "\n".join(lines)
+
+
+def _goal(row: Row) -> str:
+    """The goal, and whether it is missed."""
+    return "" if row.goal is None else f"{row.goal:.2f}{', missed' if row.missed else ''}"
 
 
 def _number(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
-
-
-def machine() -> str:
-    """The machine in a line."""
-    about = Path("/proc/cpuinfo")
-    lines = about.read_text().splitlines() if about.exists() else []
-    cpu = next((line.split(":")[1].strip() for line in lines if "model name" in line), platform.machine())
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
-    kinds = {"fp32": torch.float32, "bf16": torch.bfloat16}
-    peaks = ", ".join(f"{peak(kind) / 1e9:.0f} GFLOP/s {name}" for name, kind in kinds.items())
-    return f"{cpu}, {cores()} cores, {gpu}; matrix products {peaks}; torch {torch.__version__}"
 
 
 if __name__ == "__main__":

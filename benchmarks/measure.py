@@ -24,6 +24,11 @@ class Row:
         """Ours over the baseline."""
         return self.ours / self.baseline
 
+    @property
+    def missed(self) -> bool:
+        """Whether the ratio is below its goal."""
+        return self.goal is not None and self.ratio < self.goal
+
     def values(self) -> dict:
         """As results.json holds it."""
         return asdict(self) | {"ratio": self.ratio}

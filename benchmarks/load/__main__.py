@@ -13,7 +13,7 @@ from benchmarks.load import corpus, grid, report, rounds
 from minimoe.files import write_json
 
 NAMES = ["corpus", "round", "grid", "report"]
-RESULTS = Path("work/load.json")
+RESULTS = Path(__file__).with_name("results.json")
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ from transformers import AutoModel, BertConfig, BertModel
 
 from minimoe.errors import UserError
 from minimoe.models import MiniMoEConfig
-from minimoe.report.cost import count_macs, count_parameters, load_encoder, measure
+from minimoe.report.cost import count_macs, count_parameters, latency, load_encoder, measure
 
 LENGTH = 16
 TINY = {"hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 96}
@@ -62,6 +62,17 @@ def test_measure_names_its_numbers_after_length_and_batches(dense):
     assert list(costs) == ["macs_16", "params_total", "params_active", "latency_ms_b1", "latency_ms_b3"]
     assert all(value > 0 for value in costs.values())
     assert all(torch.equal(before[name], value) for name, value in dense.state_dict().items())
+
+
+def test_passes_before_the_measured_ones_do_not_count(dense, monkeypatch):
+    clock, taken = [0.0], iter([900.0, 800.0, 700.0, 1.0, 3.0, 2.0])
+    monkeypatch.setattr("minimoe.report.cost.time.perf_counter", lambda: clock[0])
+
+    def forward(*_):
+        clock[0] += next(taken)
+
+    monkeypatch.setattr("minimoe.report.cost._forward", forward)
+    assert latency(dense, batch=1, length=4, repeats=3) == 2000
 
 
 def test_more_tokens_than_positions_are_refused(dense):

@@ -21,13 +21,15 @@ class Provenance:
 def provenance(inputs: Mapping[str, str]) -> Provenance:
     """Of a report that is made now, in this folder, from these files of the user's by what they are for."""
     invented = tuple(name for name, path in inputs.items() if Path(path).parts[: len(SAMPLE)] == SAMPLE)
-    return Provenance(date.today().isoformat(), commit(), invented)
+    return Provenance(date.today().isoformat(), commit("dvc.lock"), invented)
 
 
-def commit() -> str:
-    """The commit that is checked out, with a note where tracked files differ; empty outside of git."""
+def commit(*besides: str) -> str:
+    """The commit that is checked out, noting where tracked files other than `besides` differ; empty outside of git."""
     head = _git("rev-parse", "--short=10", "HEAD")
-    changed = head and _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!dvc.lock")
+    changed = head and _git(
+        "status", "--porcelain", "--untracked-files=no", "--", ".", *(f":!{path}" for path in besides)
+    )
     return f"{head} with changes" if changed else head
 
 
