@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from minimoe.errors import UserError, exit_cleanly
+from minimoe.errors import UserError, exit_cleanly, readable
 
 
 def full():
@@ -50,3 +50,21 @@ def test_a_defect_is_not_hidden(error):
 
     with pytest.raises(type(error)):
         exit_cleanly(main)
+
+
+def test_what_a_file_holds_cannot_command_a_terminal_or_break_the_line():
+    assert str(UserError("a\x1b[2J\nb\rc\u202e é")) == "a?[2J b c? é"
+
+
+@pytest.mark.parametrize("error", [MemoryError(), UserError("own words"), KeyboardInterrupt()])
+def test_what_is_not_the_files_fault_stays_what_it_is(error):
+    with pytest.raises(type(error)) as raised, readable("a.json", "get it again"):
+        raise error
+    assert raised.value is error
+
+
+def test_whatever_a_library_raises_over_a_file_is_one_short_line():
+    with pytest.raises(UserError) as raised, readable("a.json", "get it again"):
+        raise KeyError("x\n" * 9999)
+    assert str(raised.value).startswith("a.json: ") and str(raised.value).endswith("; get it again")
+    assert len(str(raised.value)) < 400

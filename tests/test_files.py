@@ -57,3 +57,10 @@ def test_what_a_killed_process_left_is_deleted_by_the_next(tmp_path):
         assert (out / "a").read_text() == "second"
     assert (out / "a").read_text() == "first"
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_folder_takes_the_place_of_a_file(tmp_path):
+    (tmp_path / "out").write_text("a file")
+    with whole_folder(tmp_path / "out") as folder:
+        (folder / "a").write_text("first")
+    assert (tmp_path / "out/a").read_text() == "first"
