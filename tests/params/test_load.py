@@ -100,7 +100,15 @@ def refused(tmp_path):
         ("corpus.download.date", "1 May", "corpus.download.date: expected latest or yyyymmdd, got '1 May'"),
         ("corpus.download.wiki", "simple", "corpus.download.wiki: expected a wiki's name such as simplewiki"),
         ("corpus.download.source", "here", "corpus.download.source: expected local, wikipedia, or an http"),
-        ("rounds.a b", ROUND, "rounds.a b: expected a name of letters, digits, '.', '_' and '-', got 'a b'"),
+        ("rounds.a b", ROUND, "rounds.a b: expected a name of letters, digits, '_' and '-', got 'a b'"),
+        ("rounds", {"v1.5": ROUND}, "rounds.v1.5: expected a name of letters, digits, '_' and '-', got 'v1.5'"),
+        ("teachers", {"v1.5": {"source": "hub", "path": "x", "hub": "a/b", "revision": "main"}},
+         "teachers.v1.5: expected a name of letters, digits, '_' and '-', got 'v1.5'"),
+        # DVC asks for an address that stands in a path
+        ("corpus.download.path", "https://x/y.bz2", "corpus.download.path: expected a path on this machine, got "
+         "'https://x/y.bz2'; an address is given at source"),
+        ("teacher.path", "s3://x", "teacher.path: expected a path on this machine, got 's3://x'; a model of the hub"),
+        ("task_data.glue.path", "http://x", "task_data.glue.path: expected a path on this machine, got 'http://x'"),
         ("rounds.base.teacher", "teacher", "rounds.base.teacher: expected models/teacher, models/teachers/<name>"),
         ("table.models", ["a"], "table.models.0: expected teacher, teachers/<name> or <round>/<student>, got 'a'"),
         ("table.tasks", ["rte", "sst"], "table.tasks.1: expected 'cola', 'sst2'"),

@@ -8,6 +8,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 # A name becomes a folder, a DVC stage, a word of a command line and an MLflow run, so it must be plain.
 PART = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 Name = Annotated[str, Field(pattern=rf"^{PART}$", max_length=100)]
+UNDOTTED = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"
+Key = Annotated[str, Field(pattern=UNDOTTED, max_length=100)]  # a name that is a key of the graph too
 Text = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$")]  # one line, not blank
 HubId = Annotated[str, Field(pattern=rf"^({PART}/)?{PART}$", max_length=100)]
 Revision = Annotated[str, Field(pattern=rf"^{PART}(/{PART})*$", max_length=100)]
@@ -33,6 +35,17 @@ def _words(command: str) -> str:
 
 
 Command = Annotated[Text, AfterValidator(_words)]
+
+
+def here(instead: str) -> AfterValidator:
+    """A path on this machine: DVC watches it, and would ask for an address whether it is used or not."""
+
+    def check(path: str) -> str:
+        if "://" in path:
+            raise ValueError(f"expected a path on this machine, got {path!r}; {instead}")
+        return path
+
+    return AfterValidator(check)
 
 
 def distinct(values: list) -> list:

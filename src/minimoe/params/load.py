@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML, Node, ScalarNode, SequenceNode, YAMLError
 
 from minimoe.errors import LONGEST_REASON, UserError
+from minimoe.params.base import UNDOTTED
 from minimoe.params.schema import Params
 
 
@@ -135,6 +136,10 @@ FORMS = {
     "experiment": "a name on one line",
     "launcher": "a command line, such as python",
 }
+NAME_FORMS = {
+    False: "a name of letters, digits, '.', '_' and '-'",
+    True: "a name of letters, digits, '_' and '-'",  # DVC cuts names of its graph at dots
+}
 
 
 def _problems(error: ValidationError) -> list[str]:
@@ -165,7 +170,7 @@ def _lines(item: dict) -> list[tuple[str, str, str]]:
             return [(prefix + line, "", "") for line in str(item["ctx"]["error"]).splitlines()]
         case "string_pattern_mismatch":
             named = [part for part in location if not part.isdigit()]
-            expected = FORMS.get(named[-1], "a name of letters, digits, '.', '_' and '-'")
+            expected = FORMS.get(named[-1], NAME_FORMS[item["ctx"]["pattern"] == UNDOTTED])
         case kind if kind in EXPECTED:
             expected = EXPECTED[kind].format(**item.get("ctx", {}))
         case _:

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from minimoe.params.agree import disagreements
-from minimoe.params.base import Name, Section, Seed
+from minimoe.params.base import Key, Section, Seed
 from minimoe.params.rounds import SPARSIFIED, Distill, Round
 from minimoe.params.runtime import Runtime
 from minimoe.params.sections import (
@@ -30,10 +30,10 @@ class Params(Section):
     seed: Seed
     corpus: Corpus
     teacher: Teacher
-    teachers: dict[Name, FurtherTeacher]
+    teachers: dict[Key, FurtherTeacher]
     sparsify: Sparsify
     distill: Distill
-    rounds: Annotated[dict[Name, Round], Field(min_length=1)]
+    rounds: Annotated[dict[Key, Round], Field(min_length=1)]
     task_data: TaskData
     finetune: Finetune
     tasks: dict[TaskName, Task]

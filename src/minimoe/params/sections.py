@@ -23,9 +23,11 @@ from minimoe.params.base import (
     Text,
     Width,
     distinct,
+    here,
     overrides_of,
 )  # fmt: skip
 
+ModelFolder = Annotated[Text, here("a model of the hub is named at hub, with source: hub")]
 ModelPath = Annotated[str, Field(pattern=rf"^(teacher|{PART}/{PART})$")]
 TaskName = Literal[
     "cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli", "conll2003",
@@ -42,7 +44,7 @@ class Download(Section):
     """Where the dump comes from."""
 
     source: Annotated[str, Field(pattern=r"^(local|wikipedia|(https?|file)://.+)$")]
-    path: Text
+    path: Annotated[Text, here("an address is given at source")]
     wiki: Annotated[str, Field(pattern=r"^[a-z_]+wiki$")]
     date: Annotated[str, BeforeValidator(_text_of_a_date), Field(pattern=r"^(latest|[0-9]{8})$")]
 
@@ -108,7 +110,7 @@ class Teacher(Section):
     """Where the teacher and its tokenizer come from."""
 
     source: Literal["pretrain", "local", "hub"]
-    path: Text
+    path: ModelFolder
     hub: HubId
     revision: Revision
     tokenizer: Tokenizer
@@ -119,7 +121,7 @@ class FurtherTeacher(Section):
     """Where another teacher comes from; it shares the first one's tokenizer and so its records."""
 
     source: Literal["local", "hub"]
-    path: Text
+    path: ModelFolder
     hub: HubId
     revision: Revision
 
@@ -137,7 +139,7 @@ class TaskSource(Section):
     """Where the files of a task family come from."""
 
     source: Literal["local", "hub"]
-    path: Text
+    path: Annotated[Text, here("a data set of the hub is named at hub, with source: hub")]
     hub: Annotated[str, Field(pattern=rf"^({PART}/)?{PART}(@{PART})?$", max_length=150)]  # id, or id@revision
 
 
