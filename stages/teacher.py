@@ -1,6 +1,7 @@
 """teacher: an encoder from the hub, from a folder, or pretrained here."""
 
 from minimoe import runtime, tracking
+from minimoe.origin import record
 from minimoe.params import load
 from minimoe.params.settings import settings
 from minimoe.teacher.copy import copy_teacher
@@ -11,14 +12,16 @@ TOKENIZER, OUT = "data/tokenizer", "models/teacher"
 
 def main() -> None:
     """Run the stage."""
-    teacher = settings("teacher")
+    teacher, read = settings("teacher"), {}
     match teacher["source"]:
         case "pretrain":
             _pretrain({**teacher["pretrain"], "seed": teacher["seed"]})
         case "local":
             copy_teacher(teacher["path"], TOKENIZER, OUT)
         case "hub":
-            copy_teacher(teacher["hub"], TOKENIZER, OUT, revision=teacher["revision"])
+            commit = copy_teacher(teacher["hub"], TOKENIZER, OUT, revision=teacher["revision"])
+            read["teacher"] = {"hub": teacher["hub"], "revision": teacher["revision"], "commit": commit}
+    record("teacher", "teacher", read, load().runtime.tracking)
 
 
 def _pretrain(chosen: dict) -> None:

@@ -2,6 +2,7 @@
 
 import sys
 
+from minimoe.origin import record
 from minimoe.params import load, named
 from minimoe.params.settings import settings
 from minimoe.teacher.further import copy_further
@@ -12,13 +13,16 @@ TOKENIZER = "data/tokenizer"
 
 def main() -> None:
     """Run the stage for the teacher named on the command line."""
-    name = named(load(), "teachers", " ".join(sys.argv[1:]))
+    params, read = load(), {}
+    name = named(params, "teachers", " ".join(sys.argv[1:]))
     teacher, out = settings(f"teachers/{name}"), f"models/teachers/{name}"
     match teacher["source"]:
         case "local":
             copy_further(teacher["path"], TOKENIZER, out)
         case "hub":
-            copy_further(teacher["hub"], TOKENIZER, out, revision=teacher["revision"])
+            commit = copy_further(teacher["hub"], TOKENIZER, out, revision=teacher["revision"])
+            read["teacher"] = {"hub": teacher["hub"], "revision": teacher["revision"], "commit": commit}
+    record(f"teachers/{name}", "teachers", read, params.runtime.tracking)
 
 
 if __name__ == "__main__":

@@ -41,18 +41,22 @@ def main(stage: str) -> None:
             write("data/formatted/00.txt", settings("format"), Path("data/extracted"))
         case "tokenizer":
             write("data/tokenizer/tokenizer.json", settings("tokenizer"), Path("data/formatted"))
+            write("data/origin/tokenizer.json")
         case "records":
             write("data/records/00", settings("records"), Path("data/formatted"), Path("data/tokenizer"))
         case "teacher":
             write("models/teacher/model", settings("teacher"), Path("data/records"), Path("data/inputs/teacher.json"))
+            write("data/origin/teacher.json")
         case "teachers":
             write(f"models/teachers/{ARGUMENTS[0]}/model", settings(f"teachers/{ARGUMENTS[0]}"), Path("data/tokenizer"))
+            write(f"data/origin/teachers/{ARGUMENTS[0]}.json")
         case "sparsify":
             chosen = settings(f"sparsify/{ARGUMENTS[0]}")
             write(f"models/sparsified/{ARGUMENTS[0]}/model", chosen, Path("data/records"), Path("models/teacher"))
         case "tasks":
             for task in settings("tasks")["tasks"]:
                 write(f"data/tasks/{task}/train.jsonl", task)
+            write("data/origin/tasks.json")
         case "distill":
             (name,) = ARGUMENTS
             chosen = settings(f"rounds/{name}")

@@ -16,8 +16,8 @@ STAGES = {
 # cannot change a result: errors, interrupts, launching, loading, memory, params (their values are declared), runtime,
 # tracking, whole files, what was done so far
 INFRASTRUCTURE = {
-    "checkpoints.py", "errors.py", "files.py", "interrupts.py", "journal.py", "launch.py", "memory.py", "preflight.py",
-    "pretrained.py", "runtime.py", "work.py", "__init__.py",
+    "checkpoints.py", "errors.py", "files.py", "interrupts.py", "journal.py", "launch.py", "memory.py", "origin.py",
+    "preflight.py", "pretrained.py", "runtime.py", "work.py", "__init__.py",
 }  # fmt: skip
 INFRASTRUCTURE_FOLDERS = {"params", "tracking"}
 
