@@ -26,7 +26,7 @@ MODELS = ["teacher", "sparse/sparse-90"]
 def params() -> dict:
     """The profile with its sources, rounds and tasks, all of them much smaller."""
     values = yaml.safe_load((pipeline.ROOT / "profiles/small.yaml").read_text(encoding="utf-8"))
-    values["corpus"]["records"] |= {"max_length": 32, "shard_records": 4096}
+    values["corpus"]["records"] |= {"max_length": 32, "heldout": 0.1}
     values["sparsify"] |= {"sparsities": [0, 50, 90], "share": 0.05}
     values["distill"] |= {"epochs": 1, "heldout": 32, "evaluate_every": 1000, "batch": 256, "relation_heads": 4}
     values["distill"] |= {"precision": "fp32"}
