@@ -5,7 +5,6 @@ from collections import defaultdict
 import numpy as np
 import torch
 
-from minimoe.corpus.records import Records
 from minimoe.distill.round import distil
 from minimoe.params.rounds import Distill, Student
 from minimoe.tracking import NoTracker
@@ -21,8 +20,6 @@ class TinyRecords:
         self.manifest = {"max_length": max_length, "vocabulary": 1}
         generator = np.random.default_rng(0)
         self.sequences = [generator.integers(5, 50, size=generator.integers(4, 12)) for _ in range(count)]
-
-    order = staticmethod(Records.order)
 
     def split(self, heldout: int):
         everything = np.arange(len(self.sequences))

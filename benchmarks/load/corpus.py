@@ -5,13 +5,12 @@ from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
-import numpy as np
-
 from benchmarks.load.watch import disk, watch
 from benchmarks.text import text, write_tokenizer
 from minimoe.corpus.build import build_records
 from minimoe.corpus.format import format_corpus
 from minimoe.corpus.records import Records
+from minimoe.distill.shuffle import shuffled
 from minimoe.files import write_json
 from minimoe.runtime import cores
 
@@ -60,7 +59,7 @@ def _records(folder: Path) -> None:
 def _load(folder: Path) -> None:
     """An epoch in random order, in batches."""
     records = Records(folder / "records")
-    order = records.order(np.arange(len(records)), 776, 0)
+    order = shuffled(range(len(records)), 776, 0, 0, len(records))
     for start in range(0, len(records), BATCH):
         records.batch(order[start : start + BATCH])
 

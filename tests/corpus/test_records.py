@@ -59,15 +59,6 @@ def test_more_records_than_are_held_out(records):
         records.split(held + 1)
 
 
-def test_the_order_depends_on_seed_and_epoch_alone(records):
-    indices = records.training
-    order = records.order(indices, 776, 0)
-    assert sorted(order) == list(indices) != order.tolist()
-    assert order.tolist() == Records.order(indices, 776, 0).tolist()
-    others = [records.order(indices, seed, epoch).tolist() for seed, epoch in ((776, 1), (777, 0))]
-    assert order.tolist() not in others and others[0] != others[1]
-
-
 def test_data_loader_workers_and_other_processes(records):
     loader = DataLoader(records, batch_size=1, num_workers=2)
     expected = [records[index]["input_ids"].tolist() for index in range(len(records))]

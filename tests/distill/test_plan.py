@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from tiny_rounds import TinyRecords, settings
 
+from minimoe.distill import loop
 from minimoe.distill.loop import Pass
+from minimoe.distill.shuffle import shuffled
 
 
 def steps(process, processes, micro_batch, seed=776, **changes):
@@ -32,9 +34,11 @@ def test_every_record_of_a_step_goes_to_one_process(processes, micro_batch):
         assert not micro_batch or max(map(len, parts)) <= micro_batch
 
 
-def test_an_epoch_is_a_run_through_its_order_whatever_came_before():
-    order = [TinyRecords.order(np.arange(9, 43), 776, epoch).tolist() for epoch in range(2)]
+def test_an_epoch_is_a_run_through_its_order_whatever_came_before(monkeypatch):
+    order = [shuffled(np.arange(9, 43), 776, epoch, 0, 32).tolist() for epoch in range(2)]
     expected = [[part[at : at + 8]] for part in order for at in range(0, 32, 8)]
+    assert steps(0, 1, 0) == expected
+    monkeypatch.setattr(loop, "ORDERED", 17)  # two steps at once
     assert steps(0, 1, 0) == expected
     assert steps(0, 1, 0, epochs=1) == expected[:4]
     assert steps(0, 1, 0, seed=777) != expected

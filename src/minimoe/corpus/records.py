@@ -2,14 +2,15 @@
 
 A folder holds shards `00000.tfrecord`, for each an index `00000.npy` that says where the ids of every record lie,
 and `manifest.json` with counts, sizes and checksums, all of them checked on opening. A batch is then slices of maps
-and a few array operations. A map is opened where it is first used, so data loader workers share no file handle.
-The last records are those of documents that are held out of training.
+and a few array operations; no record takes memory of its own. A map is opened where it is first used, so data loader
+workers share no file handle. The last records are those of documents that are held out of training.
 
 The published form, `*.tfrecord` files alone with the int64 lists `indices` and `segments`, is read too, slower:
 opening it reads it once to find and check its records, and each record is parsed when it is used. It says nothing of
 documents, so none are held out.
 """
 
+import struct
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,6 +24,8 @@ from minimoe.errors import UserError, readable
 from minimoe.files import checksum
 
 INDEX = np.dtype([("offset", "<i8"), ("length", "<i4"), ("first", "<i4")])  # bytes; tokens; tokens of segment A
+PLACE = struct.Struct("<qii")  # the same, of one record
+CHECKED = 1 << 16  # places in an index that are checked at once
 
 
 class Records:
@@ -95,11 +98,6 @@ class Records:
         single = _evenly(len(self), measured)
         return np.delete(np.arange(len(self)), single), single
 
-    @staticmethod
-    def order(indices: np.ndarray, seed: int, epoch: int) -> np.ndarray:
-        """The indices in the order of an epoch: a permutation that depends on these arguments alone."""
-        return np.random.default_rng([seed, epoch]).permutation(indices)
-
 
 class Shards:
     """The shards of a folder in our own form."""
@@ -112,9 +110,10 @@ class Shards:
         for name, file in tqdm(files.items(), desc="check records", unit="file", delay=2):
             _check(folder / name, file)
         self.maps = Maps([folder / name for name in files if name.endswith(".tfrecord")], self.manifest["dtype"])
-        width = np.dtype(self.manifest["dtype"]).itemsize
-        indices = [_index(path.with_suffix(".npy"), path.stat().st_size, width) for path in self.maps.paths]
-        counts = [len(index) for index in indices]
+        self.width = np.dtype(self.manifest["dtype"]).itemsize
+        self.indices = Maps([path.with_suffix(".npy") for path in self.maps.paths], "u1")
+        sizes = [path.stat().st_size for path in self.maps.paths]
+        counts = [_count(path, size, self.width) for path, size in zip(self.indices.paths, sizes, strict=True)]
         last = sum(count for count, shard in zip(counts, shards, strict=True) if shard["heldout"])
         if (
             counts != [shard["count"] for shard in shards]
@@ -123,17 +122,21 @@ class Shards:
         ):
             raise UserError(f"{folder / MANIFEST}: its counts differ from the indices'; {AGAIN}")
         self.ends = np.cumsum(counts)
-        index = np.concatenate(indices)
-        self.starts = index["offset"] // width
-        self.lengths, self.first = index["length"].copy(), index["first"].copy()
 
     def read(self, rows: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
         """The ids of each record, and the tokens [B] of their first segments."""
-        shards = np.searchsorted(self.ends, rows, side="right").tolist()
-        starts = self.starts[rows]
-        ends = starts + self.lengths[rows]
-        places = zip(shards, starts.tolist(), ends.tolist(), strict=True)
-        return [self.maps[shard][start:end] for shard, start, end in places], self.first[rows]
+        at = np.searchsorted(self.ends, rows, side="right")
+        shards, back = at.tolist(), ((self.ends[at] - rows) * INDEX.itemsize).tolist()  # bytes from the index's end
+        files = {shard: (memoryview(self.indices[shard]), self.maps[shard]) for shard in set(shards)}
+        width = self.width
+        ids, firsts = [], []
+        for shard, before_end in zip(shards, back, strict=True):
+            index, tokens = files[shard]
+            offset, length, first = PLACE.unpack_from(index, len(index) - before_end)
+            start = offset // width
+            ids.append(tokens[start : start + length])
+            firsts.append(first)
+        return ids, np.array(firsts)
 
 
 def _evenly(count: int, some: int) -> np.ndarray:
@@ -155,17 +158,24 @@ def check_fits(manifest: dict, positions: int, vocabulary: int, model: str | Pat
         )
 
 
-def _index(path: Path, size: int, width: int) -> np.ndarray:
-    """The index of a shard of `size` bytes, of ids of `width` bytes; `UserError` where it leads out of the shard."""
+def _count(path: Path, size: int, width: int) -> int:
+    """The records in the index of a shard of `size` bytes, of ids of `width` bytes.
+
+    Raises `UserError` where the index leads out of the shard.
+    """
     with readable(str(path), AGAIN):
-        index = np.load(path, allow_pickle=False)
+        index = np.load(path, mmap_mode="r", allow_pickle=False)
     if index.dtype != INDEX or index.ndim != 1:
         raise UserError(f"{path}: expected a list of offset, length and first, got {index.dtype}; {AGAIN}")
-    start, length = index["offset"], index["length"]
-    inside = (start >= 0) & (start % width == 0) & (length > 0) & (start + length.astype(np.int64) * width <= size)
-    if not (inside & (index["first"] >= 0) & (index["first"] <= length)).all():
+    inside = index.offset + index.nbytes == path.stat().st_size
+    for at in range(0, len(index), CHECKED):
+        part = index[at : at + CHECKED]
+        start, length = part["offset"], part["length"]
+        good = (start >= 0) & (start % width == 0) & (length > 0) & (start + length.astype(np.int64) * width <= size)
+        inside &= bool((good & (part["first"] >= 0) & (part["first"] <= length)).all())
+    if not inside:
         raise UserError(f"{path}: a record of it lies outside of its shard; {AGAIN}")
-    return index
+    return len(index)
 
 
 def _check(path: Path, expected: dict) -> None:

@@ -16,8 +16,11 @@ from minimoe.distill.heldout import measure
 from minimoe.distill.learner import Learner, share
 from minimoe.distill.outcome import Outcome
 from minimoe.distill.processes import own_parts, totals
+from minimoe.distill.shuffle import shuffled
 from minimoe.errors import UserError
 from minimoe.params.rounds import Distill
+
+ORDERED = 1 << 14  # records whose order is worked out at once, which is faster than a batch's
 
 
 class Pass:
@@ -134,10 +137,12 @@ class Pass:
         A step's records depend on seed and epoch alone; processes share them out.
         """
         size = self.settings.batch
+        many = max(1, ORDERED // size)
         for epoch in range(done // max(self.batches, 1), self.settings.epochs):
-            order = self.records.order(self.train, self.seed, epoch)
-            for number in range(max(0, done - epoch * self.batches), self.batches):
-                yield self._own(order[number * size : (number + 1) * size])
+            for first in range(max(0, done - epoch * self.batches), self.batches, many):
+                last = min(first + many, self.batches)
+                order = shuffled(self.train, self.seed, epoch, first * size, last * size)
+                yield from map(self._own, order.reshape(-1, size))
 
     def _own(self, indices: np.ndarray) -> list[np.ndarray]:
         return own_parts(indices, self.micro_batch or self.settings.batch, self.accelerator)

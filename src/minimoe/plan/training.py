@@ -6,8 +6,6 @@ from minimoe.plan.passes import Pass, passes
 from minimoe.plan.row import Row, Run, number
 from minimoe.plan.stages import FLOAT, STATES, row, training_memory
 
-INDEX = 40  # bytes of memory that a record takes: its place, its length, its turn
-
 
 def seconds(run: Run, name: str, one: Pass) -> tuple[float, float]:
     """Seconds that a pass of a round takes for one sequence of training, and of measuring the held-out loss."""
@@ -47,7 +45,7 @@ def _memory(run: Run, name: str, teacher) -> float:
     for one in passes(run.shapes, name):
         active = max(flops.activations(learner.config, length) for learner in one.learners)
         most = max(most, STATES * one.parameters() + batch * active)
-    return FLOAT * (flops.parameters(teacher) + most) + INDEX * run.corpus.records.value
+    return FLOAT * (flops.parameters(teacher) + most)
 
 
 def finetune(run: Run, task: str) -> Row:
