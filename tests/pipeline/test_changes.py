@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from pipeline.repository import DENSE, MODELS, TASKS, dvc, environment, params, python
+from pipeline.repository import DENSE, MODELS, TASKS, dvc, environment, git, params, python
 
 pytestmark = pytest.mark.slow
 
@@ -113,6 +113,28 @@ def test_repro_side_by_side_is_repro(repository):
     assert (repository / "reports/results.txt").read_text() in "\n".join(lines)
     assert "index.html" in lines[-2]
     assert "up to date" in dvc(repository, "status")
+
+
+def test_a_file_that_is_not_read_reruns_nothing(repository):
+    """Its stage looks at it, and finds that nobody reads it."""
+    (repository / "data/sample/README.md").write_text("another")  # in the folder at the paths of teacher and CLUE
+    assert rerun_after(repository, lambda values: None) == {"inputs@teacher", "inputs@clue"}
+
+
+def test_a_file_that_is_read_reruns_what_reads_it(repository):
+    path = repository / "data/sample/conll2003/eng.train"
+    path.write_text(path.read_text() + "\n")
+    ran = rerun_after(repository, lambda values: None)
+    assert {"inputs@conll2003", "tasks"} <= ran <= {"inputs@conll2003", "inputs@teacher", "inputs@clue", "tasks"}
+
+
+def test_a_clone_with_the_cache_has_everything(repository, tmp_path):
+    git(repository, "clone", "-q", str(repository), str(tmp_path / "clone"))
+    clone = tmp_path / "clone"
+    dvc(clone, "cache", "dir", "--local", str(repository / ".dvc/cache"))
+    dvc(clone, "checkout")
+    assert (clone / "data/settings/rounds/base.json").is_file()
+    assert "up to date" in dvc(clone, "status")
 
 
 def test_nothing_changed_runs_nothing(repository):
