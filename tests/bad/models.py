@@ -49,10 +49,10 @@ CASES = {
     # the teacher given
     "no folder": Case("teacher", drop(GIVEN), GIVEN, "expected a Hugging Face model folder"),
     "no config": Case("teacher", drop(f"{GIVEN}/{CONFIG}"), GIVEN, "expected a Hugging Face model folder"),
-    "a config that is no JSON": Case("teacher", write(f"{GIVEN}/{CONFIG}", "{"), GIVEN, "expected an encoder"),
-    "a config that is a list": Case("teacher", write(f"{GIVEN}/{CONFIG}", "[]"), GIVEN, "expected an encoder"),
+    "a config that is no JSON": Case("teacher", write(f"{GIVEN}/{CONFIG}", "{"), GIVEN, "expected JSON"),
+    "a config that is a list": Case("teacher", write(f"{GIVEN}/{CONFIG}", "[]"), GIVEN, "expected JSON"),
     "a config that is a folder": Case("teacher", folder(f"{GIVEN}/{CONFIG}"), GIVEN, "expected a Hugging Face model"),
-    "a config not in UTF-8": Case("teacher", write(f"{GIVEN}/{CONFIG}", b"\xff"), GIVEN, "expected an encoder"),
+    "a config not in UTF-8": Case("teacher", write(f"{GIVEN}/{CONFIG}", b"\xff"), GIVEN, "expected JSON"),
     "an unknown kind": Case("teacher", json_of(f"{GIVEN}/{CONFIG}", {"model_type": "x"}), GIVEN, "expected an encoder"),
     "no kind": Case("teacher", json_of(f"{GIVEN}/{CONFIG}", {"model_type": GONE}), GIVEN, "expected an encoder"),
     "another kind": Case("teacher", json_of(f"{GIVEN}/{CONFIG}", {"model_type": "t5"}), GIVEN, "expected an encoder"),
