@@ -1,8 +1,10 @@
 """`python -m faults [NAME …]`: inject faults into a tiny pipeline, print the table, write work/faults.json.
 
-Every fault is real: processes are killed, a file system is full, bytes on disk are changed. Afterwards `dvc repro`
-runs again, and every output is compared with that of a run without faults. Goal: all survived, all identical, nothing
-lost. Where file systems may be mounted, this runs in a mount namespace of its own, which nobody else sees.
+Every fault is real: processes are killed, a file system is full, bytes on disk are changed. It counts when it was seen
+to strike; one that was not is tried again at another moment, some times, and then the suite fails. Afterwards
+`dvc repro` runs again, and every output is compared with that of a run without faults. Goal: all survived, all
+identical, nothing lost. Where file systems may be mounted, this runs in a mount namespace of its own, which nobody else
+sees.
 """
 
 import argparse
@@ -20,11 +22,12 @@ SEED = 776
 RESULTS = Path("work/faults.json")
 WIDTH = 60  # of the table's first column
 FAULTS = {  # by name: what injects them, how many of a kind, and how many with --short
-    "kills": (kills.over_stages, 52, 12),
-    "grid": (kills.grid, 6, 0),
-    "full": (disk.full, 7, 3),
-    "locked": (disk.locked, 7, 2),
-    "seen": (damage.seen, 7, 3),
+    "kills": (kills.over_stages, 40, 6),
+    "grid": (kills.grid, 2, 0),
+    "signals": (kills.signals, 4, 2),
+    "full": (disk.full, 7, 2),
+    "locked": (disk.locked, 7, 1),
+    "seen": (damage.seen, 7, 1),
     "unseen": (damage.unseen, 3, 1),
     "checkpoints": (damage.checkpoints, 2, 1),
     "lock": (damage.lock, 3, 0),
@@ -49,7 +52,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="faults-") as temporary:
         reference = Reference((options.folder or Path(temporary)).resolve(), options.seed)
         rows = []
-        print(f"{'fault':<{WIDTH}}{'injected':>10}{'survived':>10}{'identical':>11}{'lost':>7}", flush=True)
+        print(f"{'fault':<{WIDTH}}{'struck':>10}{'missed':>8}{'survived':>10}{'identical':>11}{'lost':>7}", flush=True)
         for name in options.names or FAULTS:
             inject, *counts = FAULTS[name]
             if count := counts[options.short]:
@@ -61,7 +64,7 @@ def main() -> None:
 
 def line(row: Row) -> str:
     """A row of the table."""
-    counts = f"{row.injected:>10}{row.survived:>10}{row.identical:>11}{row.lost or 'none':>7}"
+    counts = f"{row.injected:>10}{row.missed:>8}{row.survived:>10}{row.identical:>11}{row.lost or 'none':>7}"
     remarks = "".join(f"\n    {remark}" for remark in row.remarks)
     return f"{row.fault:<{WIDTH}}{counts}  {'' if row.good else 'NOT GOOD'}{remarks}"
 

@@ -1,8 +1,9 @@
 """Two runs at once, a stage that outlives dvc, a worker process that is killed."""
 
+import re
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,9 @@ import psutil
 
 from faults.kills import COLD
 from faults.runs import Run
-from faults.trial import Reference, Row, misbehaved
+from faults.trial import Reference, Row, Strike, misbehaved
+
+TOLD = r"a worker process was killed|wikiextractor (failed on|lost pages of)"  # by a stage whose worker was killed
 
 
 def two(reference: Reference, count: int) -> list[Row]:
@@ -25,31 +28,33 @@ def two(reference: Reference, count: int) -> list[Row]:
 
 
 @contextmanager
-def _second(reference: Reference, cold: list[str] | None, folder: Path) -> Iterator[Callable]:
+def _second(reference: Reference, cold: list[str] | None, folder: Path) -> Iterator[Strike]:
+    met = []
+
     def start(run: Run) -> str:
         run.until(["records"], reference.random.uniform(0, 4))
         second = Run(folder, cold=cold, log="second.log")
+        met.extend([run.alive() and second.alive()])
         return misbehaved(second, second.end(), None)
 
-    yield start
+    yield Strike(lambda run, code: any(met), start)
 
 
 def orphan(reference: Reference, count: int) -> list[Row]:
-    """Kill dvc alone, whose stage lives on, and start the next run at once."""
-    row = Row("dvc killed alone", "its stage lives on beside the next run")
+    """Kill dvc alone, and start the next run at once, while its stage saves and ends."""
+    row = Row("dvc killed alone", "its stage ends beside the next run")
     for stage in ("records", "distill@base", "teacher", "format", "sparsify@teacher", "finetune@teacher-rte")[:count]:
         reference.strike(row, [stage], partial(_orphaned, reference, stage), stops=None)
     return [row]
 
 
 @contextmanager
-def _orphaned(reference: Reference, stage: str, folder: Path) -> Iterator[Callable]:
+def _orphaned(reference: Reference, stage: str, folder: Path) -> Iterator[Strike]:
     def kill(run: Run) -> None:
         run.until([stage], reference.random.uniform(0, 0.7) * reference.seconds[stage])
         run.kill(signal.SIGKILL, "dvc")
-        run.end()
 
-    yield kill
+    yield Strike(lambda run, code: run.ended_by(signal.SIGKILL, code), kill)
 
 
 def worker(reference: Reference, count: int) -> list[Row]:
@@ -61,7 +66,7 @@ def worker(reference: Reference, count: int) -> list[Row]:
 
 
 @contextmanager
-def _killed(stage: str, folder: Path) -> Iterator[Callable]:
+def _killed(stage: str, folder: Path) -> Iterator[Strike]:
     def kill(run: Run) -> None:
         run.until([stage])
         while run.alive():
@@ -71,7 +76,7 @@ def _killed(stage: str, folder: Path) -> Iterator[Callable]:
                     return workers[0].kill()
             time.sleep(0.002)
 
-    yield kill
+    yield Strike(lambda run, code: bool(code) and re.search(TOLD, run.text) is not None, kill)
 
 
 def _works(process: psutil.Process) -> bool:

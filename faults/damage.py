@@ -7,15 +7,17 @@ dumps carry checksums. Of weights DVC alone has the checksum, and compares it wh
 
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from random import Random
 
 from faults.kills import COLD
 from faults.runs import Run
-from faults.trial import Reference, Row
+from faults.trial import Reference, Row, Strike
+from minimoe.checkpoints import SUFFIX
 
 Damage = Callable[[Path, Random], None]
 
@@ -88,44 +90,52 @@ def checkpoints(reference: Reference, count: int) -> list[Row]:
 
 
 @contextmanager
-def _seen(reference: Reference, damage: Damage, pattern: str, folder: Path) -> Iterator[None]:
-    damage(_one(folder, pattern), reference.random)
-    yield
+def _seen(reference: Reference, damage: Damage, pattern: str, folder: Path) -> Iterator[Strike]:
+    changed = _changed(damage, _one(folder, pattern), reference.random)
+    yield Strike(lambda run, code: changed)
+
+
+def _changed(damage: Damage, path: Path, random: Random) -> bool:
+    """Damage a file; whether its bytes are others now."""
+    before = path.read_bytes()
+    damage(path, random)
+    return path.read_bytes() != before
 
 
 @contextmanager
-def _unseen(reference: Reference, pattern: str, maker: str, folder: Path) -> Iterator[None]:
-    _flip_unseen(reference, pattern, maker, folder)
-    yield
+def _unseen(reference: Reference, pattern: str, maker: str, folder: Path) -> Iterator[Strike]:
+    changed = _flip_unseen(reference, pattern, maker, folder)
+    yield Strike(lambda run, code: changed)
     Run(folder, "--force", "--single-item", maker, log="made.log").end()
 
 
 @contextmanager
-def _forgotten(reference: Reference, pattern: str, maker: str, folder: Path) -> Iterator[None]:
-    _flip_unseen(reference, pattern, maker, folder)
-    shutil.rmtree(f"{folder}.dvc")
-    yield
+def _forgotten(reference: Reference, pattern: str, maker: str, folder: Path) -> Iterator[Strike]:
+    changed = _flip_unseen(reference, pattern, maker, folder)
+    shutil.rmtree(f"{folder}.dvc", ignore_errors=True)
+    yield Strike(lambda run, code: changed)
 
 
-def _flip_unseen(reference: Reference, pattern: str, maker: str, folder: Path) -> None:
+def _flip_unseen(reference: Reference, pattern: str, maker: str, folder: Path) -> bool:
     Run(folder, maker, log="seen.log").end()  # DVC looks at the file and remembers its time stamp
     path = _one(folder, pattern)
     before = path.stat()
-    flip(path, reference.random)
+    changed = _changed(flip, path, reference.random)
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    return changed and path.stat().st_mtime_ns == before.st_mtime_ns
 
 
 @contextmanager
-def _checkpoint(reference: Reference, damage: Damage, folder: Path) -> Iterator[None]:
+def _checkpoint(reference: Reference, damage: Damage, folder: Path) -> Iterator[Strike]:
     run = Run(folder, log="killed.log")
     run.until(["distill@base"], reference.random.uniform(0.5, 0.9) * reference.seconds["distill@base"])
-    run.kill(9, "all")
-    run.end()
+    run.kill(signal.SIGKILL, "all")
+    killed = run.ended_by(signal.SIGKILL, run.end())
     found = [path for path in sorted((folder / "work").rglob("*")) if path.is_file() and "mlflow" not in str(path)]
-    for path in found:
-        with suppress(ValueError):  # an empty file
-            damage(path, reference.random)
-    yield
+    # an empty file has nothing to damage
+    changed = [_changed(damage, path, reference.random) for path in found if path.stat().st_size]
+    kept = [path for path in found if path.suffix == SUFFIX]
+    yield Strike(lambda run, code: killed and all(changed) and bool(kept))
 
 
 def _one(folder: Path, pattern: str) -> Path:

@@ -4,15 +4,17 @@ Both strike when a stage has begun, as another program that fills the disk would
 disk is a limit on the size of files, and the read-only folder a file in its place.
 """
 
+import errno
+import os
 import resource
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 
 from faults import mounts
 from faults.runs import Run
-from faults.trial import Reference, Row
+from faults.trial import Reference, Row, Strike
 
 STAGES = {  # of every kind, and where it writes
     "extract": "data",
@@ -24,6 +26,9 @@ STAGES = {  # of every kind, and where it writes
     "finetune@teacher-rte": "metrics",
 }
 SMALLEST = 1 << 12  # bytes that are left on a full disk, at most
+REFUSED = [  # what a process that may not write is told
+    os.strerror(number) for number in (errno.ENOSPC, errno.EFBIG, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
+]
 LARGEST = 1 << 16  # bytes of a file, where that is limited
 
 
@@ -31,10 +36,9 @@ def full(reference: Reference, count: int) -> list[Row]:
     """Leave a stage less room than its output takes, then all of it."""
     row = Row("a full disk", "a small tmpfs" if mounts.possible() else "a limit on the size of files (RLIMIT_FSIZE)")
     for stage in list(STAGES)[:count]:
-        folder = reference.place()
-        with mounts.small_disk(folder) if mounts.possible() else nullcontext():
-            fault = partial(_filled if mounts.possible() else _limited, reference, stage)
-            reference.strike(row, [stage], fault, stops=None, folder=folder)
+        disk = mounts.small_disk if mounts.possible() else nullcontext
+        fault = partial(_filled if mounts.possible() else _limited, reference, stage)
+        reference.strike(row, [stage], fault, stops=None, disk=disk)
     return [row]
 
 
@@ -48,38 +52,43 @@ def locked(reference: Reference, count: int) -> list[Row]:
 
 
 @contextmanager
-def _filled(reference: Reference, stage: str, folder: Path) -> Iterator[Callable]:
+def _filled(reference: Reference, stage: str, folder: Path) -> Iterator[Strike]:
     """The file system becomes as full as it can be while the stage is at work."""
 
     def fill(run: Run) -> None:
         run.until([stage], reference.random.uniform(0, 0.3) * reference.seconds[stage])
         mounts.resize(folder, reference.random.randrange(SMALLEST))
 
-    yield fill
+    yield Strike(_refused, fill)
     mounts.resize(folder, None)
 
 
 @contextmanager
-def _limited(reference: Reference, stage: str, folder: Path) -> Iterator[Callable]:
+def _limited(reference: Reference, stage: str, folder: Path) -> Iterator[Strike]:
     """No file of the stage's process can grow any more, once it is larger than a few."""
 
     def limit(run: Run) -> None:
         if run.until([stage]) and (process := run.stage_process()):
             process.rlimit(resource.RLIMIT_FSIZE, (LARGEST, LARGEST))
 
-    yield limit
+    yield Strike(_refused, limit)
 
 
 @contextmanager
-def _mounted(place: str, folder: Path) -> Iterator[None]:
+def _mounted(place: str, folder: Path) -> Iterator[Strike]:
     with mounts.read_only(folder / place):
-        yield
+        yield Strike(_refused)
 
 
 @contextmanager
-def _replaced(place: str, folder: Path) -> Iterator[None]:
+def _replaced(place: str, folder: Path) -> Iterator[Strike]:
     (folder / place).rename(folder / "away")
     (folder / place).touch()
-    yield
+    yield Strike(_refused)
     (folder / place).unlink()
     (folder / "away").rename(folder / place)
+
+
+def _refused(run: Run, code: int) -> bool:
+    """Whether somebody was not allowed to write, and said so."""
+    return any(reason in run.text for reason in [*REFUSED, "database or disk is full"])

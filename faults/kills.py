@@ -1,73 +1,95 @@
-"""Kills at random moments, in a chain: every run is killed, the next one goes on, and one at last comes to the end."""
+"""Signals at random moments: to a stage, to DVC, to all processes of a run, to `python -m minimoe repro`."""
 
 import signal
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
-from faults.pipeline import make, stages, undo
 from faults.runs import Run
-from faults.trial import Reference, Row
+from faults.trial import Reference, Row, Strike
 
 WHOM = {"stage": 1, "all": 1}  # who gets the signal, with weights of the draw
 SIGNALS = {signal.SIGKILL: 4, signal.SIGTERM: 1}
-COLD = ["minimoe", "repro"]
+COLD, COLD_DVC = ["minimoe", "repro"], ["dvc", "repro"]
 COLD_SECONDS = (1.0, 12.0)  # of a cold run, in which its imports are over
+SHORTEST = 0.3  # seconds of a stage that a signal can catch at work
+OFTEN = 3  # every so many kills, the run has been killed before
 
 
 def over_stages(reference: Reference, count: int) -> list[Row]:
-    """Kill every stage about equally often, from its start to a little after its usual end."""
-    random, names = reference.random, reference.stages
+    """Kill every stage about equally often, from its start to its usual end; some runs for the second time."""
+    names = [name for name, seconds in reference.seconds.items() if seconds > SHORTEST]
     row = Row("killed at a random moment of any stage", "SIGKILL, some SIGTERM, to the stage or to all processes")
-    folder = make(reference.place())
     for number in range(count):
-        at = number * len(names) // count
-
-        def kill(run: Run, at: int = at) -> bool:
-            struck = run.until(names[at:], random.uniform(0, 1.1 * reference.seconds[names[at]]))
-            run.kill(_draw(random, SIGNALS), _draw(random, WHOM))
-            return struck
-
-        if not _once(row, folder, Run, kill):  # it came to the end first
-            undo(folder, names[at:])
-    reference.finish(row, folder, set(stages(folder)), chain=row.injected)
+        name = names[number * len(names) // count]
+        fault = partial(_killed, reference, name, 1 + (number % OFTEN == OFTEN - 1))
+        undone = [name, "report"] if name.startswith("cost") else [name]  # a report of other times is another one
+        reference.strike(row, undone, fault, stops=None)
     return [row]
+
+
+@contextmanager
+def _killed(reference: Reference, stage: str, times: int, folder: Path) -> Iterator[Strike]:
+    random = reference.random
+    number, whom = _draw(random, SIGNALS), _draw(random, WHOM)
+
+    def kill(run: Run) -> None:
+        run.until([stage], random.uniform(0, reference.seconds[stage]))
+        run.kill(number, whom)
+
+    for time in range(1, times):
+        kill(run := Run(folder, log=f"killed{time}.log"))
+        run.end()
+    yield Strike(lambda run, code: run.ended_by(number, code), kill)
 
 
 def grid(reference: Reference, count: int) -> list[Row]:
-    """Kill `python -m minimoe repro`, started from nothing, while it works on cells side by side."""
-    row = Row("killed at a random moment of the grid", "SIGKILL to `python -m minimoe repro`, from nothing")
+    """End `python -m minimoe repro`, started from nothing, while it works on cells side by side."""
+    rows = []
     cells = [name for name in reference.stages if name.startswith(("finetune", "cost", "report"))]
-    folder = reference.trial(cells)
-
-    def kill(run: Run) -> bool:
-        struck = run.wait(reference.random.uniform(*COLD_SECONDS))
-        run.kill(signal.SIGKILL, "all")
-        return struck
-
-    for _ in range(count):
-        _once(row, folder, lambda folder: Run(folder, cold=COLD), kill)
-    reference.finish(row, folder, set(stages(folder)), chain=row.injected)
-    return [row]
+    for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):
+        row = Row(f"{number.name} to repro at a random moment of the grid", "to `python -m minimoe repro` alone")
+        for _ in range(count):
+            reference.strike(row, cells, partial(_ended, reference, number), stops=None, cold=COLD)
+        rows.append(row)
+    return rows
 
 
-def _once(row: Row, folder: Path, start: Callable[[Path], Run], kill: Callable[[Run], bool]) -> bool:
-    """One run of the chain, killed unless it ends before; it shows whether the kill before was survived.
+@contextmanager
+def _ended(reference: Reference, number: int, folder: Path) -> Iterator[Strike]:
+    def end(run: Run) -> None:
+        run.wait(reference.random.uniform(*COLD_SECONDS))
+        run.kill(number, "dvc")
 
-    Returns whether it was killed.
-    """
-    done = set(stages(folder))
-    run = start(folder)
-    struck = kill(run)
-    code = run.end()
-    if repeated := done & set(run.ran):
-        row.lost += len(repeated)
-        row.remarks.append(f"ran again: {', '.join(sorted(repeated))}")
-    if not struck and code:
-        row.remarks.append(f"the run after kill {row.injected} ended with {code}: {run.problem()}")
-    else:
-        row.survived += row.injected > row.survived
-    row.injected += struck
-    return struck
+    yield Strike(lambda run, code: run.ended_by(number, code), end)
+
+
+def signals(reference: Reference, count: int) -> list[Row]:
+    """End repro or DVC while a stage trains that is no cell: the stage saves and ends."""
+    cases = [  # what is started from nothing, who gets which signal; DVC alone leaves SIGINT to its stage
+        ("repro", COLD, signal.SIGTERM, "dvc"),
+        ("DVC", COLD_DVC, signal.SIGTERM, "dvc"),
+        ("repro", COLD, signal.SIGINT, "dvc"),
+        ("DVC and its stage", COLD_DVC, signal.SIGINT, "all"),
+    ]
+    rows = []
+    for name, command, number, whom in cases[:count]:
+        row = Row(f"{number.name} to {name}")
+        fault = partial(_signalled, reference, "distill@base", number, whom)
+        reference.strike(row, ["distill@base"], fault, stops=None, cold=command)
+        rows.append(row)
+    return rows
+
+
+@contextmanager
+def _signalled(reference: Reference, stage: str, number: int, whom: str, folder: Path) -> Iterator[Strike]:
+    def send(run: Run) -> None:
+        # a cold stage imports first, for longer than a warm one takes
+        run.until([stage], 2 + reference.random.uniform(0, 2 * reference.seconds[stage]))
+        run.kill(number, whom)
+
+    yield Strike(lambda run, code: run.ended_by(number, code), send)
 
 
 def _draw(random, weights: dict):

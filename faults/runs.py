@@ -18,6 +18,7 @@ import psutil
 
 from faults.pipeline import environment
 from faults.warm import FORK, repro
+from minimoe.errors import INTERRUPTED
 
 LOOK = 0.005  # seconds between two looks at what a run prints
 LIMIT = 120.0  # seconds that a run may take; then it hangs,
@@ -87,6 +88,15 @@ class Run:
                 os.kill(self.pid, number)
             elif process := self.stage_process():
                 os.kill(process.pid, number)
+
+    def ended_by(self, number: int, code: int) -> bool:
+        """Whether it, or its stage, was seen to end by this signal: killed by it, or interrupted."""
+        codes = {-number} | ({INTERRUPTED} if number != signal.SIGKILL else set())
+        return code in codes or any(f"exited with {each}" in self.text for each in codes)
+
+    def ended_by_any(self, code: int) -> bool:
+        """Whether it, or its stage, was seen to end by any of the signals that faults send."""
+        return any(self.ended_by(number, code) for number in (signal.SIGKILL, signal.SIGTERM))
 
     def wait(self, seconds: float) -> bool:
         """Wait so long, at most; whether it is still running then."""

@@ -1,14 +1,14 @@
 """MLflow trouble: training goes on."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 
 from faults.pipeline import params, write_params
 from faults.runs import Run
-from faults.trial import Reference, Row
+from faults.trial import Reference, Row, Strike
 
 STAGES = ["distill@base", "finetune@base/dense-rte"]
 CLOSED = "http://127.0.0.1:9"  # where nobody listens
@@ -26,26 +26,31 @@ def mlflow(reference: Reference, count: int) -> list[Row]:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def _locked(folder: Path) -> Iterator[Strike]:
     with closing(sqlite3.connect(folder / "work/mlflow.db", isolation_level=None)) as database:
         database.execute("BEGIN EXCLUSIVE")
-        yield
+        yield Strike(_failed)
         database.execute("ROLLBACK")
 
 
 @contextmanager
-def _deleted(reference: Reference, folder: Path) -> Iterator[Callable]:
+def _deleted(reference: Reference, folder: Path) -> Iterator[Strike]:
     def delete(run: Run) -> None:
         run.until(STAGES, reference.seconds[STAGES[0]] / 2)
         (folder / "work/mlflow.db").unlink()
 
-    yield delete
+    yield Strike(_failed, delete)
 
 
 @contextmanager
-def _unreachable(folder: Path) -> Iterator[None]:
+def _unreachable(folder: Path) -> Iterator[Strike]:
     values = params()
     values["runtime"]["tracking"]["uri"] = CLOSED
     write_params(folder, values)
-    yield
+    yield Strike(_failed)
     write_params(folder, params())
+
+
+def _failed(run: Run, code: int) -> bool:
+    """Whether a request of MLflow's failed, and the work went on."""
+    return "MLflow: " in run.text

@@ -2,19 +2,29 @@
 
 import json
 import shutil
-import signal
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from typing import NamedTuple
 
 from faults.pipeline import copy, make, outputs, stages
 from faults.runs import HUNG, Run, strays
 from minimoe.files import write_json
 
-Fault = Callable[[Path], AbstractContextManager[Callable[[Run], str | None] | None]]
+TRIES = 4  # of a fault that was not seen to strike, each at another moment
+
+
+class Strike(NamedTuple):
+    """What a fault does while a run is under way, and how it is seen that it struck."""
+
+    seen: Callable[[Run, int], bool]  # of the run when it has ended, and its exit code
+    during: Callable[[Run], str | None] = lambda run: None  # returns what went wrong then
+
+
+Fault = Callable[[Path], AbstractContextManager[Strike]]
 
 
 @dataclass
@@ -23,7 +33,8 @@ class Row:
 
     fault: str
     how: str = ""  # it was injected, where there are several ways
-    injected: int = 0
+    injected: int = 0  # that were seen to strike
+    missed: int = 0  # that were not, and were tried again
     survived: int = 0  # the run told of it in a line where there is something to tell, and the next one ended well
     identical: int = 0  # every output to the byte, and no temporary file left
     lost: int = 0  # finished stages that had to run again
@@ -45,6 +56,8 @@ class Reference:
             write_json(times, _seconds(Run(make(self.folder))))
         self.seconds: dict[str, float] = json.loads(times.read_text())  # that a stage takes, in the order of the run
         self.stages, self.outputs = list(self.seconds), outputs(self.folder)
+        if not self.outputs:
+            raise SystemExit(f"{self.folder}: the run without faults has no outputs to compare with")
         self.random = Random(seed)
         self._trials = 0
 
@@ -67,37 +80,49 @@ class Reference:
         fault: Fault,
         stops: bool | None,
         cold: list[str] | None = None,
-        folder: Path | None = None,
+        disk: Callable[[Path], AbstractContextManager] = nullcontext,
     ) -> None:
-        """Inject one fault and count what becomes of it.
+        """Inject one fault, until it is seen to strike, and count what becomes of it.
 
         Args:
             undone: the stages that have not run.
-            fault: makes the fault in a folder and takes it away; may yield what to do while the run is
-                under way, which returns what went wrong then.
+            fault: makes the fault in a folder and takes it away.
             stops: whether the run has to stop, in which case it says why in a line, or to go on; None: either.
             cold: the command, in place of a warm `dvc repro`.
-            folder: where, if that matters.
+            disk: gives a folder a file system of its own.
         """
-        folder = self.trial(undone, folder)
+        for _ in range(TRIES):
+            folder = self.place()
+            with disk(folder):
+                self.trial(undone, folder)
+                if self._struck(row, folder, fault, stops, cold):
+                    return
+        row.remarks.append(f"not seen to strike in {TRIES} tries: {', '.join(undone) or 'any stage'}")
+
+    def _struck(self, row: Row, folder: Path, fault: Fault, stops: bool | None, cold: list[str] | None) -> bool:
+        """Whether the fault was seen to strike; either way all that it left is compared."""
         done = set(stages(folder))
-        with fault(folder) as during:
+        with fault(folder) as strike:
             run = Run(folder, cold=cold)
-            wrong = during(run) if during else None
+            wrong = strike.during(run)
             code = run.end()
             harmless = not code and outputs(folder) == self.outputs
-        row.injected += 1
-        self.finish(row, folder, done, wrong=wrong or ("" if harmless else misbehaved(run, code, stops)))
+            struck = strike.seen(run, code)
+        row.injected += struck
+        row.missed += not struck
+        said = misbehaved(run, code, stops if struck else False)
+        self.finish(row, folder, done, wrong=wrong or ("" if harmless else said), counts=struck)
+        return struck
 
-    def finish(self, row: Row, folder: Path, done: set[str], wrong: str = "", chain: int = 1) -> None:
-        """Run what is left, without faults: was the last fault survived, is what `chain` faults left identical?"""
+    def finish(self, row: Row, folder: Path, done: set[str], wrong: str, counts: bool) -> None:
+        """Run what is left, without faults: was the fault survived, are all outputs identical?"""
         after = Run(folder, log="after.log")
         if code := after.end():
             wrong = wrong or f"the next run ended with {code}: {after.problem()}"
         elif repeated := done & set(after.ran):
             row.lost += len(repeated)
             row.remarks.append(f"ran again: {', '.join(sorted(repeated))}")
-        for process in strays(folder):
+        for process in strays(folder):  # that have had all of that run to end
             wrong = wrong or f"left behind: process {' '.join(process.cmdline())}"
             process.kill()
         made = outputs(folder)
@@ -108,8 +133,8 @@ class Reference:
         if not wrong and not row.remarks:
             shutil.rmtree(folder, ignore_errors=True)  # a mount's contents
             shutil.rmtree(f"{folder}.dvc", ignore_errors=True)
-        row.survived += not wrong and row.survived < row.injected  # a chain's last run may have been one without
-        row.identical += 0 if differ else chain
+        row.survived += counts and not wrong
+        row.identical += counts and not differ
 
 
 def _seconds(run: Run) -> dict[str, float]:
@@ -128,7 +153,7 @@ def _seconds(run: Run) -> dict[str, float]:
 def misbehaved(run: Run, code: int, stops: bool | None) -> str:
     """What was wrong with how the run with the fault ended; nothing where it was right."""
     said = run.problem()
-    if code == -signal.SIGKILL:  # dvc itself, by whoever injects faults
+    if said != "traceback" and run.ended_by_any(code):  # by whoever injects faults
         return ""
     if code == HUNG:
         return "hung"

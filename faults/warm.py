@@ -9,6 +9,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from faults.pipeline import environment
+from minimoe.interrupts import end_with_starter
 from minimoe.mend import mend
 from minimoe.repro import LIBRARIES as CELLS
 from minimoe.runtime import importing
@@ -76,6 +77,7 @@ def _stage(module: str, arguments: list[str], variables: dict[str, str]) -> None
     """As `python -m module arguments`."""
     os.environ.clear()
     os.environ.update(variables)
+    end_with_starter()  # as stages/__init__.py has it
     sys.argv = [module, *arguments]
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)

@@ -1,11 +1,14 @@
 """The parts of the fault suite that can be wrong without anybody noticing."""
 
+import json
+from contextlib import contextmanager, nullcontext
 from random import Random
 
 import pytest
 import yaml
 
-from faults import damage, pipeline
+from faults import company, damage, disk, kills, mounts, numbers, pipeline, servers, trial
+from faults.__main__ import FAULTS
 from faults.runs import Run
 from faults.trial import Row, misbehaved
 from minimoe.params.schema import Params
@@ -72,3 +75,102 @@ def test_a_row_is_good_when_all_survive_and_nothing_is_lost(row, good):
 def test_a_run_with_a_fault_stops_with_a_line_or_goes_on(text, code, stops, wrong, monkeypatch):
     monkeypatch.setattr(Run, "text", text)
     assert misbehaved(object.__new__(Run), code, stops) == wrong
+
+
+class Quiet(Run):
+    """A run that no fault can reach: it ends well at once; all that it makes is `out`."""
+
+    text, ran, pid, out = "", [], 0, "as ever"
+
+    def __init__(self, folder, *targets, cold=None, log="log"):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "models").mkdir(exist_ok=True)
+        (folder / "models/out").write_text(self.out)
+
+    def until(self, stages, seconds=0.0):
+        return False
+
+    def alive(self):
+        return False
+
+    def wait(self, seconds):
+        return False
+
+    def end(self):
+        return 0
+
+    def kill(self, number, whom):
+        pass
+
+
+@pytest.fixture
+def reference(tmp_path, monkeypatch):
+    """A reference run without its minutes; nothing that a fault does to processes, disks and files has an effect."""
+    folder = tmp_path / "base/reference"
+    for pattern, *_ in damage.FILES.values():
+        path = folder / pattern.replace("*", "a")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"a")
+    (folder / "models/out").write_text("as ever")
+    (folder / "dvc.lock").write_text("stages: {}")
+    (folder / "work").mkdir()
+    (folder / "work/mlflow.db").touch()
+    seconds = dict.fromkeys([*disk.STAGES, "format", "distill@sparse", "report", "finetune@base/dense-rte"], 1.0)
+    (tmp_path / "base/seconds.json").write_text(json.dumps(seconds))
+    for module in (trial, kills, company, damage):
+        monkeypatch.setattr(module, "Run", Quiet)
+    monkeypatch.setattr(pipeline, "undo", lambda folder, names: None)
+    monkeypatch.setattr(trial, "strays", lambda folder: [])
+    for module, name in ((damage, "flip"), (damage, "cut"), (mounts, "resize")):
+        monkeypatch.setattr(module, name, lambda *arguments: None)
+    for name in ("small_disk", "read_only"):
+        monkeypatch.setattr(mounts, name, nullcontext)
+    monkeypatch.setattr(servers, "write_params", lambda *arguments: None)
+    monkeypatch.setattr(numbers, "write_params", lambda *arguments: None)
+    return trial.Reference(tmp_path / "base", seed=0)
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_no_kind_of_fault_counts_where_it_has_no_effect(reference, name):
+    inject, count, _ = FAULTS[name]
+    rows = inject(reference, min(count, 2))
+    assert rows
+    for row in rows:
+        assert row.injected == row.survived == row.identical == 0 and row.missed
+        assert not row.good and "not seen to strike in 4 tries" in row.remarks[0]
+
+
+@contextmanager
+def always(folder):
+    yield trial.Strike(lambda run, code: True)
+
+
+def test_a_fault_that_strikes_counts(reference):
+    row = Row("x")
+    reference.strike(row, [], always, stops=None)
+    assert row.good and (row.injected, row.identical) == (1, 1)
+
+
+def test_a_fault_may_miss_and_is_tried_again(reference):
+    row, seen = Row("x"), iter([False, True])
+
+    @contextmanager
+    def second(folder):
+        yield trial.Strike(lambda run, code: next(seen))
+
+    reference.strike(row, [], second, stops=None)
+    assert row.good and (row.injected, row.missed) == (1, 1)
+
+
+def test_other_bytes_after_a_fault_are_not_good(reference, monkeypatch):
+    row = Row("x")
+    monkeypatch.setattr(Quiet, "out", "something else")
+    reference.strike(row, [], always, stops=None)
+    assert not row.good and row.injected == 1 and row.identical == 0
+    assert "other outputs: models/out" in row.remarks[0]
+
+
+def test_a_comparison_of_nothing_is_none(reference, monkeypatch):
+    monkeypatch.setattr(trial, "outputs", lambda folder: {})
+    with pytest.raises(SystemExit, match="no outputs to compare with"):
+        trial.Reference(reference.base, seed=0)
