@@ -91,7 +91,7 @@ class Run:
 
     def ended_by(self, number: int, code: int) -> bool:
         """Whether it, or its stage, was seen to end by this signal: killed by it, or interrupted."""
-        codes = {-number} | ({INTERRUPTED} if number != signal.SIGKILL else set())
+        codes = {-number} | ({INTERRUPTED, -signal.SIGINT} if number != signal.SIGKILL else set())
         return code in codes or any(f"exited with {each}" in self.text for each in codes)
 
     def ended_by_any(self, code: int) -> bool:

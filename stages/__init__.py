@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ ALONE = not {FAILURE, "LOCAL_RANK"} & os.environ.keys()  # whether this is not o
 
 if sys.argv[0] == "-m":  # so Python says until it has found the stage's file
     gc.disable()  # while the stage imports, as in runtime.importing; exit_cleanly ends it
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # meanwhile, nothing is there to be saved; `run` ends it
     if ALONE and "DVC_STAGE" in os.environ:  # DVC cannot tell it to end when DVC is killed
         end_with_starter()
 
@@ -20,6 +22,8 @@ if sys.argv[0] == "-m":  # so Python says until it has found the stage's file
 def run(main: Callable[[], None]) -> None:
     """Run a stage's `main` as the only process that makes its outputs, and end cleanly."""
     from minimoe.work import alone
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def work() -> None:
         with alone(" ".join([Path(sys.argv[0]).stem, *sys.argv[1:]])):

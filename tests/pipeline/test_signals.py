@@ -198,3 +198,13 @@ def test_who_waits_in_vain_for_another_process_says_so(tmp_path, monkeypatch):
             work.alone("finetune base/minilm rte").__enter__()
     with work.alone("finetune base/minilm rte"):
         pass
+
+
+def test_ctrl_c_while_a_stage_imports_ends_it_without_a_page(folder):
+    (folder / "stages/distill.py").write_text(
+        "from pathlib import Path\nimport time\nimport stages\nPath('work/at').touch()\ntime.sleep(60)\n"
+    )
+    started = Started(folder, "stage")
+    started.process.send_signal(signal.SIGINT)
+    assert "Traceback" not in started.gone()
+    assert started.process.returncode == -signal.SIGINT
