@@ -10,27 +10,26 @@ from faults.pipeline import params, write_params
 from faults.trial import Reference, Row, Strike
 
 NONE = r"\b(nan|inf|no number)\b"  # what the run says of a number that is none
-SETTINGS = {  # where a rate is set that no training survives
-    "teacher": ("teacher", "pretrain"),
-    "distill@base": ("distill",),
+HUGE = 1e39  # more than float32 holds
+ABSURD = {  # weights in the loss that no training survives
+    "distill@sparse": {"relation_weights": [HUGE, 0.0, 0.0]},
+    "distill@base": {"load_balance": HUGE},
 }
 
 
 def nan(reference: Reference, count: int) -> list[Row]:
-    """Train with an absurd learning rate, then with the right one."""
-    row = Row("a loss that is NaN", "by an absurd learning rate")
-    for stage in list(SETTINGS)[:count]:
-        reference.strike(row, [stage], partial(_absurd, SETTINGS[stage]), stops=True)
+    """Train with an absurd weight in the loss, then with the right one."""
+    row = Row("a loss that is NaN", "by an absurd weight in it")
+    for stage in list(ABSURD)[:count]:
+        # what the params say is written anew: `settings` runs again, rightly
+        reference.strike(row, ["settings", stage], partial(_absurd, ABSURD[stage]), stops=True)
     return [row]
 
 
 @contextmanager
-def _absurd(place: tuple[str, ...], folder: Path) -> Iterator[Strike]:
+def _absurd(weights: dict, folder: Path) -> Iterator[Strike]:
     values = params()
-    section = values
-    for key in place:
-        section = section[key]
-    section["learning_rate"] = 1e30
+    values["distill"] |= weights
     write_params(folder, values)
     yield Strike(lambda run, code: bool(code) and re.search(NONE, run.text) is not None)
     write_params(folder, params())

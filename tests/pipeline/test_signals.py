@@ -30,6 +30,8 @@ from minimoe.interrupts import postponed
 from stages import run, stub
 
 def main():
+    settings = stub.settings(f"rounds/{sys.argv[1]}")
+    stub.settings = lambda name: dict(settings)  # as they are now
     kept = Path("work/kept")
     done = int(kept.read_text()) if kept.exists() else 0
     with postponed() as asked:
@@ -62,13 +64,19 @@ GONE_SECONDS = 15  # in which all processes end
 def folder(repository):
     """A repository in which a round is to run anew, by a stage that takes its time."""
     (repository / "stages/distill.py").write_text(STAGE)
-    values = params()
-    values["distill"]["epochs"] = 7
-    (repository / "params.yaml").write_text(yaml.safe_dump(values))
+    train_for(repository, epochs=7)
     for file in ("Makefile", "pyproject.toml", "constraints.txt"):
         shutil.copy(ROOT / file, repository)
     (repository / ".venv").symlink_to(sys.prefix)
     return repository
+
+
+def train_for(folder: Path, epochs: int) -> None:
+    """Edit the params, and have the stages' settings follow."""
+    values = params()
+    values["distill"]["epochs"] = epochs
+    (folder / "params.yaml").write_text(yaml.safe_dump(values))
+    subprocess.run([sys.executable, "-m", "stages.settings"], cwd=folder, env=environment(), check=True)
 
 
 class Started:
@@ -175,9 +183,7 @@ def test_sigint_to_dvc_alone_ends_nothing_and_leaves_nobody(folder):
 def test_an_orphan_never_overwrites_newer_results(folder):
     old = finished_by(folder, "stage")
     orphan = Started(folder, "stage")
-    values = yaml.safe_load((folder / "params.yaml").read_text())
-    values["distill"]["epochs"] = 8
-    (folder / "params.yaml").write_text(yaml.safe_dump(values))
+    train_for(folder, epochs=8)
     newer = subprocess.Popen(COMMANDS["stage"], cwd=folder, env=environment())
     time.sleep(3)  # it would have ended by now
     (folder / "work/finish").touch()
