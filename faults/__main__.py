@@ -28,7 +28,7 @@ FAULTS = {  # by name: what injects them, how many of a kind, and how many with 
     "full": (disk.full, 7, 2),
     "locked": (disk.locked, 7, 1),
     "seen": (damage.seen, 7, 1),
-    "unseen": (damage.unseen, 3, 1),
+    "unseen": (damage.unseen, 3, 0),
     "checkpoints": (damage.checkpoints, 2, 1),
     "lock": (damage.lock, 3, 0),
     "two": (company.two, 4, 1),

@@ -14,6 +14,7 @@ SIGNALS = {signal.SIGKILL: 4, signal.SIGTERM: 1}
 COLD, COLD_DVC = ["minimoe", "repro"], ["dvc", "repro"]
 COLD_SECONDS = (1.0, 12.0)  # of a cold run, in which its imports are over
 SHORTEST = 0.3  # seconds of a stage that a signal can catch at work
+SHARES = (1.0, 0.5, 0.1, 0.0)  # of a stage's seconds, within which it is killed, in the first of `TRIES` and so on
 OFTEN = 3  # every so many kills, the run has been killed before
 
 
@@ -23,19 +24,19 @@ def over_stages(reference: Reference, count: int) -> list[Row]:
     row = Row("killed at a random moment of any stage", "SIGKILL, some SIGTERM, to the stage or to all processes")
     for number in range(count):
         name = names[number * len(names) // count]
-        fault = partial(_killed, reference, name, 1 + (number % OFTEN == OFTEN - 1))
+        fault = partial(_killed, reference, name, 1 + (number % OFTEN == OFTEN - 1), iter(SHARES))
         undone = [name, "report"] if name.startswith("cost") else [name]  # a report of other times is another one
         reference.strike(row, undone, fault, stops=None)
     return [row]
 
 
 @contextmanager
-def _killed(reference: Reference, stage: str, times: int, folder: Path) -> Iterator[Strike]:
-    random = reference.random
+def _killed(reference: Reference, stage: str, times: int, shares: Iterator[float], folder: Path) -> Iterator[Strike]:
+    random, share = reference.random, next(shares)
     number, whom = _draw(random, SIGNALS), _draw(random, WHOM)
 
     def kill(run: Run) -> None:
-        run.until([stage], random.uniform(0, reference.seconds[stage]))
+        run.until([stage], random.uniform(0, share * reference.seconds[stage]))
         run.kill(number, whom)
 
     for time in range(1, times):

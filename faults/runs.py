@@ -86,8 +86,11 @@ class Run:
                 os.killpg(self.pid, number)
             elif whom == "dvc":
                 os.kill(self.pid, number)
-            elif process := self.stage_process():
-                os.kill(process.pid, number)
+            else:
+                while not (process := self.stage_process()) and self.alive():
+                    time.sleep(LOOK)
+                if process:
+                    os.kill(process.pid, number)
 
     def ended_by(self, number: int, code: int) -> bool:
         """Whether it, or its stage, was seen to end by this signal: killed by it, or interrupted."""
