@@ -38,7 +38,7 @@ def _pretrain(chosen: dict) -> None:
     checkpoints = Checkpoints(work, params.runtime.checkpoint_minutes)
     memory = checkpoints.run_id("run")
     with tracking.run(params.runtime.tracking, "teacher", {"stage": "teacher"}, chosen, memory) as tracker:
-        loss = pretrain(
+        losses = pretrain(
             records,
             TOKENIZER,
             OUT,
@@ -49,7 +49,7 @@ def _pretrain(chosen: dict) -> None:
             checkpoints=checkpoints,
         )
     checkpoints.remove()
-    print(f"teacher: mean training loss {loss:.3f} nats a masked token")
+    print(f"teacher: nats a masked token: {losses.training:.3f} in training, {losses.heldout:.3f} held out, afterwards")
 
 
 if __name__ == "__main__":

@@ -5,17 +5,20 @@ import torch
 from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer
 
 from minimoe.checkpoints import Checkpoints
+from minimoe.corpus.masking import MaskedBatches
 from minimoe.errors import UserError
-from minimoe.teacher.pretrain import MaskedTrainer, pretrain
+from minimoe.teacher.pretrain import MaskedTrainer, heldout_loss, pretrain
 from minimoe.tracking import NoTracker
 
 
 class Tracker(NoTracker):
     def __init__(self):
-        self.losses = {}
+        self.losses, self.heldout = {}, {}
 
     def metrics(self, values, step=0):
-        self.losses[step] = values["train_loss"]
+        for name, kept in (("train_loss", self.losses), ("heldout_masked_lm_loss", self.heldout)):
+            if name in values:
+                kept[step] = values[name]
 
 
 def run(records, tokenizer, out, **changes):
@@ -41,7 +44,8 @@ def weights(folder):
 
 def test_it_learns_and_is_saved_as_a_plain_bert(tmp_path, records, tokenizer):
     tracker = Tracker()
-    run(records, tokenizer, tmp_path / "out", tracker=tracker)
+    losses = run(records, tokenizer, tmp_path / "out", tracker=tracker)
+    assert tracker.heldout == {80: losses.heldout}
     assert list(tracker.losses) == list(range(10, 81, 10))
     assert tracker.losses[10] < math.log(40) * 1.2
     assert tracker.losses[80] < 0.8 * tracker.losses[10]
@@ -91,6 +95,28 @@ def test_logits_at_masked_positions_give_the_models_own_loss(tmp_path, records, 
     expected = model(**batch).loss
     trainer = MaskedTrainer.__new__(MaskedTrainer)
     torch.testing.assert_close(trainer.compute_loss(model, batch), expected)
+
+
+def test_the_heldout_loss_is_the_mean_over_masked_tokens_of_heldout_records(tmp_path, records, tokenizer):
+    read = []
+
+    class Watched(type(records)):
+        def batch(self, indices):
+            read.append(list(indices))
+            return super().batch(indices)
+
+    run(records, tokenizer, tmp_path / "out", epochs=1)
+    model, tokens = AutoModelForMaskedLM.from_pretrained(tmp_path / "out"), AutoTokenizer.from_pretrained(tokenizer)
+    masked = MaskedBatches(Watched(), tokens, 1)
+    parts = [heldout_loss(model, masked, batch) for batch in (3, 3, 8)]
+    assert read[:3] == [[64, 65, 66], [67, 68, 69], [70, 71]]  # the last batch is smaller, and its tokens count as much
+    sums = []
+    for number, rows in enumerate(read[:3]):
+        batch = masked.batch(rows, number)
+        count = int((batch["labels"] != -100).sum())
+        sums.append((float(model(**batch).loss.detach()) * count, count))
+    assert parts[0] == pytest.approx(sum(loss for loss, _ in sums) / sum(count for _, count in sums), rel=1e-5)
+    assert parts[0] == parts[1] != parts[2]  # masks follow a batch's number
 
 
 def test_divergence_is_one_line_and_leaves_nothing(tmp_path, records, tokenizer):

@@ -6,12 +6,14 @@ because the vocabulary's matrix is the largest of a small model.
 """
 
 from pathlib import Path
+from typing import NamedTuple
 
+import torch
 from torch import nn
 from transformers import BertConfig, BertForMaskedLM, set_seed
 
 from minimoe.checkpoints import Checkpoints, NoCheckpoints
-from minimoe.corpus.masking import IGNORED
+from minimoe.corpus.masking import IGNORED, MaskedBatches
 from minimoe.files import whole_folder
 from minimoe.pretrained import load_tokenizer
 from minimoe.teacher.keep import CountedBatches, Keep
@@ -20,6 +22,13 @@ from minimoe.trainer import QuietTrainer, Watch, arguments
 POSITIONS = 512
 WARMUP = 0.1
 WEIGHT_DECAY = 0.01
+
+
+class Losses(NamedTuple):
+    """Cross-entropy in nats a masked token."""
+
+    training: float  # mean over all steps
+    heldout: float  # of the model that was saved, on the records of the documents held out
 
 
 def pretrain(
@@ -39,11 +48,11 @@ def pretrain(
     log_every: int,
     tracker,
     checkpoints: Checkpoints | None = None,
-) -> float:
-    """Train on `records` (a `Records`) and save a `BertForMaskedLM` with its tokenizer into `out`.
+) -> Losses:
+    """Train on the training records of `records` (a `Records`) and save a `BertForMaskedLM` with its tokenizer.
 
-    Returns the mean training loss in nats per masked token. The same seed gives the same weights.
-    What is done so far lies in `checkpoints`; by default nothing is kept.
+    The same seed gives the same weights. What is done so far lies in `checkpoints`; by default nothing is kept.
+    `tracker` gets the training loss, and in the end `heldout_masked_lm_loss`.
     """
     tokens = load_tokenizer(tokenizer)
     config = BertConfig(
@@ -75,10 +84,29 @@ def pretrain(
         callbacks=[Watch("teacher", tracker)],
     )
     loss = Keep(checkpoints or NoCheckpoints(), batches).train(trainer)
+    heldout = heldout_loss(model, MaskedBatches(records, tokens, seed), batch)
+    tracker.metrics({"heldout_masked_lm_loss": heldout}, step=trainer.state.global_step)
     with whole_folder(out) as temporary:
         model.save_pretrained(temporary)
         tokens.save_pretrained(temporary)
-    return loss
+    return Losses(loss, heldout)
+
+
+@torch.no_grad()
+def heldout_loss(model: BertForMaskedLM, masked: MaskedBatches, batch: int) -> float:
+    """Mean cross-entropy of the masked tokens of all held-out records, `batch` at once, in nats; in eval mode."""
+    model.eval()
+    rows, loss, tokens = masked.records.heldout, 0.0, 0
+    for number, start in enumerate(range(0, len(rows), batch)):
+        inputs = masked.batch(rows[start : start + batch], number)
+        labels = inputs.pop("labels")
+        chosen = labels != IGNORED
+        states = model.bert(**{key: value.to(model.device) for key, value in inputs.items()}).last_hidden_state
+        logits = model.cls(states[chosen.to(model.device)])
+        wanted = labels[chosen].to(model.device)
+        loss += nn.functional.cross_entropy(logits, wanted, reduction="sum").item()
+        tokens += len(wanted)
+    return loss / tokens
 
 
 class MaskedTrainer(QuietTrainer):
