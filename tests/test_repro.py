@@ -7,6 +7,7 @@ from ruamel.yaml import YAML
 
 from minimoe import repro
 from minimoe.errors import UserError
+from minimoe.preflight import CHECKED
 
 ROOT = Path(__file__).parents[1]
 
@@ -19,6 +20,8 @@ def stale(tmp_path, monkeypatch):
     values["runtime"]["launcher"] = "nowhererun --nproc-per-node=2"
     yaml.dump(values, tmp_path / "params.yaml")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(CHECKED, "so that it is put back")
+    monkeypatch.delenv(CHECKED)
     for name, stub in {"mend": None, "_stale": stale, "_show": None}.items():
         monkeypatch.setattr(repro, name, lambda stub=stub: stub)
     monkeypatch.setattr(repro, "_dvc", lambda *targets: ran.append(targets))
@@ -33,15 +36,16 @@ def test_a_missing_launcher_is_refused_before_any_stage_runs(stale):
     assert not ran
 
 
-def test_where_only_the_report_is_left_no_launcher_is_needed(stale):
+def test_where_only_the_report_is_left_no_launcher_is_needed(stale, capsys):
     stages, ran = stale
     stages.add("report")
     repro.repro()
     assert ran == [()]
+    assert "warning: runtime.launcher: no program 'nowhererun' here" in capsys.readouterr().err
 
 
 def test_stages_that_are_named_run_alone(stale, monkeypatch):
     _, ran = stale
-    monkeypatch.setattr(repro, "preflight", lambda *_: None)
+    monkeypatch.setattr(repro, "preflight", lambda *_, **__: None)
     repro.repro(["distill@base"])
     assert ran == [("--single-item", "settings", "distill@base")]

@@ -42,15 +42,16 @@ def repro(stages: Sequence[str] = ()) -> None:
         UserError: params.yaml is wrong, or a stage failed (its message has been printed).
     """
     params = load()
-    preflight(params.runtime)
     mend()
     if stages:
+        preflight(params.runtime, whole=False)
         _dvc("--single-item", "settings", *stages)
         return
     models = params.table.models
     cells = [f"finetune@{model}-{task}" for task in params.table.tasks for model in models]
     costs = [f"cost@{model}" for model in models]
     stale = _stale()
+    preflight(params.runtime, whole=bool(stale - {*costs, "report"}))
     if "settings" in stale:
         _dvc("settings")  # a moment; only after it is known what reads the settings that changed
         stale = _stale()
