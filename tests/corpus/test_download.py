@@ -228,7 +228,7 @@ def test_other_sources_are_refused(fetch, source):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_a_stalled_transfer_and_a_later_run_goes_on(fetch, server, tmp_path, number):
-    server.faults = [{}, {"send": 100_000, "stall": 60}]
+    server.faults = [{}, {"send": 280_000, "stall": 60}]  # more than a block, which is written
     script = "from minimoe.errors import exit_cleanly; from minimoe.corpus.download import download; exit_cleanly("
     script += f"lambda: download('{server.url}/d.xml.bz2', '', '', '', '{tmp_path}/dump', '{tmp_path}/work'))"
     process = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True)
