@@ -4,6 +4,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from itertools import chain, repeat
 from pathlib import Path
 
 from faults.runs import Run
@@ -14,7 +15,7 @@ SIGNALS = {signal.SIGKILL: 4, signal.SIGTERM: 1}
 COLD, COLD_DVC = ["minimoe", "repro"], ["dvc", "repro"]
 COLD_SECONDS = (1.0, 12.0)  # of a cold run, in which its imports are over
 SHORTEST = 0.3  # seconds of a stage that a signal can catch at work
-SHARES = (1.0, 0.5, 0.1, 0.0)  # of a stage's seconds, within which it is killed, in the first of `TRIES` and so on
+SHARES = (1.0, 0.5, 0.1)  # of a stage's seconds, within which it is killed, try by try; then at its start
 OFTEN = 3  # every so many kills, the run has been killed before
 
 
@@ -24,7 +25,7 @@ def over_stages(reference: Reference, count: int) -> list[Row]:
     row = Row("killed at a random moment of any stage", "SIGKILL, some SIGTERM, to the stage or to all processes")
     for number in range(count):
         name = names[number * len(names) // count]
-        fault = partial(_killed, reference, name, 1 + (number % OFTEN == OFTEN - 1), iter(SHARES))
+        fault = partial(_killed, reference, name, 1 + (number % OFTEN == OFTEN - 1), chain(SHARES, repeat(0.0)))
         undone = [name, "report"] if name.startswith("cost") else [name]  # a report of other times is another one
         reference.strike(row, undone, fault, stops=None)
     return [row]

@@ -14,7 +14,7 @@ from faults.pipeline import copy, make, outputs, stages
 from faults.runs import HUNG, Run, strays
 from minimoe.files import write_json
 
-TRIES = 4  # of a fault that was not seen to strike, each at another moment
+TRIES = 10  # of a fault that was not seen to strike, each at another moment
 
 
 class Strike(NamedTuple):
