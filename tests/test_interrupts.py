@@ -80,8 +80,15 @@ def test_a_process_whose_starter_has_ended_before_is_ended(monkeypatch):
     sent = []
     monkeypatch.setattr(interrupts, "_starters", lambda: [1])
     monkeypatch.setattr(os, "kill", lambda process, number: sent.append((process, number)))
-    monkeypatch.setattr(os, "getpgid", lambda process: os.getpgrp() + 1)
+    monkeypatch.setattr(os, "getpgrp", lambda: os.getpid() + 1)
+    monkeypatch.setattr(os, "getpgid", lambda process: os.getpid() + 2)
     interrupts.end_with_starter()
     while not sent:
         time.sleep(0.01)
     assert sent == [(os.getpid(), signal.SIGTERM)]
+
+
+def test_a_process_in_a_group_of_its_own_is_not_taken_for_an_orphan():
+    """As `setsid minimoe repro` in a recipe of make."""
+    code = "import time\nfrom minimoe import interrupts\ninterrupts.end_with_starter()\ntime.sleep(0.3)"
+    assert subprocess.run([sys.executable, "-c", code], start_new_session=True).returncode == 0

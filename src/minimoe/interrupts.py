@@ -109,11 +109,12 @@ def end_with_starter() -> None:
     """Have this process get SIGTERM when the one that started it has ended, or has already.
 
     That is its parent, or where this is a shell, as between DVC and a stage, the shell's; it is of the same process
-    group, unlike the process that adopts orphans.
+    group, unlike the process that adopts orphans, unless this process was given a group of its own.
     """
     starters = _starters()
     with suppress(OSError):
-        if starters[-1] == 0 or os.getpgid(starters[-1]) != os.getpgrp():
+        leads = os.getpgrp() == os.getpid()
+        if starters[-1] == 0 or (os.getpgid(starters[-1]) != os.getpgrp() and not leads):
             starters = []
 
     def watch() -> None:

@@ -89,7 +89,8 @@ class Started:
             COMMANDS[command], cwd=folder, env=environment() | {"STEPS": str(steps)} | more, start_new_session=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
-        wait_for((folder / "work/at").exists)
+        wait_for(lambda: (folder / "work/at").exists() or self.process.poll() is not None)
+        assert self.process.poll() is None, self.process.stdout.read()
         self.all = [psutil.Process(self.process.pid), *psutil.Process(self.process.pid).children(recursive=True)]
 
     def one(self, part: str) -> psutil.Process:
