@@ -14,7 +14,7 @@ from pathlib import Path
 
 import requests
 
-from minimoe.errors import UserError, exit_cleanly
+from minimoe.system.errors import UserError, exit_cleanly
 
 PYPI = "https://pypi.org"
 AT_ONCE = 8  # requests

@@ -16,9 +16,9 @@ from pathlib import Path
 import torch
 
 from benchmarks.measure import Row
-from minimoe.memory import keep_freed_memory
 from minimoe.report.provenance import commit
-from minimoe.runtime import machine
+from minimoe.system.machine import machine
+from minimoe.system.memory import keep_freed_memory
 
 NAMES = ["records", "loader", "step", "rounds", "family", "experts", "memory", "grid", "startup"]
 RESULTS = Path(__file__).with_name("results.json")

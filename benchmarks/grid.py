@@ -26,7 +26,7 @@ CELLS = [f"finetune@{model}-{task}" for model in MODELS for task in TASKS]
 OURS = """
 import sys
 from minimoe.params import load
-from minimoe.repro import finetune
+from minimoe.pipeline.repro import finetune
 finetune(sys.argv[1:], load().runtime)
 """
 

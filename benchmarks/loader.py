@@ -19,9 +19,9 @@ from torch.utils.data import DataLoader
 from benchmarks.measure import Row, in_turn
 from benchmarks.text import write_text, write_tokenizer
 from minimoe.corpus.build import build_records
-from minimoe.corpus.records import Records
-from minimoe.distill.shuffle import shuffled
-from minimoe.runtime import cores
+from minimoe.records.dataset import Records
+from minimoe.records.shuffle import shuffled
+from minimoe.system.machine import cores
 
 BATCH = 32
 PUBLISHED = 10_000  # records of the published form

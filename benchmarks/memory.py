@@ -14,7 +14,7 @@ import re, sys
 from pathlib import Path
 import torch
 from benchmarks import memory
-from minimoe.memory import keep_freed_memory
+from minimoe.system.memory import keep_freed_memory
 keep_freed_memory()
 getattr(memory, sys.argv[1])(int(sys.argv[2]))
 print(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])  # getrusage counts the parent's too

@@ -17,7 +17,7 @@ from benchmarks.measure import Row, in_turn
 from benchmarks.text import write_text, write_tokenizer
 from minimoe.corpus.build import build_records
 from minimoe.corpus.format import format_corpus
-from minimoe.runtime import cores
+from minimoe.system.machine import cores
 
 FILES = 24  # of a megabyte
 REPEATS = 3

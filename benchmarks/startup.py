@@ -26,16 +26,18 @@ with mlflow.start_run(run_name="start"):
     mlflow.log_param("epochs", 5)
 """
 STAGE = f"""
-from minimoe import runtime, tracking
+from minimoe import tracking
+from minimoe.system.machine import importing
 {SETTINGS}
-with runtime.importing():
+with importing():
     import minimoe.finetune.cell
 with tracking.run(settings, "start", {{}}, {{"epochs": 5}}):
     pass
 """
 FORK = f"""
 from multiprocessing import get_context
-from minimoe import repro, tracking
+from minimoe import tracking
+from minimoe.pipeline import repro
 {SETTINGS}
 def cell():
     with tracking.run(settings, "start", {{}}, {{"epochs": 5}}):

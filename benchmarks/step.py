@@ -16,10 +16,10 @@ from transformers import BertConfig, BertModel
 
 from benchmarks import naive
 from benchmarks.measure import Row, in_turn, peak
+from minimoe.distill.hooks import Teacher
 from minimoe.distill.learner import PRECISIONS, Learner, autocast, share
-from minimoe.distill.objectives import Totals
+from minimoe.distill.losses import Totals
 from minimoe.distill.start import Start
-from minimoe.distill.taps import Teacher
 from minimoe.params.rounds import Distill, Student
 
 LENGTH = 128

@@ -16,7 +16,7 @@ from pathlib import Path
 from faults import company, damage, disk, kills, mounts, numbers, servers
 from faults.trial import Reference, Row
 from faults.warm import warm
-from minimoe.files import write_json
+from minimoe.system.files import write_json
 
 SEED = 776
 RESULTS = Path("work/faults.json")

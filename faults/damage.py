@@ -17,7 +17,7 @@ from random import Random
 from faults.kills import COLD
 from faults.runs import Run
 from faults.trial import Reference, Row, Strike
-from minimoe.checkpoints import SUFFIX
+from minimoe.resume.checkpoints import SUFFIX
 
 Damage = Callable[[Path, Random], None]
 

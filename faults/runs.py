@@ -18,7 +18,7 @@ import psutil
 
 from faults.pipeline import environment
 from faults.warm import FORK, repro
-from minimoe.errors import INTERRUPTED
+from minimoe.system.errors import INTERRUPTED
 
 LOOK = 0.005  # seconds between two looks at what a run prints
 LIMIT = 120.0  # seconds that a run may take; then it hangs,

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from faults.pipeline import copy, make, outputs, stages
 from faults.runs import HUNG, Run, strays
-from minimoe.files import write_json
+from minimoe.system.files import write_json
 
 TRIES = 10  # of a fault that was not seen to strike, each at another moment
 

@@ -9,10 +9,10 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from faults.pipeline import environment
-from minimoe.interrupts import end_with_starter
-from minimoe.mend import mend
-from minimoe.repro import LIBRARIES as CELLS
-from minimoe.runtime import importing
+from minimoe.pipeline.repair import mend
+from minimoe.pipeline.repro import LIBRARIES as CELLS
+from minimoe.system.interrupts import end_with_starter
+from minimoe.system.machine import importing
 
 FORK = get_context("fork")
 LIBRARIES = (  # what DVC and the stages import

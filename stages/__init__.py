@@ -7,8 +7,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from minimoe.errors import FAILURE, exit_cleanly
-from minimoe.interrupts import end_with_starter
+from minimoe.system.errors import FAILURE, exit_cleanly
+from minimoe.system.interrupts import end_with_starter
 
 ALONE = not {FAILURE, "LOCAL_RANK"} & os.environ.keys()  # whether this is not one of several that do a stage's work
 
@@ -21,7 +21,7 @@ if sys.argv[0] == "-m":  # so Python says until it has found the stage's file
 
 def run(main: Callable[[], None]) -> None:
     """Run a stage's `main` as the only process that makes its outputs, and end cleanly."""
-    from minimoe.work import alone
+    from minimoe.resume.work import alone
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
 

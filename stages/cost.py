@@ -2,11 +2,11 @@
 
 import argparse
 
-from minimoe import runtime
-from minimoe.files import write_json
 from minimoe.params import load, named
 from minimoe.params.settings import settings
 from minimoe.report.cost import load_encoder, measure
+from minimoe.system import machine
+from minimoe.system.files import write_json
 from stages import run
 
 
@@ -16,13 +16,13 @@ def main() -> None:
     parser.add_argument("model", help="teacher, or round/student")
     params = load()
     model = named(params, "table.models", parser.parse_args().model)
-    device = runtime.device(params.runtime.device)
+    device = machine.device(params.runtime.device)
     costs = measure(
         load_encoder(f"models/{model}"),
         **settings("cost"),
         device=device,
     )
-    write_json(f"metrics/cost/{model}.json", costs | {"machine": runtime.machine(device)})
+    write_json(f"metrics/cost/{model}.json", costs | {"machine": machine.machine(device)})
 
 
 if __name__ == "__main__":

@@ -6,18 +6,18 @@ from contextlib import ExitStack
 import pandas as pd
 
 from minimoe import tracking
-from minimoe.checkpoints import Checkpoints
-from minimoe.corpus.records import Records
 from minimoe.distill.round import distil
 from minimoe.distill.write import write_students
-from minimoe.files import whole_file, write_json
-from minimoe.launch import launch
-from minimoe.memory import keep_freed_memory
+from minimoe.hub.loading import load_tokenizer
 from minimoe.params import load, named
 from minimoe.params.settings import round_of, settings
-from minimoe.pretrained import load_tokenizer
-from minimoe.runtime import device, is_main
-from minimoe.work import work_folder
+from minimoe.records.dataset import Records
+from minimoe.resume.checkpoints import Checkpoints
+from minimoe.resume.work import work_folder
+from minimoe.system.files import whole_file, write_json
+from minimoe.system.launch import launch
+from minimoe.system.machine import device, is_main
+from minimoe.system.memory import keep_freed_memory
 from stages import run
 
 

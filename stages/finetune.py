@@ -3,14 +3,15 @@
 import argparse
 import os
 
-from minimoe import runtime, tracking
-from minimoe.checkpoints import Checkpoints
-from minimoe.files import write_json
-from minimoe.memory import keep_freed_memory
+from minimoe import tracking
 from minimoe.params import load, named
 from minimoe.params.settings import settings
+from minimoe.resume.checkpoints import Checkpoints
+from minimoe.resume.work import work_folder
+from minimoe.system import machine
+from minimoe.system.files import write_json
+from minimoe.system.memory import keep_freed_memory
 from minimoe.tasks.table import TASKS
-from minimoe.work import work_folder
 from stages import run
 
 
@@ -23,8 +24,8 @@ def main() -> None:
     params = load()
     named(params, "table.models", model)
     keep_freed_memory()
-    os.environ |= runtime.CELL_ENVIRONMENT
-    with runtime.importing():
+    os.environ |= machine.CELL_ENVIRONMENT
+    with machine.importing():
         from minimoe.finetune.cell import finetune
 
     chosen = settings(f"finetune/{task}")
@@ -40,7 +41,7 @@ def main() -> None:
             f"data/tasks/{task}",
             f"finetuned/{model}/{task}",
             **chosen,
-            device=runtime.device(params.runtime.device),
+            device=machine.device(params.runtime.device),
             log_every=params.runtime.log_every,
             tracker=tracker,
             checkpoints=checkpoints,

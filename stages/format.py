@@ -4,8 +4,8 @@ from minimoe.corpus.format import format_corpus, unit
 from minimoe.corpus.parallel import cluster
 from minimoe.params import load
 from minimoe.params.settings import settings
-from minimoe.runtime import workers
-from minimoe.work import remove, work_folder
+from minimoe.resume.work import remove, work_folder
+from minimoe.system.machine import workers
 from stages import run
 
 

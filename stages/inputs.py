@@ -6,8 +6,8 @@ that a path reruns them only where it is read.
 
 import sys
 
-from minimoe.files import checksums, write_json
 from minimoe.params.settings import settings
+from minimoe.system.files import checksums, write_json
 from stages import run
 
 

@@ -7,7 +7,7 @@ the params, so a round `x; rm …` or `../docs` would do what it says before any
 
 from minimoe.params import load
 from minimoe.params.resolve import write
-from minimoe.preflight import preflight
+from minimoe.pipeline.preflight import preflight
 from stages import run
 
 

@@ -2,15 +2,16 @@
 
 import argparse
 
-from minimoe import runtime, tracking
-from minimoe.checkpoints import Checkpoints
-from minimoe.corpus.records import Records
-from minimoe.launch import launch
-from minimoe.memory import keep_freed_memory
+from minimoe import tracking
 from minimoe.params import load, named
 from minimoe.params.settings import settings
+from minimoe.records.dataset import Records
+from minimoe.resume.checkpoints import Checkpoints
+from minimoe.resume.work import work_folder
 from minimoe.sparsify.make import sparsify
-from minimoe.work import work_folder
+from minimoe.system import machine
+from minimoe.system.launch import launch
+from minimoe.system.memory import keep_freed_memory
 from stages import run
 
 
@@ -33,11 +34,11 @@ def main() -> None:
             records,
             f"models/sparsified/{name}",
             **chosen,
-            device=runtime.device(params.runtime.device),
+            device=machine.device(params.runtime.device),
             tracker=tracker,
             checkpoints=checkpoints,
         )
-    if runtime.is_main():
+    if machine.is_main():
         checkpoints.remove()
         print(f"sparsify: importances of models/{name} from {read} records")
 

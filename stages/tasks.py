@@ -1,6 +1,6 @@
 """tasks: GLUE, CoNLL-2003 and CLUE, from official files or from the hub, in one normal form."""
 
-from minimoe.origin import record
+from minimoe.hub.origin import record
 from minimoe.params import load
 from minimoe.params.settings import settings
 from minimoe.tasks.prepare import prepare_tasks

@@ -1,9 +1,10 @@
 """teacher: an encoder from the hub, from a folder, or pretrained here."""
 
-from minimoe import runtime, tracking
-from minimoe.origin import record
+from minimoe import tracking
+from minimoe.hub.origin import record
 from minimoe.params import load
 from minimoe.params.settings import settings
+from minimoe.system import machine
 from minimoe.teacher.copy import copy_teacher
 from stages import run
 
@@ -25,11 +26,11 @@ def main() -> None:
 
 
 def _pretrain(chosen: dict) -> None:
-    from minimoe.checkpoints import Checkpoints
-    from minimoe.corpus.records import Records
-    from minimoe.memory import keep_freed_memory
+    from minimoe.records.dataset import Records
+    from minimoe.resume.checkpoints import Checkpoints
+    from minimoe.resume.work import work_folder
+    from minimoe.system.memory import keep_freed_memory
     from minimoe.teacher.pretrain import pretrain
-    from minimoe.work import work_folder
 
     keep_freed_memory()
     params = load()
@@ -43,7 +44,7 @@ def _pretrain(chosen: dict) -> None:
             TOKENIZER,
             OUT,
             **chosen,
-            device=runtime.device(params.runtime.device),
+            device=machine.device(params.runtime.device),
             log_every=params.runtime.log_every,
             tracker=tracker,
             checkpoints=checkpoints,

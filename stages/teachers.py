@@ -2,7 +2,7 @@
 
 import sys
 
-from minimoe.origin import record
+from minimoe.hub.origin import record
 from minimoe.params import load, named
 from minimoe.params.settings import settings
 from minimoe.teacher.further import copy_further

@@ -1,6 +1,6 @@
 """tokenizer: the teacher's own, or WordPiece trained on the sentences."""
 
-from minimoe.origin import record
+from minimoe.hub.origin import record
 from minimoe.params import load
 from minimoe.params.settings import settings
 from minimoe.teacher.tokenizer import copy_tokenizer, train_tokenizer

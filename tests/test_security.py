@@ -35,11 +35,11 @@ ONLY = {  # these calls, with these arguments alone
 }
 REFUSED = {"shell": False, "trust_remote_code": False, "allow_pickle": False, "weights_only": True, "verify": True}
 STARTED = {f"subprocess.{name}" for name in ("run", "Popen", "call", "check_call", "check_output")} | {"os.execv"}
-LOADERS = {"src/minimoe/pretrained.py", "src/minimoe/convert/write.py"}  # files that may call from_pretrained
+LOADERS = {"src/minimoe/hub/loading.py", "src/minimoe/convert/write.py"}  # files that may call from_pretrained
 STARS = {"HERE": {"local_files_only": True, "trust_remote_code": False}}
 BY_NAME = {  # modules by name, in files whose names are their own
-    "importlib.import_module": {"src/minimoe/repro.py"}, "runpy.run_path": set(),
-    "runpy.run_module": {"src/minimoe/grid.py"},
+    "importlib.import_module": {"src/minimoe/pipeline/repro.py"}, "runpy.run_path": set(),
+    "runpy.run_module": {"src/minimoe/pipeline/grid.py"},
 }  # fmt: skip
 BUILTINS = {"eval", "exec", "compile", "__import__", "globals", "getattr"}
 
@@ -200,7 +200,7 @@ import requests; requests.get(url, verify=False)
 
 
 @pytest.mark.parametrize("snippet", FORBIDDEN)
-@pytest.mark.parametrize("place", ["src/minimoe/pretrained.py"])
+@pytest.mark.parametrize("place", ["src/minimoe/hub/loading.py"])
 def test_each_of_these_is_found(snippet, place):
     assert list(problems(snippet.replace("\\n", "\n"), place))
 
@@ -223,7 +223,7 @@ import os; os.execv(program, words)
 
 @pytest.mark.parametrize("snippet", ALLOWED)
 def test_none_of_these_is_found(snippet):
-    assert not list(problems(snippet, "src/minimoe/pretrained.py"))
+    assert not list(problems(snippet, "src/minimoe/hub/loading.py"))
 
 
 def test_models_are_loaded_in_the_files_that_may_alone():
@@ -231,6 +231,6 @@ def test_models_are_loaded_in_the_files_that_may_alone():
 
 
 def test_what_stands_for_arguments_is_what_it_says():
-    from minimoe import pretrained
+    from minimoe.hub import loading
 
-    assert STARS["HERE"] == pretrained.HERE
+    assert STARS["HERE"] == loading.HERE

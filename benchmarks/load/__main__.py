@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.load import corpus, grid, report, rounds
-from minimoe.files import write_json
+from minimoe.system.files import write_json
 
 NAMES = ["corpus", "round", "grid", "report"]
 RESULTS = Path(__file__).with_name("results.json")

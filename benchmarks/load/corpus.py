@@ -9,10 +9,10 @@ from benchmarks.load.watch import disk, watch
 from benchmarks.text import text, write_tokenizer
 from minimoe.corpus.build import build_records
 from minimoe.corpus.format import format_corpus
-from minimoe.corpus.records import Records
-from minimoe.distill.shuffle import shuffled
-from minimoe.files import write_json
-from minimoe.runtime import cores
+from minimoe.records.dataset import Records
+from minimoe.records.shuffle import shuffled
+from minimoe.system.files import write_json
+from minimoe.system.machine import cores
 
 FILES = 25  # of 0.8 megabytes, times the size
 BATCH = 32

@@ -6,7 +6,7 @@ from importlib import import_module
 from pathlib import Path
 
 from benchmarks.load.watch import disk, watch
-from minimoe import grid
+from minimoe.pipeline import grid
 
 WORKERS = 2
 STAGE = """

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.load.watch import disk, watch
-from minimoe.files import write_json
 from minimoe.report.columns import columns_of
+from minimoe.system.files import write_json
 
 STUDENTS = 10  # of a round
 TASKS = ["sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "conll2003"]

@@ -7,11 +7,11 @@ import numpy as np
 
 from benchmarks.load.watch import disk, watch
 from minimoe.corpus.build import write_shards
-from minimoe.corpus.manifest import MANIFEST, VERSION
-from minimoe.corpus.records import INDEX, Records
 from minimoe.corpus.tfrecord import IDS_AT, frame
-from minimoe.files import signed, write_json
-from minimoe.journal import growing
+from minimoe.records.dataset import INDEX, Records
+from minimoe.records.manifest import MANIFEST, VERSION
+from minimoe.resume.outputs import growing
+from minimoe.system.files import signed, write_json
 
 RECORDS = 5_000_000
 PART = 50_000  # records written at once

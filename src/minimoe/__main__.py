@@ -10,8 +10,8 @@ convert  a checkpoint released by the authors of MiniMoE, as folders that load a
 import argparse
 import os
 
-from minimoe.errors import exit_cleanly
-from minimoe.interrupts import end_with_starter
+from minimoe.system.errors import exit_cleanly
+from minimoe.system.interrupts import end_with_starter
 
 
 def main() -> None:
@@ -37,20 +37,20 @@ def main() -> None:
     arguments = parser.parse_args()
     match arguments.command:
         case "repro":
-            from minimoe import repro
+            from minimoe.pipeline import repro
 
             if "MAKELEVEL" in os.environ:  # else it may outlive who started it, as under nohup
                 end_with_starter()
             repro.repro(arguments.stages)
         case "profile":
-            from minimoe.profiles import names, select
+            from minimoe.pipeline.profiles import names, select
 
             if arguments.name is None:
                 print("\n".join(names(".")))
             else:
                 select(arguments.name, ".", force=arguments.force)
         case "ui":
-            from minimoe.repro import ui
+            from minimoe.pipeline.repro import ui
 
             ui(arguments.port)
         case "convert":

@@ -8,8 +8,8 @@ import numpy as np
 from bad.harm import GONE, Case, Harm, both, cut, drop, emptied, flip, folder, json_of, params, write
 from tfrecord import TFRecordWriter
 
-from minimoe.corpus.records import checksum
-from minimoe.files import signed
+from minimoe.records.dataset import checksum
+from minimoe.system.files import signed
 
 SENTENCES, TOKENIZER, RECORDS = "data/formatted/00000.txt", "data/tokenizer/tokenizer.json", "data/records"
 MANIFEST, SHARD, INDEX = f"{RECORDS}/manifest.json", f"{RECORDS}/00000.tfrecord", f"{RECORDS}/00000.npy"

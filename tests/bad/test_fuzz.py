@@ -20,11 +20,11 @@ from hypothesis import strategies as st
 from minimoe.corpus import dump, plain
 from minimoe.corpus.chunks import Chunk
 from minimoe.corpus.format import format_chunk
-from minimoe.corpus.published import parse, scan
-from minimoe.corpus.records import Records
 from minimoe.corpus.sources import sources
-from minimoe.errors import UserError
 from minimoe.params import load
+from minimoe.records.dataset import Records
+from minimoe.records.published import parse, scan
+from minimoe.system.errors import UserError
 from minimoe.tasks.readers import read_official
 from minimoe.tasks.table import TASKS
 

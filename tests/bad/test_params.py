@@ -10,7 +10,7 @@ import pytest
 from bad.values import DISAGREE, EVERY_KEY, FILES, NAMES, bomb
 from bad.world import GONE, SAMPLE, dumped, edited, run
 
-from minimoe.errors import UserError
+from minimoe.system.errors import UserError
 
 load = importlib.import_module("minimoe.params.load")  # the package's name for its function hides it
 

@@ -1,7 +1,7 @@
 """`make load` at a small size: what it writes is read by what it measures."""
 
 from benchmarks.load import corpus, rounds
-from minimoe.corpus.records import Records
+from minimoe.records.dataset import Records
 
 
 def test_a_round_over_made_up_records(tmp_path, monkeypatch):

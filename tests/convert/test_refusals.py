@@ -8,7 +8,7 @@ import torch
 from convert.released import MINILM, ONCE_FOR_ALL, SPARSE, SPARSE_TEACHER, config, folder, release, weights
 
 from minimoe.convert.write import convert
-from minimoe.errors import UserError
+from minimoe.system.errors import UserError
 
 MINIMOE = "moebert_minilm_1_4E"
 

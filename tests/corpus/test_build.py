@@ -12,10 +12,10 @@ from transformers import AutoTokenizer
 from minimoe.corpus import build as module
 from minimoe.corpus import tokens, words
 from minimoe.corpus.chunks import chunks
-from minimoe.corpus.published import scan
-from minimoe.corpus.records import Records
 from minimoe.corpus.tfrecord import IDS_AT, frame
-from minimoe.errors import UserError
+from minimoe.records.dataset import Records
+from minimoe.records.published import scan
+from minimoe.system.errors import UserError
 
 
 def contents(folder):

@@ -12,7 +12,7 @@ from transformers import BertConfig, BertModel, MegatronBertConfig, MegatronBert
 from minimoe.corpus.build import build_records
 from minimoe.corpus.extract import extract
 from minimoe.corpus.format import Counts, format_corpus
-from minimoe.corpus.records import Records
+from minimoe.records.dataset import Records
 from minimoe.teacher.tokenizer import train_tokenizer
 
 WRITERS = {"cluecorpus": write_cluecorpus, "wudao": write_wudao}

@@ -10,7 +10,7 @@ from minimoe.corpus import parallel
 from minimoe.corpus.build import build_records
 from minimoe.corpus.format import format_corpus
 from minimoe.corpus.parallel import cluster, in_order
-from minimoe.errors import UserError
+from minimoe.system.errors import UserError
 
 ARTICLE = (
     '<doc id="{0}" url="" title="Number {0}">\nNumber {0}\n\nThis is the article of number {0}. It has {0}.\n</doc>\n'

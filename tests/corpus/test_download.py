@@ -10,7 +10,7 @@ import pytest
 
 from minimoe.corpus.download import download
 from minimoe.corpus.transfer import ATTEMPTS
-from minimoe.errors import UserError
+from minimoe.system.errors import UserError
 
 BODY = random.Random(0).randbytes(300_000)
 SHA1 = hashlib.sha1(BODY).hexdigest()
@@ -229,7 +229,9 @@ def test_other_sources_are_refused(fetch, source):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_a_stalled_transfer_and_a_later_run_goes_on(fetch, server, tmp_path, number):
     server.faults = [{}, {"send": 280_000, "stall": 60}]  # more than a block, which is written
-    script = "from minimoe.errors import exit_cleanly; from minimoe.corpus.download import download; exit_cleanly("
+    script = (
+        "from minimoe.system.errors import exit_cleanly\nfrom minimoe.corpus.download import download\nexit_cleanly("
+    )
     script += f"lambda: download('{server.url}/d.xml.bz2', '', '', '', '{tmp_path}/dump', '{tmp_path}/work'))"
     process = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True)
     while not any(part.stat().st_size for part in (tmp_path / "work").glob("*.part")):

@@ -8,7 +8,7 @@ from corpus.tiny_dump import dump
 from minimoe.corpus import extract as module
 from minimoe.corpus.extract import extract
 from minimoe.corpus.format import format_corpus
-from minimoe.errors import UserError
+from minimoe.system.errors import UserError
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ import pytest
 from minimoe.corpus import format as module
 from minimoe.corpus.chunks import chunks
 from minimoe.corpus.format import Counts, format_corpus
-from minimoe.errors import UserError
+from minimoe.system.errors import UserError
 
 
 def document(title, *paragraphs):

@@ -11,7 +11,7 @@ from minimoe.corpus import pairs as pairs_module
 from minimoe.corpus import tokens
 from minimoe.corpus.chunks import chunks
 from minimoe.corpus.holdout import Without, hold_out
-from minimoe.corpus.records import Records
+from minimoe.records.dataset import Records
 
 SPECIAL = 5  # ids of special tokens come first
 

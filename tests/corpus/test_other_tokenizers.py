@@ -6,8 +6,8 @@ import pytest
 import torch
 from transformers import AutoTokenizer
 
-from minimoe.corpus.masking import IGNORED, MaskedBatches
-from minimoe.corpus.records import Records
+from minimoe.records.dataset import Records
+from minimoe.records.masking import IGNORED, MaskedBatches
 
 SENTENCES = ["ann eats", "bob sees ann .", "the film is good .", "the play is in rome .", "bob eats , and ann sees ."]
 DOCUMENTS = ["\n".join(SENTENCES[at % 5 :][: at % 4 + 1]) for at in range(40)]

@@ -9,7 +9,7 @@ import pytest
 
 from minimoe.corpus import parallel
 from minimoe.corpus.parallel import in_order
-from minimoe.errors import UserError
+from minimoe.system.errors import UserError
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -7,8 +7,8 @@ import pytest
 from minimoe.corpus import plain
 from minimoe.corpus.extract import extract
 from minimoe.corpus.format import bodies
-from minimoe.errors import UserError
-from minimoe.journal import Journal
+from minimoe.resume.outputs import Journal
+from minimoe.system.errors import UserError
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from minimoe.corpus import format as format_module
 from minimoe.corpus import tokens
 from minimoe.corpus.chunks import chunks
 from minimoe.corpus.format import format_corpus
-from minimoe.journal import Journal
+from minimoe.resume.outputs import Journal
 
 
 class Killed(BaseException):

@@ -3,7 +3,7 @@ import zipfile
 import pytest
 
 from minimoe.corpus.sources import Source, in_groups, sources
-from minimoe.errors import UserError
+from minimoe.system.errors import UserError
 
 
 def archive(path, members, packing=zipfile.ZIP_DEFLATED):

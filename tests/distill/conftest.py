@@ -2,9 +2,9 @@ import pytest
 import torch
 from transformers import BertConfig, BertModel
 
-from minimoe.sparsify.folder import write_sparsified
+from minimoe.models.sparsified import write_sparsified
+from minimoe.models.sparsity import Importance
 from minimoe.sparsify.reorder import reorder
-from minimoe.sparsify.schedule import Importance
 
 
 @pytest.fixture(scope="session")

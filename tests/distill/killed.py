@@ -10,8 +10,8 @@ import sys
 import torch
 from tiny_rounds import DENSE, EXPERTS, Recorder, run, weights
 
-from minimoe.checkpoints import Checkpoints
 from minimoe.params.rounds import OnceForAll
+from minimoe.resume.checkpoints import Checkpoints
 
 teacher, out, checkpoints, *fatal = sys.argv[1:]
 main = os.environ.get("RANK", "0") == "0"

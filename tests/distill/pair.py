@@ -13,10 +13,10 @@ from types import SimpleNamespace
 import torch
 from tiny_rounds import DENSE, EXPERTS, Recorder, TinyRecords, run, weights
 
-import minimoe.checkpoints
-from minimoe.checkpoints import Checkpoints
+import minimoe.resume.checkpoints
 from minimoe.models.dropout import Dropout
 from minimoe.params.rounds import Student
+from minimoe.resume.checkpoints import Checkpoints
 
 CALM = {"dropout": 0.0, "load_balance": 0.5}
 BOTH = {"dense": DENSE, "experts": EXPERTS}
@@ -46,7 +46,7 @@ class Counted(Checkpoints):
 
     def __init__(self, folder, minutes=3.0, hasty=False):
         self.now, self.pace, self.saved = 0.0, 600 if hasty else 60, []
-        minimoe.checkpoints.time = SimpleNamespace(monotonic=self.clock)
+        minimoe.resume.checkpoints.time = SimpleNamespace(monotonic=self.clock)
         super().__init__(folder, minutes)
 
     def part(self, name):

@@ -3,11 +3,11 @@ import torch
 from tiny_rounds import TinyRecords, run, settings
 from transformers import AutoModel
 
-from minimoe.distill.taps import Teacher
+from minimoe.distill.hooks import Teacher
 from minimoe.distill.write import write_students
-from minimoe.errors import UserError
 from minimoe.models.slices import leading_slices
 from minimoe.params.rounds import Student
+from minimoe.system.errors import UserError
 
 NINETY, SIXTY = Student(sparsity=90), Student(sparsity=60)
 

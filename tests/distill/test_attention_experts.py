@@ -6,10 +6,10 @@ import torch
 from tiny_rounds import TinyRecords, run
 from transformers import AutoModel
 
-from minimoe.distill.objectives import load_balance, mean_load_balance
+from minimoe.distill.losses import load_balance, mean_load_balance
 from minimoe.distill.write import write_students
-from minimoe.errors import UserError
 from minimoe.params.rounds import Student
+from minimoe.system.errors import UserError
 
 SHAPES = [(2, 4), (4, 1), (4, 4)]
 some_shapes = pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: f"{shape[0]},{shape[1]}")

@@ -7,11 +7,11 @@ from tiny_rounds import run
 from transformers import AutoModel, AutoTokenizer, BertModel, RobertaModel
 
 from minimoe.corpus.build import build_records
-from minimoe.corpus.records import Records
-from minimoe.distill.taps import QKV, Teacher
+from minimoe.distill.hooks import QKV, Teacher
 from minimoe.distill.write import write_students
 from minimoe.models import MiniMoEModel
 from minimoe.params.rounds import OnceForAll, Student
+from minimoe.records.dataset import Records
 
 CASES = [*((kind, "last") for kind in backbones.CONFIGS), ("roberta", 2), ("bert-24-layers", 21)]
 STUDENTS = {

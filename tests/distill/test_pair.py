@@ -11,7 +11,7 @@ import torch
 from distill.pair import BEGUN, BOTH, CALM, UNREACHED, Counted, begin
 from tiny_rounds import DENSE, run, weights
 
-from minimoe.checkpoints import Checkpoints
+from minimoe.resume.checkpoints import Checkpoints
 
 SCRIPT = Path(__file__).with_name("pair.py")
 pytestmark = pytest.mark.slow
@@ -46,7 +46,7 @@ def assert_close(ours, expected):
 
 
 def test_checkpoints_are_saved_as_often_as_by_one(teacher, tmp_path, pair, monkeypatch):
-    monkeypatch.setattr("minimoe.checkpoints.time", time)  # to have it back
+    monkeypatch.setattr("minimoe.resume.checkpoints.time", time)  # to have it back
     counted = Counted(tmp_path)
     run(teacher, {"dense": DENSE}, checkpoints=counted, epochs=5, evaluate_every=20)
     assert pair[0]["saved"] == counted.saved and counted.saved[:2] == [3, 6] and len(counted.saved) < 20 / 2

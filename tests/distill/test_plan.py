@@ -9,7 +9,7 @@ from tiny_rounds import TinyRecords, settings
 
 from minimoe.distill import loop
 from minimoe.distill.loop import Pass
-from minimoe.distill.shuffle import shuffled
+from minimoe.records.shuffle import shuffled
 
 
 def steps(process, processes, micro_batch, seed=776, **changes):

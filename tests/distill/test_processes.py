@@ -11,8 +11,8 @@ import pytest
 import torch
 from distill.processes import train
 
-from minimoe.distill.processes import own_parts
-from minimoe.errors import UserError
+from minimoe.system.errors import UserError
+from minimoe.training.processes import own_parts
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = Path(__file__).with_name("processes.py")

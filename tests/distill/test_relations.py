@@ -2,8 +2,8 @@ import goldens
 import pytest
 import torch
 
+from minimoe.distill.hooks import Tap
 from minimoe.distill.relations import Target, divergence, published_divergence, relation_logits
-from minimoe.distill.taps import Tap
 
 B, T, R = 3, 11, 12
 MASK = torch.arange(T) < torch.tensor([[11], [7], [1]])

@@ -7,10 +7,10 @@ import pytest
 import torch
 from tiny_rounds import DENSE, EXPERTS, Recorder, run, weights
 
-from minimoe.checkpoints import Checkpoints
 from minimoe.distill.learner import Learner
-from minimoe.errors import UserError
 from minimoe.params.rounds import OnceForAll, Student
+from minimoe.resume.checkpoints import Checkpoints
+from minimoe.system.errors import UserError
 
 BOTH = {"experts": EXPERTS, "dense": DENSE}  # 2 epochs of 4 steps
 FAMILY = {"students": {}, "once_for_all": OnceForAll(layers=[1, 2], hidden=[12, 24], heads=4)}

@@ -5,10 +5,10 @@ import pytest
 import torch
 from transformers import RobertaConfig, RobertaModel
 
-from minimoe.distill.objectives import minilm
+from minimoe.distill.hooks import Tap
+from minimoe.distill.losses import minilm
 from minimoe.distill.relations import relation_logits
 from minimoe.distill.student import TappedStudent
-from minimoe.distill.taps import Tap
 from minimoe.models import MiniMoEConfig, MiniMoEModel
 
 TEACHER, STUDENT = "roberta_minilm_r12_teacher", "roberta_minilm_r12_student"

@@ -6,11 +6,11 @@ import pytest
 import torch
 from tiny_rounds import DENSE, EXPERTS, TinyRecords, run, settings, weights
 
+from minimoe.distill.hooks import Tap
 from minimoe.distill.learner import Learner, linear_schedule
-from minimoe.distill.objectives import Totals
-from minimoe.distill.taps import Tap
-from minimoe.errors import UserError
+from minimoe.distill.losses import Totals
 from minimoe.params.rounds import Student
+from minimoe.system.errors import UserError
 
 FEW_HEADS = Student(layers=2, hidden=24, heads=4)  # as many as the teacher
 
@@ -24,7 +24,7 @@ def test_students_learn_and_the_teacher_does_not(teacher):
 
 
 def test_teacher_in_memory_is_frozen_and_in_eval(teacher):
-    from minimoe.distill.taps import Teacher
+    from minimoe.distill.hooks import Teacher
 
     frozen = Teacher(teacher, "last")
     assert not frozen.model.training

@@ -3,12 +3,12 @@ import pytest
 import torch
 from tiny_rounds import DENSE, run, settings, weights
 
+from minimoe.distill.hooks import Tap
 from minimoe.distill.learner import Learner
-from minimoe.distill.objectives import STATES, Taps, Totals, tinybert
+from minimoe.distill.losses import STATES, Taps, Totals, tinybert
 from minimoe.distill.student import TappedStudent
-from minimoe.distill.taps import Tap
-from minimoe.errors import UserError
 from minimoe.params.rounds import OnceForAll, Student
+from minimoe.system.errors import UserError
 
 NAME, HEADS = "bert_tinybert_h48_student", 12
 

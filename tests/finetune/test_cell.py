@@ -6,8 +6,6 @@ from finetune.conftest import SHAPE
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForTokenClassification, BertConfig, BertForMaskedLM, BertModel, pipeline
 
-from minimoe.checkpoints import Checkpoints
-from minimoe.errors import UserError
 from minimoe.finetune.cell import finetune, summary
 from minimoe.finetune.data import Batches, Examples, encode, read_examples
 from minimoe.finetune.loop import Run, load_model, predict
@@ -15,6 +13,8 @@ from minimoe.finetune.metrics import scores
 from minimoe.models.config import MiniMoEConfig
 from minimoe.models.initialise import new_student
 from minimoe.models.save import save
+from minimoe.resume.checkpoints import Checkpoints
+from minimoe.system.errors import UserError
 from minimoe.tasks.table import TASKS
 
 

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from minimoe.errors import UserError
 from minimoe.finetune.data import Batches, answers, encode, read_examples
+from minimoe.system.errors import UserError
 from minimoe.tasks.table import TASKS
 
 TAGGED = [

@@ -5,9 +5,9 @@ import pytest
 from models.kinds import KINDS, student
 from transformers import AutoTokenizer, pipeline
 
-from minimoe.errors import UserError
 from minimoe.finetune.cell import finetune, load_tokenizer
 from minimoe.models.save import save
+from minimoe.system.errors import UserError
 from minimoe.tasks.table import TASKS
 from minimoe.tracking import NoTracker
 

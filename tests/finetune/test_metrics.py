@@ -2,8 +2,8 @@
 
 import pytest
 
-from minimoe.errors import UserError
 from minimoe.finetune.metrics import majority, scores
+from minimoe.system.errors import UserError
 
 
 def test_accuracy_and_f1():

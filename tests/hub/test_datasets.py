@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hub.parquet import copy
 
-from minimoe.errors import UserError
+from minimoe.system.errors import UserError
 from minimoe.tasks.prepare import prepare_tasks
 from minimoe.tasks.table import TASKS
 

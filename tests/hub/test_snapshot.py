@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from minimoe.errors import UserError
-from minimoe.hub import ATTEMPTS, snapshot
+from minimoe.hub.snapshot import ATTEMPTS, snapshot
+from minimoe.system.errors import UserError
 
 NAME = "some/model"
 FILES = {
@@ -133,7 +133,7 @@ def test_nothing_but_the_repository_is_asked_for(hub, commit):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_a_stalled_transfer(hub, commit, number, tmp_path):
     hub.faults = {CAS: [{"stall": 60}] * 9, CDN: [{"stall": 60}] * 9}
-    script = "from minimoe.errors import exit_cleanly; from minimoe.hub import snapshot; exit_cleanly("
+    script = "from minimoe.system.errors import exit_cleanly; from minimoe.hub.snapshot import snapshot; exit_cleanly("
     script += f"lambda: snapshot('model', '{NAME}', 'main', ['*'], 'teacher.hub'))"
     process = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True)
     wait_until(lambda: hub.asked(CAS) + hub.asked(CDN))

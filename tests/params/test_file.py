@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from minimoe.errors import UserError
 from minimoe.params import load
+from minimoe.system.errors import UserError
 
 SAMPLE = Path(__file__).parents[2] / "profiles/sample.yaml"
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from minimoe.errors import UserError
 from minimoe.params import load
+from minimoe.system.errors import UserError
 
 SAMPLE = Path(__file__).parents[2] / "profiles/sample.yaml"
 VALUES = YAML(typ="safe").load(SAMPLE.read_text(encoding="utf-8"))

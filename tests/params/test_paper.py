@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from minimoe.params import load
-from minimoe.profiles import names
+from minimoe.pipeline.profiles import names
 
 ROOT = Path(__file__).parents[2]
 NAMES = [name for name in names(ROOT) if name.startswith("paper_")]

@@ -13,13 +13,8 @@ ROOT = Path(__file__).parents[2]
 STAGES = {
     name: stage.get("do", stage) for name, stage in yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].items()
 }
-# cannot change a result: errors, interrupts, launching, loading, memory, params (their values are declared), runtime,
-# tracking, whole files, what was done so far
-INFRASTRUCTURE = {
-    "checkpoints.py", "errors.py", "files.py", "interrupts.py", "journal.py", "launch.py", "memory.py", "origin.py",
-    "preflight.py", "pretrained.py", "runtime.py", "work.py", "__init__.py",
-}  # fmt: skip
-INFRASTRUCTURE_FOLDERS = {"params", "tracking"}
+# cannot change a result: errors, processes, resuming, params (their values are declared), tracking, loading of folders
+INFRASTRUCTURE = {"system", "resume", "pipeline", "params", "tracking", "hub/loading.py", "hub/origin.py"}
 
 
 def module(stage: str) -> str:
@@ -62,8 +57,9 @@ def reached(path: Path) -> set[Path]:
 
 
 def is_infrastructure(path: Path) -> bool:
-    inside = path.relative_to(ROOT / "src" / "minimoe") if path.is_relative_to(ROOT / "src" / "minimoe") else None
-    return inside is not None and (inside.parts[0] in INFRASTRUCTURE_FOLDERS or str(inside) in INFRASTRUCTURE)
+    root = ROOT / "src" / "minimoe"
+    inside = path.relative_to(root) if path.is_relative_to(root) else None
+    return inside is not None and bool({inside.parts[0], str(inside)} & INFRASTRUCTURE)
 
 
 @pytest.mark.parametrize("name", STAGES)

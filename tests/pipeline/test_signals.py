@@ -16,8 +16,8 @@ import pytest
 import yaml
 from pipeline.repository import ROOT, environment, params
 
-from minimoe import work
-from minimoe.errors import UserError
+from minimoe.resume import work
+from minimoe.system.errors import UserError
 
 pytestmark = [
     pytest.mark.slow,
@@ -26,7 +26,7 @@ pytestmark = [
 STAGE = """
 import os, sys, time
 from pathlib import Path
-from minimoe.interrupts import postponed
+from minimoe.system.interrupts import postponed
 from stages import run, stub
 
 def main():

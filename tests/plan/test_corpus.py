@@ -6,9 +6,9 @@ from threading import Thread
 
 import pytest
 
-from minimoe.errors import UserError
 from minimoe.plan import constants
 from minimoe.plan.corpus import COUNTED, GUESSED, Known, measure
+from minimoe.system.errors import UserError
 from tests.plan.conftest import ROOT, profile
 
 

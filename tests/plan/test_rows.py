@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
+from minimoe.pipeline.profiles import names
 from minimoe.plan.corpus import Known
 from minimoe.plan.rates import GIVEN, reference
 from minimoe.plan.run import launched, stages
 from minimoe.plan.shapes import Shapes
-from minimoe.profiles import names
 from tests.plan.conftest import RATES, ROOT, profile, rows_of
 
 

@@ -3,10 +3,10 @@
 import pytest
 from transformers import BertConfig, BertModel
 
-from minimoe.errors import UserError
+from minimoe.pipeline.profiles import names
 from minimoe.plan.passes import passes
 from minimoe.plan.shapes import Shapes, evenly_removed
-from minimoe.profiles import names
+from minimoe.system.errors import UserError
 from tests.plan.conftest import ROOT, profile
 
 

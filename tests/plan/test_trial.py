@@ -7,12 +7,12 @@ import sys
 
 import pytest
 
-from minimoe.errors import UserError
 from minimoe.params.rounds import Distill
 from minimoe.plan import made_text, rates, trial
 from minimoe.plan.rates import Tried
 from minimoe.plan.run import plan
 from minimoe.plan.shapes import Shapes
+from minimoe.system.errors import UserError
 from tests.plan.conftest import ROOT, profile
 
 FEW = {"seed": 0, "corpus__records__max_length": 16, "distill__batch": 4, "distill__relation_heads": 6}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from minimoe.errors import UserError
+from minimoe.system.errors import UserError
 
 
 def test_rows_follow_the_table_not_the_folder(tree):

@@ -4,9 +4,9 @@ import pytest
 import torch
 from transformers import AutoModel, BertConfig, BertModel
 
-from minimoe.errors import UserError
 from minimoe.models import MiniMoEConfig
 from minimoe.report.cost import count_macs, count_parameters, latency, load_encoder, measure
+from minimoe.system.errors import UserError
 
 LENGTH = 16
 TINY = {"hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 96}

@@ -4,8 +4,8 @@ import backbones
 import pytest
 from models.kinds import KINDS, SHAPE, config, student
 
-from minimoe.errors import UserError
 from minimoe.report.cost import count_macs, count_parameters, measure
+from minimoe.system.errors import UserError
 
 LENGTH = 8
 every_kind = pytest.mark.parametrize("kind", KINDS)

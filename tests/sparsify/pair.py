@@ -7,8 +7,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from minimoe.checkpoints import Checkpoints
-from minimoe.corpus.records import Records
+from minimoe.records.dataset import Records
+from minimoe.resume.checkpoints import Checkpoints
 from minimoe.sparsify.make import sparsify
 from minimoe.tracking import NoTracker
 

@@ -6,7 +6,7 @@ import goldens
 import torch
 from transformers import BertConfig, BertForMaskedLM, BertModel, RobertaConfig, RobertaForMaskedLM
 
-from minimoe.sparsify.schedule import Importance
+from minimoe.models.sparsity import Importance
 
 MLM = "sparsebert_mlm_h48"
 SHAPE = dict(

@@ -6,14 +6,13 @@ from safetensors.torch import load_file
 from sparsify.sparse import inputs, random_importance, teacher
 from transformers import AutoModel, AutoModelForMaskedLM
 
-from minimoe.errors import UserError
 from minimoe.models import MiniMoEModel
 from minimoe.models.save import save
 from minimoe.models.slices import cut
-from minimoe.sparsify import Sparsified
-from minimoe.sparsify.folder import write_sparsified
+from minimoe.models.sparsified import Sparsified, write_sparsified
+from minimoe.models.sparsity import removed
 from minimoe.sparsify.reorder import reorder
-from minimoe.sparsify.schedule import removed
+from minimoe.system.errors import UserError
 
 IMPORTANCE = random_importance()
 

@@ -4,8 +4,8 @@ import torch
 from sparsify.sparse import KINDS, MLM, SHAPE, batch, golden_batches, golden_model, teacher
 from transformers import AutoModel, ElectraConfig, ElectraForMaskedLM
 
-from minimoe.errors import UserError
 from minimoe.sparsify.importance import HEADS, load_masked_lm, measure
+from minimoe.system.errors import UserError
 from minimoe.tracking import NoTracker
 
 

@@ -16,12 +16,12 @@ from transformers import AutoTokenizer
 
 import stages.settings
 import stages.sparsify
-from minimoe.checkpoints import Checkpoints
-from minimoe.corpus.records import Records
-from minimoe.errors import UserError
 from minimoe.models.slices import cut
-from minimoe.sparsify import Sparsified
+from minimoe.models.sparsified import Sparsified
+from minimoe.records.dataset import Records
+from minimoe.resume.checkpoints import Checkpoints
 from minimoe.sparsify.make import evenly, sparsify
+from minimoe.system.errors import UserError
 from minimoe.tracking import NoTracker
 
 ROOT = Path(__file__).parents[2]

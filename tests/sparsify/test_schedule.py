@@ -14,12 +14,12 @@ from sparsify.sparse import (
 )
 from transformers import AutoModel
 
-from minimoe.errors import UserError
 from minimoe.models import MiniMoEConfig, MiniMoEModel
 from minimoe.models.save import save
 from minimoe.models.slices import cut
+from minimoe.models.sparsity import Importance, cut_config, removed
 from minimoe.sparsify.reorder import reorder
-from minimoe.sparsify.schedule import Importance, cut_config, removed
+from minimoe.system.errors import UserError
 
 CUT = [10, 50, 90, 95, 98, 99]  # 98 and 99 have layers that keep no head
 SHAPE = dict(vocab_size=60, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64)

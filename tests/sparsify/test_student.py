@@ -4,12 +4,12 @@ import goldens
 import pytest
 import torch
 
-from minimoe.distill.objectives import minilm
+from minimoe.distill.hooks import Tap
+from minimoe.distill.losses import minilm
 from minimoe.distill.relations import relation_logits
 from minimoe.distill.student import TappedStudent
-from minimoe.distill.taps import Tap
 from minimoe.models import MiniMoEConfig, MiniMoEModel
-from minimoe.sparsify.schedule import cut_config
+from minimoe.models.sparsity import cut_config
 
 NAME = "sparsebert_minilm_h48_90S"
 R = 12

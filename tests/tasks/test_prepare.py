@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from minimoe.errors import UserError
+from minimoe.system.errors import UserError
 from minimoe.tasks.prepare import prepare_tasks
 from minimoe.tasks.table import ENTITIES
 

@@ -1,6 +1,6 @@
 import pytest
 
-from minimoe.errors import UserError
+from minimoe.system.errors import UserError
 from minimoe.tasks.readers import iob2, read_official
 from minimoe.tasks.table import TASKS
 

@@ -5,9 +5,9 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModel, AutoTokenizer, BertConfig, BertForPreTraining, RobertaConfig, RobertaModel
 
-from minimoe.errors import UserError
-from minimoe.hub import Snapshot
-from minimoe.pretrained import load_model
+from minimoe.hub.loading import load_model
+from minimoe.hub.snapshot import Snapshot
+from minimoe.system.errors import UserError
 from minimoe.teacher.copy import copy_teacher
 
 SMALL = {

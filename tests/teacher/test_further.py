@@ -5,7 +5,7 @@ import shutil
 import pytest
 from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel, BertTokenizer
 
-from minimoe.errors import UserError
+from minimoe.system.errors import UserError
 from minimoe.teacher.further import copy_further
 
 SHAPE = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 24}

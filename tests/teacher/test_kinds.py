@@ -5,7 +5,7 @@ import pytest
 import torch
 from transformers import AutoModel, AutoModelForMaskedLM, AutoModelForPreTraining, AutoTokenizer
 
-from minimoe.errors import UserError
+from minimoe.system.errors import UserError
 from minimoe.teacher.copy import copy_teacher
 from minimoe.teacher.tokenizer import copy_tokenizer
 

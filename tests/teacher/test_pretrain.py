@@ -4,9 +4,9 @@ import pytest
 import torch
 from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer
 
-from minimoe.checkpoints import Checkpoints
-from minimoe.corpus.masking import MaskedBatches
-from minimoe.errors import UserError
+from minimoe.records.masking import MaskedBatches
+from minimoe.resume.checkpoints import Checkpoints
+from minimoe.system.errors import UserError
 from minimoe.teacher.pretrain import MaskedTrainer, heldout_loss, pretrain
 from minimoe.tracking import NoTracker
 

@@ -6,8 +6,8 @@ import pytest
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
-from minimoe.errors import UserError
-from minimoe.hub import Snapshot
+from minimoe.hub.snapshot import Snapshot
+from minimoe.system.errors import UserError
 from minimoe.teacher.tokenizer import SPECIAL, copy_tokenizer, train_tokenizer
 
 TEXT = """The quick brown foxes of Xanadu are quicker than the lazy dogs of Zembla , says Ann .

@@ -11,7 +11,7 @@ from threading import Thread
 import pytest
 from tracking.runs import run, runs
 
-from minimoe.errors import UserError
+from minimoe.system.errors import UserError
 from minimoe.tracking import backlog
 
 pytestmark = pytest.mark.usefixtures("folder")

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from minimoe import tracking
-from minimoe.errors import UserError
+from minimoe.system.errors import UserError
 
 
 def settings(uri="work/mlflow.db", enabled=True):

@@ -11,8 +11,8 @@ from pathlib import Path
 from torch import Tensor
 from transformers import BertModel, MegatronBertModel, PreTrainedModel, RobertaModel
 
-from minimoe.errors import UserError
-from minimoe.pretrained import read_weights
+from minimoe.hub.loading import read_weights
+from minimoe.system.errors import UserError
 
 BACKBONES: dict[str, type[PreTrainedModel]] = {
     "bert": BertModel,

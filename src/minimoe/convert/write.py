@@ -11,8 +11,8 @@ from transformers.utils import logging
 
 from minimoe.convert.kinds import Kind, kind_of
 from minimoe.convert.released import Released, read
-from minimoe.errors import UserError
-from minimoe.files import whole_folder, write_json
+from minimoe.system.errors import UserError
+from minimoe.system.files import whole_folder, write_json
 
 TOKENIZERS = (("tokenizer.json",), ("vocab.txt",), ("vocab.json", "merges.txt"))
 SPECIAL = ("pad", "unk", "cls", "sep", "mask")

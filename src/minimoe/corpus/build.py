@@ -20,16 +20,16 @@ from tokenizers import Tokenizer
 from tqdm import tqdm
 
 from minimoe.corpus.holdout import FEWEST, hold_out
-from minimoe.corpus.manifest import MANIFEST, VERSION
 from minimoe.corpus.pairs import generator, pairs
 from minimoe.corpus.parallel import in_order
-from minimoe.corpus.records import INDEX
 from minimoe.corpus.tfrecord import IDS_AT, frame
 from minimoe.corpus.tokens import SPECIAL, Corpus, Template, encoder_tokenizer, pair_template, tokenize
-from minimoe.errors import UserError
-from minimoe.files import checksum, signed, write_json
-from minimoe.journal import Journal, adopt, growing
-from minimoe.work import place
+from minimoe.records.dataset import INDEX
+from minimoe.records.manifest import MANIFEST, VERSION
+from minimoe.resume.outputs import Journal, adopt, growing
+from minimoe.resume.work import place
+from minimoe.system.errors import UserError
+from minimoe.system.files import checksum, signed, write_json
 
 TASK_TOKENS = 1 << 18  # a task is the documents of about so many tokens; of the maps it touches some 100 MB at most
 
@@ -62,7 +62,7 @@ def build_records(
     `tokenizer` is a Hugging Face tokenizer folder. `max_length` is the most tokens of a record, special ones
     included, `short_probability` the share of documents that aim at shorter ones, `shard_records` the records in a
     file, `heldout` the share of documents held out of training. What is done so far is written down in the folder
-    `work` (`minimoe.work`) every so many `minutes`.
+    `work` (`minimoe.resume.work`) every so many `minutes`.
     Raises `UserError` when there are fewer than four documents or the tokenizer is not an encoder's.
     """
     paths = sorted(Path(formatted).glob("*.txt"))

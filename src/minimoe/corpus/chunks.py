@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from minimoe.errors import UserError
+from minimoe.system.errors import UserError
 
 
 class Chunk(NamedTuple):

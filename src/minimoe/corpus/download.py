@@ -17,8 +17,8 @@ from urllib.request import url2pathname
 from tqdm import tqdm
 
 from minimoe.corpus.transfer import ForbiddenError, NotFoundError, forget, quote, transfer
-from minimoe.errors import UserError
-from minimoe.files import whole_folder
+from minimoe.system.errors import UserError
+from minimoe.system.files import whole_folder
 
 WIKIMEDIA = "https://dumps.wikimedia.org"
 _DUMP_NAME = re.compile(r"(\w+-(?:\d{8}|latest))-.+")  # such as enwiki-20260101-pages-articles.xml.bz2

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from minimoe.errors import UserError
+from minimoe.system.errors import UserError
 
 _BLOCK = 1 << 20
 _BZIP2, _GZIP = b"BZh", b"\x1f\x8b"  # a file's first bytes; others are plain XML

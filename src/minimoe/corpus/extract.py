@@ -29,10 +29,10 @@ from tqdm import tqdm
 from minimoe.corpus import dump
 from minimoe.corpus.plain import write_documents
 from minimoe.corpus.sources import made_by_a_system
-from minimoe.errors import UserError
-from minimoe.files import whole_folder
-from minimoe.journal import adopt, growing
-from minimoe.work import place
+from minimoe.resume.outputs import adopt, growing
+from minimoe.resume.work import place
+from minimoe.system.errors import UserError
+from minimoe.system.files import whole_folder
 
 FILE_BYTES = "16M"  # of an extracted file
 SHARED = Path("/dev/shm")  # a container has 64 MB by default
@@ -54,8 +54,8 @@ def extract(
     `form`: wikipedia, or one of `plain.FORMS`, a folder or file of which stands in place of the dump. A folder of the
     form wikipedia holds documents extracted already, by any wikiextractor, and is taken as it is.
     `templates`: expand them, which takes a pass over the dump of its own. What is done so far, of other forms than
-    wikipedia, is written down in the folder `work` (`minimoe.work`) every so many `minutes`. Raises `UserError` when
-    the dump is not of its form, damaged, cut off or without a document, and when wikiextractor fails.
+    wikipedia, is written down in the folder `work` (`minimoe.resume.work`) every so many `minutes`. Raises `UserError`
+    when the dump is not of its form, damaged, cut off or without a document, and when wikiextractor fails.
     """
     files = sorted(Path(dump_folder).glob("*"))
     if len(files) != 1:

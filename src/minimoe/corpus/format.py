@@ -17,9 +17,9 @@ from tqdm import tqdm
 from minimoe.corpus.chunks import Chunk, chunks
 from minimoe.corpus.parallel import in_order
 from minimoe.corpus.sources import made_by_a_system
-from minimoe.errors import UserError
-from minimoe.journal import adopt, growing
-from minimoe.work import place
+from minimoe.resume.outputs import adopt, growing
+from minimoe.resume.work import place
+from minimoe.system.errors import UserError
 
 # Languages written without spaces between words: a sentence's length is its characters.
 CHARACTER_LANGUAGES = {
@@ -71,7 +71,7 @@ def format_corpus(
 
     A sentence is kept when it has more than `min_length` words, or characters in a language of
     `CHARACTER_LANGUAGES`; a document that keeps none vanishes. `splitter` is "sentencex" or "published".
-    What is done so far is written down in the folder `work` (`minimoe.work`) every so many `minutes`.
+    What is done so far is written down in the folder `work` (`minimoe.resume.work`) every so many `minutes`.
     Raises `UserError` when a file holds no documents or no sentence is kept.
     """
     found = sorted(path for path in Path(extracted).rglob("*") if path.is_file())

@@ -23,7 +23,7 @@ from joblib import Parallel, delayed, effective_n_jobs, parallel_config
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from joblib.parallel import get_active_backend
 
-from minimoe.errors import UserError
+from minimoe.system.errors import UserError
 
 ROUND = 16  # items a worker
 LOOK_SECONDS = 0.5  # between two looks at who is alive

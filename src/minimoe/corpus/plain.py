@@ -20,8 +20,8 @@ from tqdm import tqdm
 
 from minimoe.corpus.parallel import in_order
 from minimoe.corpus.sources import Source, in_groups, sources
-from minimoe.errors import UserError
-from minimoe.journal import Journal
+from minimoe.resume.outputs import Journal
+from minimoe.system.errors import UserError
 
 PART_BYTES = 1 << 26  # of the sources of an output file, at least
 LONGEST = 1 << 26  # characters of an object

@@ -14,7 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from minimoe.errors import UserError
+from minimoe.system.errors import UserError
 
 MOST_SWELLING = 100  # a member's size over its size in the archive; text has 3 to 10, a bomb 1000
 _BLOCK = 1 << 20

@@ -14,6 +14,8 @@ from functools import lru_cache
 
 from crc32c import crc32c
 
+from minimoe.records.published import masked
+
 IDS_AT = 56  # bytes of a frame before its ids: 12 of the frame, 44 of the payload
 _WIDTH = 3  # bytes of a varint that holds a size: up to 2 MB
 _WIDTH_FIRST = 4  # of the one that holds `first`: makes IDS_AT a multiple of 4
@@ -57,9 +59,3 @@ def _varint(value: int, width: int) -> bytes:
     """`value` as a varint of exactly `width` bytes."""
     groups = [value >> 7 * group & 0x7F for group in range(width)]
     return bytes([group | 0x80 for group in groups[:-1]] + groups[-1:])
-
-
-def masked(checksum: int) -> bytes:
-    """A checksum as TFRecord stores it: rotated right by 15 bits, plus a constant."""
-    rotated = (checksum >> 15 | checksum << 17) & 0xFFFFFFFF
-    return struct.pack("<I", (rotated + 0xA282EAD8) & 0xFFFFFFFF)

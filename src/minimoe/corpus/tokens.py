@@ -14,9 +14,9 @@ from tqdm import tqdm
 from minimoe.corpus.chunks import Chunk, chunks
 from minimoe.corpus.parallel import in_order
 from minimoe.corpus.words import Encoder
-from minimoe.errors import UserError
-from minimoe.journal import Journal
-from minimoe.pretrained import load_tokenizer
+from minimoe.hub.loading import load_tokenizer
+from minimoe.resume.outputs import Journal
+from minimoe.system.errors import UserError
 
 SPECIAL = ("pad", "mask", "cls", "sep")  # the special tokens that an encoder's tokenizer has
 

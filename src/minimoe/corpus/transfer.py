@@ -14,9 +14,9 @@ import requests
 import urllib3
 from tqdm import tqdm
 
-from minimoe.errors import UserError
-from minimoe.files import write_json
-from minimoe.retry import PASSING, Broken, asked_pause, retry
+from minimoe.system.errors import UserError
+from minimoe.system.files import write_json
+from minimoe.system.retry import PASSING, Broken, asked_pause, retry
 
 ATTEMPTS = 7  # without progress, in a row
 # Wikimedia's policy wants a program's name and where its makers can be reached, or blocks it

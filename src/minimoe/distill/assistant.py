@@ -12,14 +12,14 @@ from collections.abc import Callable
 
 import torch
 
-from minimoe.checkpoints import Checkpoints
 from minimoe.distill.learner import Learner
 from minimoe.distill.loop import Pass
-from minimoe.distill.objectives import minilm
+from minimoe.distill.losses import minilm, totals
 from minimoe.distill.outcome import Outcome
-from minimoe.distill.processes import total, totals
 from minimoe.distill.start import Start
-from minimoe.errors import UserError
+from minimoe.resume.checkpoints import Checkpoints
+from minimoe.system.errors import UserError
+from minimoe.training.processes import total
 
 
 def choose(over: Pass, start: Start, teacher: Callable, *, below: int, tracker, checkpoints: Checkpoints) -> Outcome:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from minimoe.distill.heldout import Heldout
 from minimoe.distill.learner import Learner
-from minimoe.errors import UserError
+from minimoe.system.errors import UserError
 
 UNSOUND = "expected a teacher whose weights and config give numbers: make or get it again, or set precision to fp32"
 REMEDY = "lower distill.learning_rate, or set distill.precision to bf16 or fp32"

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from minimoe.distill.learner import Learner, share
-from minimoe.distill.processes import total, totals
+from minimoe.distill.losses import totals
+from minimoe.training.processes import total
 
 
 @dataclass

@@ -10,15 +10,15 @@ from contextlib import nullcontext
 import torch
 from torch import Tensor
 
-from minimoe.distill.balance import Balance
-from minimoe.distill.family import Family
-from minimoe.distill.objectives import Taps, Totals, minilm, tinybert
-from minimoe.distill.processes import together, total
+from minimoe.distill.load_balance import Balance
+from minimoe.distill.losses import Taps, Totals, minilm, tinybert
 from minimoe.distill.student import Routed, TappedStudent
-from minimoe.draws import drawing
+from minimoe.distill.supernet import Family
 from minimoe.models.routing import Router
 from minimoe.models.student import MiniMoEModel
 from minimoe.params.rounds import Distill
+from minimoe.training.draws import drawing
+from minimoe.training.processes import together, total
 
 PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 NO_DECAY = ("bias", "LayerNorm.weight")

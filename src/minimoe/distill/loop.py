@@ -8,17 +8,18 @@ from accelerate import Accelerator
 from torch import Tensor
 from tqdm import tqdm
 
-from minimoe.checkpoints import Checkpoints
-from minimoe.corpus.records import Records
 from minimoe.distill import state
 from minimoe.distill.health import check_losses, check_start, check_values, check_weights
 from minimoe.distill.heldout import measure
 from minimoe.distill.learner import Learner, share
+from minimoe.distill.losses import totals
 from minimoe.distill.outcome import Outcome
-from minimoe.distill.processes import own_parts, totals
-from minimoe.distill.shuffle import shuffled
-from minimoe.errors import UserError
 from minimoe.params.rounds import Distill
+from minimoe.records.dataset import Records
+from minimoe.records.shuffle import shuffled
+from minimoe.resume.checkpoints import Checkpoints
+from minimoe.system.errors import UserError
+from minimoe.training.processes import own_parts
 
 ORDERED = 1 << 14  # records whose order is worked out at once, which is faster than a batch's
 

@@ -9,18 +9,18 @@ from pathlib import Path
 
 from accelerate import Accelerator
 
-from minimoe.checkpoints import Checkpoints, NoCheckpoints
-from minimoe.corpus.records import Records, check_fits
 from minimoe.distill.assistant import choose
+from minimoe.distill.hooks import Teacher
 from minimoe.distill.learner import PRECISIONS, Learner, autocast
 from minimoe.distill.loop import Pass
 from minimoe.distill.outcome import Outcome
 from minimoe.distill.start import Start
-from minimoe.distill.taps import Teacher
-from minimoe.errors import UserError
 from minimoe.models.save import positions
+from minimoe.models.sparsified import Sparsified
 from minimoe.params.rounds import ASSISTANT, Distill, OnceForAll, Student
-from minimoe.sparsify import Sparsified
+from minimoe.records.dataset import Records, check_fits
+from minimoe.resume.checkpoints import Checkpoints, NoCheckpoints
+from minimoe.system.errors import UserError
 
 
 def distil(

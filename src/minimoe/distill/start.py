@@ -2,15 +2,15 @@
 
 from dataclasses import dataclass
 
-from minimoe.distill.family import Family, cut_student
 from minimoe.distill.student import TappedStudent
-from minimoe.errors import UserError
+from minimoe.distill.supernet import Family, cut_student
 from minimoe.models.config import MiniMoEConfig
 from minimoe.models.initialise import new_student
 from minimoe.models.save import student_config
 from minimoe.models.slices import cut
+from minimoe.models.sparsified import Sparsified
 from minimoe.params.rounds import Distill, OnceForAll, Student
-from minimoe.sparsify import Sparsified
+from minimoe.system.errors import UserError
 
 
 @dataclass

@@ -11,11 +11,11 @@ import torch
 from accelerate.utils import broadcast_object_list
 from torch import Tensor
 
-from minimoe.checkpoints import Checkpoint, Checkpoints, read
 from minimoe.distill.heldout import Heldout
 from minimoe.distill.learner import Learner
 from minimoe.distill.outcome import Outcome
-from minimoe.errors import UserError
+from minimoe.resume.checkpoints import Checkpoint, Checkpoints, read
+from minimoe.system.errors import UserError
 
 
 def save(checkpoints: Checkpoints, step: int, learners: list[Learner], outcomes: dict[str, Outcome]) -> None:

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from minimoe.distill.objectives import QKV, STATES, Taps
-from minimoe.distill.taps import Tap
+from minimoe.distill.hooks import Tap
+from minimoe.distill.losses import QKV, STATES, Taps
 from minimoe.models.routing import Router
 from minimoe.models.student import MiniMoEModel
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from minimoe.distill.outcome import Outcome
-from minimoe.files import whole_folder
+from minimoe.hub.loading import load_tokenizer
 from minimoe.models.save import save
-from minimoe.pretrained import load_tokenizer
+from minimoe.system.files import whole_folder
 
 
 def write_students(outcomes: dict[str, Outcome], teacher_folder: str | Path, folder: str | Path) -> None:

@@ -10,14 +10,14 @@ from statistics import mean, stdev
 
 from transformers.utils import logging
 
-from minimoe import pretrained
-from minimoe.checkpoints import Checkpoints, NoCheckpoints
-from minimoe.errors import UserError
-from minimoe.files import whole_folder
 from minimoe.finetune.data import Batches, Examples, encode, read_examples
 from minimoe.finetune.loop import Run, computing, load_model, predict, train
 from minimoe.finetune.metrics import majority, scores
+from minimoe.hub import loading
 from minimoe.models.save import positions
+from minimoe.resume.checkpoints import Checkpoints, NoCheckpoints
+from minimoe.system.errors import UserError
+from minimoe.system.files import whole_folder
 from minimoe.tasks.table import Task
 
 logging.set_verbosity_error()  # a new head is what we ask for
@@ -132,8 +132,8 @@ def load_tokenizer(folder: str | Path, task: Task, max_length: int):
     if not Path(folder, "tokenizer.json").is_file():
         raise UserError(f"{folder}: holds no tokenizer.json; a model is saved with its tokenizer")
     spaced = {"add_prefix_space": True} if task.kind == "tagging" else {}
-    tokenizer = pretrained.load_tokenizer(folder, **spaced)
-    longest = positions(pretrained.load_config(folder))
+    tokenizer = loading.load_tokenizer(folder, **spaced)
+    longest = positions(loading.load_config(folder))
     longest = min(longest, tokenizer.model_max_length)
     if longest < max_length:
         raise UserError(f"finetune.max_length: expected at most {longest}, as {folder} has; got {max_length}")

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from minimoe.errors import UserError, readable
+from minimoe.system.errors import UserError, readable
 from minimoe.tasks.table import Task
 
 IGNORED = -100  # label of a piece that is not predicted

@@ -22,12 +22,12 @@ from transformers import (
 )
 
 import minimoe.models  # noqa: F401  registers the students
-from minimoe.errors import UserError
 from minimoe.finetune.data import Batches, Examples, answers
 from minimoe.finetune.metrics import scores
-from minimoe.pretrained import load_model as load_from
+from minimoe.finetune.trainer import QuietTrainer, Watch, arguments
+from minimoe.hub.loading import load_model as load_from
+from minimoe.system.errors import UserError
 from minimoe.tasks.table import Task
-from minimoe.trainer import QuietTrainer, Watch, arguments
 
 EVALUATION_BATCH = 64
 EXAMPLES_BETWEEN = 5000  # a larger training set is evaluated several times an epoch,

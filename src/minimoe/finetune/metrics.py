@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from minimoe.errors import UserError
+from minimoe.system.errors import UserError
 
 
 def accuracy(gold: Sequence[int], predicted: Sequence[int]) -> float:

@@ -10,9 +10,9 @@ from typing import get_args
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML, Node, ScalarNode, SequenceNode, YAMLError
 
-from minimoe.errors import LONGEST_REASON, UserError
 from minimoe.params.base import UNDOTTED
 from minimoe.params.schema import Params
+from minimoe.system.errors import LONGEST_REASON, UserError
 
 
 def load(path: str | Path = "params.yaml") -> Params:

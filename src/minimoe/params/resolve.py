@@ -8,11 +8,11 @@ A round says all of its settings itself, in the words of params.yaml: `distill`'
 import json
 from pathlib import Path
 
-from minimoe.files import whole_folder
 from minimoe.params.base import Section
 from minimoe.params.rounds import Round, Student
 from minimoe.params.schema import Params
 from minimoe.params.settings import FOLDER
+from minimoe.system.files import whole_folder
 from minimoe.tasks.table import TASKS
 
 # keys of a round that are read …

@@ -6,8 +6,8 @@ Stages make what they are set to from these alone, so that a key which is missin
 import json
 from pathlib import Path
 
-from minimoe.errors import UserError
 from minimoe.params.rounds import Distill, Round
+from minimoe.system.errors import UserError
 
 FOLDER = "data/settings"
 

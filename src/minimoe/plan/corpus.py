@@ -15,11 +15,11 @@ from minimoe.corpus.format import CHARACTER_LANGUAGES
 from minimoe.corpus.plain import FORMS
 from minimoe.corpus.sources import sources
 from minimoe.corpus.transfer import length
-from minimoe.errors import UserError
 from minimoe.params import Params
 from minimoe.params.sections import Download
 from minimoe.plan import constants
 from minimoe.plan.done import size
+from minimoe.system.errors import UserError
 
 COUNTED, GUESSED = "counted", "guessed"
 FIRST_BLOCKS = 16  # of a local dump, 1 MiB each unpacked, that show how densely it is packed

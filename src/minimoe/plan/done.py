@@ -5,10 +5,10 @@ DVC compares each stage with what lies on disk now, so behind a stage that will 
 
 from pathlib import Path
 
-from minimoe.errors import UserError
 from minimoe.params import load
 from minimoe.params.resolve import resolve, text
 from minimoe.params.settings import FOLDER
+from minimoe.system.errors import UserError
 
 
 def done(root: str | Path) -> set[str]:

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from minimoe.errors import UserError
 from minimoe.params.rounds import ASSISTANT, Distill
 from minimoe.plan import flops
 from minimoe.plan.shapes import Shapes
+from minimoe.system.errors import UserError
 
 
 class Learner(NamedTuple):

@@ -11,12 +11,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from minimoe.memory import keep_freed_memory
 from minimoe.params.rounds import Distill
 from minimoe.params.sections import Finetune
 from minimoe.plan import constants, flops, made_text, trial
 from minimoe.plan.passes import passes
 from minimoe.plan.shapes import Shapes
+from minimoe.system.memory import keep_freed_memory
 
 MEASURED, GIVEN = "measured", "given"
 STEP_SECONDS = 0.15  # that a step of the trial should take

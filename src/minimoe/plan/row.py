@@ -9,7 +9,7 @@ from minimoe.plan.constants import Examples
 from minimoe.plan.corpus import Corpus
 from minimoe.plan.rates import Rates
 from minimoe.plan.shapes import Shapes
-from minimoe.runtime import cores, workers
+from minimoe.system.machine import cores, workers
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import psutil
 
-from minimoe.errors import UserError
-from minimoe.files import write_json
 from minimoe.params import load as load_params
-from minimoe.runtime import cores
+from minimoe.system.errors import UserError
+from minimoe.system.files import write_json
+from minimoe.system.machine import cores
 
 
 def plan(root: str | Path, *, given: float | None, devices: int | None, online: bool, json: str | None) -> None:

@@ -13,16 +13,16 @@ import torch
 from safetensors.torch import load_file
 from transformers import BertConfig
 
-from minimoe.errors import UserError
+from minimoe.hub.loading import load_config
 from minimoe.models import MiniMoEConfig
 from minimoe.models.save import embedding_type, student_config
+from minimoe.models.sparsified import IMPORTANCE, REORDERED
+from minimoe.models.sparsity import Importance, cut_config, removed
 from minimoe.params import Params
 from minimoe.params.rounds import ASSISTANT, SPARSIFIED, Distill, Round, Student
 from minimoe.plan.constants import HUB, SMALL_BERT, Hub
-from minimoe.pretrained import load_config
-from minimoe.sparsify.folder import IMPORTANCE, REORDERED
 from minimoe.sparsify.reorder import SHARED
-from minimoe.sparsify.schedule import Importance, cut_config, removed
+from minimoe.system.errors import UserError
 
 POSITIONS = 512
 

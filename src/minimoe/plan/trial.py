@@ -20,10 +20,9 @@ import numpy as np
 import torch
 from transformers import BertForSequenceClassification
 
-from minimoe.corpus.records import Records
+from minimoe.distill.hooks import Teacher
 from minimoe.distill.learner import PRECISIONS, autocast
 from minimoe.distill.round import distil
-from minimoe.distill.taps import Teacher
 from minimoe.finetune.data import Batches, Examples
 from minimoe.finetune.loop import computing, train
 from minimoe.models import MiniMoEConfig, MiniMoEModel
@@ -31,6 +30,7 @@ from minimoe.models.save import save
 from minimoe.params.rounds import Distill, Student
 from minimoe.params.sections import Finetune
 from minimoe.plan import flops
+from minimoe.records.dataset import Records
 from minimoe.tasks.table import TASKS
 
 VOCABULARY = 2048  # of the models; the made text has fewer tokens

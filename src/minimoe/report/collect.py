@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from minimoe.errors import UserError
 from minimoe.params.rounds import Distill, Round
 from minimoe.report.columns import Column, columns_of
 from minimoe.report.metrics import Metrics, again, missing
 from minimoe.report.models import Model, describe, is_chosen, is_teacher
+from minimoe.system.errors import UserError
 
 SCORES = (-100, 100)  # correlations may be below 0
 SPANS = {"mean": SCORES, "std": (0, 200), "runs": (1,), "majority": SCORES}

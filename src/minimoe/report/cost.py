@@ -22,9 +22,9 @@ from transformers import AutoModel, PreTrainedModel
 from transformers.utils import logging
 
 import minimoe.models  # noqa: F401  (makes the student classes known to AutoModel)
-from minimoe import pretrained
-from minimoe.errors import UserError
+from minimoe.hub import loading
 from minimoe.models.save import positions
+from minimoe.system.errors import UserError
 
 logging.set_verbosity_error()  # a head is left out, as it should be
 WARM_UP = 3  # forward passes before the measured ones: the first pay for allocation and kernel selection
@@ -32,7 +32,7 @@ WARM_UP = 3  # forward passes before the measured ones: the first pay for alloca
 
 def load_encoder(folder: str | Path) -> PreTrainedModel:
     """The encoder in a Hugging Face model folder; `UserError` where there is none."""
-    return pretrained.load_encoder(AutoModel, folder)
+    return loading.load_encoder(AutoModel, folder)
 
 
 def measure(

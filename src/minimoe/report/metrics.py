@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from minimoe.errors import UserError
+from minimoe.system.errors import UserError
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from minimoe.files import whole_folder
 from minimoe.report.collect import Results
 from minimoe.report.findings import find
 from minimoe.report.page import page
 from minimoe.report.provenance import Provenance
 from minimoe.report.tables import markdown, models_table, terminal
+from minimoe.system.files import whole_folder
 
 
 def write_report(results: Results, folder: str | Path, made: Provenance) -> None:

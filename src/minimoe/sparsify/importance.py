@@ -22,9 +22,9 @@ from torch.nn import functional
 from transformers import AutoModelForMaskedLM, PreTrainedModel
 from transformers.utils import logging
 
-from minimoe.errors import UserError
-from minimoe.pretrained import load_config, load_model
-from minimoe.sparsify.schedule import Importance
+from minimoe.hub.loading import load_config, load_model
+from minimoe.models.sparsity import Importance
+from minimoe.system.errors import UserError
 
 logging.disable_progress_bar()  # of loading weights
 logging.set_verbosity_error()  # what is missing is an error of ours

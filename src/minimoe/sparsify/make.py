@@ -12,16 +12,16 @@ from accelerate.utils import broadcast_object_list
 from tqdm import tqdm
 from transformers import AutoModel
 
-from minimoe.checkpoints import Checkpoints, NoCheckpoints
-from minimoe.corpus.masking import MaskedBatches
-from minimoe.corpus.records import check_fits
-from minimoe.errors import UserError
+from minimoe.hub.loading import load_encoder, load_tokenizer
 from minimoe.models.save import positions
-from minimoe.pretrained import load_encoder, load_tokenizer
-from minimoe.sparsify.folder import write_sparsified
+from minimoe.models.sparsified import write_sparsified
+from minimoe.models.sparsity import Importance
+from minimoe.records.dataset import check_fits
+from minimoe.records.masking import MaskedBatches
+from minimoe.resume.checkpoints import Checkpoints, NoCheckpoints
 from minimoe.sparsify.importance import load_masked_lm, measure
 from minimoe.sparsify.reorder import reorder
-from minimoe.sparsify.schedule import Importance
+from minimoe.system.errors import UserError
 
 
 def sparsify(

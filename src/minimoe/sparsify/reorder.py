@@ -13,7 +13,7 @@ from transformers import BertModel, RobertaModel
 
 from minimoe.models import MiniMoEConfig, MiniMoEModel
 from minimoe.models.save import embedding_type
-from minimoe.sparsify.schedule import Importance
+from minimoe.models.sparsity import Importance
 
 SHARED = (  # what the reordered model's config has from the teacher's
     "vocab_size",

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from minimoe.errors import UserError, readable
-from minimoe.hub import Snapshot, snapshot
+from minimoe.hub.snapshot import Snapshot, snapshot
+from minimoe.system.errors import UserError, readable
 from minimoe.tasks.readers import example, iob2
 from minimoe.tasks.table import Split, Task
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from minimoe.errors import UserError
-from minimoe.files import whole_folder
-from minimoe.hub import Snapshot
+from minimoe.hub.snapshot import Snapshot
+from minimoe.system.errors import UserError
+from minimoe.system.files import whole_folder
 from minimoe.tasks.hub import fetch, read_hub
 from minimoe.tasks.readers import read_official
 from minimoe.tasks.table import TASKS, Split, Task

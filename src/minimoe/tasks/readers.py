@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from minimoe.errors import UserError
+from minimoe.system.errors import UserError
 from minimoe.tasks.table import Task
 
 

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from minimoe.errors import UserError, readable
-from minimoe.files import whole_folder, write_json
-from minimoe.hub import Snapshot, snapshot
-from minimoe.pretrained import load_encoder, load_tokenizer, read_weights
+from minimoe.hub.loading import load_encoder, load_tokenizer, read_weights
+from minimoe.hub.snapshot import Snapshot, snapshot
+from minimoe.system.errors import UserError, readable
+from minimoe.system.files import whole_folder, write_json
 
 SAFE = ("model*.safetensors", "model*.safetensors.index.json")
 PICKLED = "pytorch_model*.bin"

@@ -3,8 +3,8 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from minimoe.errors import UserError
-from minimoe.pretrained import load_tokenizer
+from minimoe.hub.loading import load_tokenizer
+from minimoe.system.errors import UserError
 from minimoe.teacher.copy import copy_teacher
 from minimoe.teacher.tokenizer import copy_tokenizer
 

@@ -15,8 +15,8 @@ from torch import Tensor
 from transformers import TrainerCallback
 from transformers.trainer_callback import TrainerState
 
-from minimoe.checkpoints import Checkpoints
-from minimoe.corpus.masking import MaskedBatches
+from minimoe.records.masking import MaskedBatches
+from minimoe.resume.checkpoints import Checkpoints
 
 
 class CountedBatches(MaskedBatches):

@@ -12,12 +12,12 @@ import torch
 from torch import nn
 from transformers import BertConfig, BertForMaskedLM, set_seed
 
-from minimoe.checkpoints import Checkpoints, NoCheckpoints
-from minimoe.corpus.masking import IGNORED, MaskedBatches
-from minimoe.files import whole_folder
-from minimoe.pretrained import load_tokenizer
+from minimoe.finetune.trainer import QuietTrainer, Watch, arguments
+from minimoe.hub.loading import load_tokenizer
+from minimoe.records.masking import IGNORED, MaskedBatches
+from minimoe.resume.checkpoints import Checkpoints, NoCheckpoints
+from minimoe.system.files import whole_folder
 from minimoe.teacher.keep import CountedBatches, Keep
-from minimoe.trainer import QuietTrainer, Watch, arguments
 
 POSITIONS = 512
 WARMUP = 0.1

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from minimoe.errors import UserError
-from minimoe.files import whole_folder
-from minimoe.hub import snapshot
-from minimoe.pretrained import load_tokenizer
+from minimoe.hub.loading import load_tokenizer
+from minimoe.hub.snapshot import snapshot
+from minimoe.system.errors import UserError
+from minimoe.system.files import whole_folder
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 POSITIONS = 512

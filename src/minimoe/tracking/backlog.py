@@ -15,7 +15,7 @@ from uuid import uuid4
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from minimoe.files import outside_workspaces, whole_file
+from minimoe.system.files import outside_workspaces, whole_file
 
 RUN_ID = "^[0-9a-f]{32}$"  # MLflow's
 Point = tuple[str, float, int, int]  # key, value, milliseconds since 1970, step

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from minimoe.interrupts import terminated_as_interrupt
+from minimoe.system.interrupts import terminated_as_interrupt
 from minimoe.tracking import backlog
 from minimoe.tracking.trackers import MlflowTracker, NoTracker
 

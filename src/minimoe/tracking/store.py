@@ -4,9 +4,9 @@ import logging
 import os
 from pathlib import Path
 
-from minimoe.errors import UserError
-from minimoe.files import outside_workspaces
-from minimoe.runtime import importing
+from minimoe.system.errors import UserError
+from minimoe.system.files import outside_workspaces
+from minimoe.system.machine import importing
 
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",

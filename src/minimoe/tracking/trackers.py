@@ -10,8 +10,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from minimoe.errors import UserError
-from minimoe.files import whole_file
+from minimoe.system.errors import UserError
+from minimoe.system.files import whole_file
 from minimoe.tracking import backlog
 from minimoe.tracking.backlog import Backlog, Point
 from minimoe.tracking.store import UnreachableError, active, connect, create, first_line, refused, steps_known

@@ -1,0 +1,107 @@
+"""Hugging Face's Trainer without what is not used here: its checkpoints, reports and printed logs."""
+
+import math
+import os
+import tempfile
+
+import torch
+from tqdm import tqdm
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers.utils import logging
+
+from minimoe.system.errors import UserError
+
+logging.disable_progress_bar()  # of loading and saving weights
+
+
+class QuietTrainer(Trainer):
+    """A Trainer that prints nothing; what there is to say, `Watch` says."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.remove_callback(PrinterCallback)
+
+
+def arguments(
+    *,
+    device: str,
+    seed: int,
+    epochs: int,
+    batch: int,
+    learning_rate: float,
+    warmup: float,
+    weight_decay: float,
+    log_every: int,
+    **more,
+) -> TrainingArguments:
+    """Linear warm-up and decay, AdamW, one device, one seed for everything.
+
+    Args:
+        device: cpu or cuda.
+        batch: sequences a step.
+        warmup: share of the steps.
+        log_every: steps between two logged losses; changes no result.
+        more: any further field of `TrainingArguments`.
+    """
+    if device == "cuda":
+        _deterministic()
+    made = TrainingArguments(
+        output_dir=tempfile.gettempdir(),  # asked for, and not written to
+        save_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+        use_cpu=device == "cpu",
+        seed=seed,
+        data_seed=seed,
+        num_train_epochs=epochs,
+        per_device_train_batch_size=batch,
+        learning_rate=learning_rate,
+        weight_decay=weight_decay,
+        lr_scheduler_type="linear",
+        warmup_steps=min(warmup, 1 - 1e-9),  # below 1 it is a share, from 1 on a number of steps
+        logging_steps=log_every,
+        logging_nan_inf_filter=False,
+        remove_unused_columns=False,
+        dataloader_pin_memory=device == "cuda",
+        **more,
+    )
+    made._n_gpu = min(made.n_gpu, 1)  # with several, the Trainer would multiply the batch by their number
+    return made
+
+
+def _deterministic() -> None:
+    """Choose GPU kernels that give the same result every time, where there are any; those of a CPU do anyway."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.backends.cuda.enable_mem_efficient_sdp(False)
+
+
+class Watch(TrainerCallback):
+    """Shows progress, records losses with the tracker, and stops where a loss is no number."""
+
+    def __init__(self, label: str, tracker, prefix: str = ""):
+        self.label, self.tracker, self.prefix = label, tracker, prefix
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        """Open the bar."""
+        self.bar = tqdm(total=state.max_steps, desc=self.label, unit="step", leave=False)
+
+    def on_step_end(self, args, state, control, **kwargs):
+        """Move the bar."""
+        self.bar.update()
+
+    def on_train_end(self, args, state, control, **kwargs):
+        """Close the bar."""
+        self.bar.close()
+
+    def on_log(self, args, state, control, logs, **kwargs):
+        """Record the training loss."""
+        if "loss" not in logs:
+            return
+        if not math.isfinite(logs["loss"]):
+            raise UserError(
+                f"{self.label}: the training loss became {logs['loss']} before step {state.global_step}; "
+                f"lower its learning rate, {args.learning_rate:g}"
+            )
+        self.bar.set_postfix(loss=f"{logs['loss']:.3f}", refresh=False)
+        self.tracker.metrics({f"{self.prefix}train_loss": logs["loss"]}, step=state.global_step)

@@ -1,0 +1,196 @@
+"""Stages that do not depend on each other, side by side; the cells of the results table are such.
+
+Importing PyTorch, Transformers and MLflow takes about as long as training a small cell, and so does DVC's rewriting of
+dvc.lock after every stage. So one process, the forge, imports all of it once and forks workers. A worker takes the
+next stage, lets DVC see to its dependencies, cache and lock file, and instead of starting `python -m stages.…` anew
+runs that module in a fork of itself. What is computed is the same as under plain `dvc repro`, which needs none of this.
+
+    repro ── forge ─┬─ worker ── stage
+                    └─ worker ── stage     from the forge on one process group, which ends as a whole
+"""
+
+import gc
+import os
+import re
+import runpy
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from multiprocessing import get_context, parent_process
+
+from minimoe.system.errors import INTERRUPTED, UserError, exit_cleanly
+from minimoe.system.interrupts import end_with
+
+SPAWN, FORK = get_context("spawn"), get_context("fork")
+# Elsewhere a process that has loaded such libraries may not fork, and DVC starts every command itself.
+WARM = sys.platform == "linux"
+COMMAND = re.compile(r"python -m (stages\.\w+)((?: [\w./-]+)*)")  # what can be forked; anything else DVC starts
+WRITE_SECONDS = 60  # between two rewritings of dvc.lock; what is finished in between is in DVC's run cache
+LOOK_SECONDS = 0.1  # between two looks at who is alive
+
+
+def run(stages: list[str], workers: int, prepare: Callable[[], None]) -> None:
+    """Bring stages up to date, several at once; each worker takes the next one that nobody has begun.
+
+    Args:
+        stages: by DVC's names, the longest first; none depends on another.
+        workers: how many at once, at most.
+        prepare: sets the environment and imports what the stages need; may start no thread and touch no GPU.
+
+    Raises:
+        UserError: a stage failed; the others have been tried all the same.
+    """
+    if not stages:
+        return
+    forge = SPAWN.Process(target=exit_cleanly, args=(partial(_forge, stages, min(workers, len(stages)), prepare),))
+    forge.start()
+    try:
+        forge.join()
+    finally:
+        if forge.exitcode is None or forge.exitcode < 0:  # Ctrl-C, which reaches this process alone; or it was killed
+            forge.terminate()
+            with suppress(ProcessLookupError):  # no group yet, or nobody left in it
+                os.killpg(forge.pid, signal.SIGTERM)
+            forge.join()
+    if forge.exitcode:
+        raise UserError("a stage failed; its own message stands above; mend it and run again: what is done stays done")
+
+
+def _forge(stages: list[str], workers: int, prepare: Callable[[], None]) -> None:
+    """Import once, fork the workers, and end them all if one of them or the parent is killed."""
+    os.setpgrp()
+    gc.disable()  # what is imported stays: there is no garbage to look for, now or, frozen, in a fork
+    if WARM:
+        prepare()
+    gc.freeze()
+    gc.enable()
+    taken = FORK.Value("i", 0)
+    running = [FORK.Process(target=_work, args=(stages, taken, os.getpid())) for _ in range(workers)]
+    for worker in running:
+        worker.start()
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the group's end: this process waits for the others
+    while _well(running) and any(worker.is_alive() for worker in running):
+        time.sleep(LOOK_SECONDS)
+    if not _well(running):
+        os.killpg(0, signal.SIGTERM)
+    for worker in running:
+        worker.join()
+    sys.exit(any(worker.exitcode for worker in running))
+
+
+def _well(workers: list) -> bool:
+    """Whether neither the parent nor a worker was killed."""
+    return parent_process().is_alive() and all((worker.exitcode or 0) >= 0 for worker in workers)
+
+
+def _work(names: list[str], taken, forge: int) -> None:
+    """Take stages and bring them up to date, until none is left."""
+    import dvc.stage.run
+    from dvc.repo import Repo
+    from tqdm import tqdm
+
+    signal.signal(signal.SIGTERM, _interrupt)
+    end_with(forge)
+    tqdm.monitor_interval = 0  # no thread of its own, because this process forks
+    dvc.stage.run.cmd_run = partial(_command, dvc.stage.run.cmd_run)
+    try:
+        with Repo(_wait_for_lock=True) as repo:
+            sys.exit(_bring_up_to_date(repo, _next(names, taken)))
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+def _bring_up_to_date(repo, names: Iterator[str]) -> bool:
+    """Whether a stage failed."""
+    from dvc.exceptions import DvcException
+    from dvc.repo import lock_repo
+
+    failed = False
+    with lock_repo(repo):
+        stages = {stage.addressing: stage for stage in repo.index.stages}
+    with _lock_file(repo) as write:
+        for name in names:
+            try:
+                with lock_repo(repo):
+                    write(stages[name].reproduce())
+            except DvcException as error:
+                print(f"error: {name}: {error}", file=sys.stderr, flush=True)
+                failed = True
+    return failed
+
+
+def _interrupt(_signal, _frame) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def _next(names: list[str], taken) -> Iterator[str]:
+    """The names that no other worker has been given."""
+    while True:
+        with taken:
+            number = taken.value
+            taken.value += 1
+        if number >= len(names):
+            return
+        yield names[number]
+
+
+@contextmanager
+def _lock_file(repo) -> Iterator[Callable]:
+    """Writes stages into dvc.lock, several at once, because the whole file is read and written each time."""
+    from dvc.repo import lock_repo
+
+    waiting, written = [], time.monotonic()
+
+    def flush() -> None:
+        nonlocal waiting, written
+        if waiting:
+            waiting[0].dvcfile.dump_stages(waiting, update_pipeline=False)
+        waiting, written = [], time.monotonic()
+
+    def write(stage) -> None:
+        waiting.extend([stage] if stage else [])
+        if time.monotonic() - written > WRITE_SECONDS:
+            flush()
+
+    try:
+        yield write
+    finally:
+        with lock_repo(repo):
+            flush()
+
+
+def _command(usual: Callable, stage, dry: bool = False, run_env: dict | None = None) -> None:
+    """Run a stage's command in a fork; in place of `usual`, DVC's own `cmd_run`, which starts a shell for it."""
+    from dvc.stage.exceptions import StageCmdFailedError
+    from dvc.stage.run import prepare_kwargs
+
+    known = WARM and COMMAND.fullmatch(str(stage.cmd))
+    if not known:
+        return usual(stage, dry=dry, run_env=run_env)
+    print(f"Running stage '{stage.addressing}':", flush=True)
+    module, arguments = known.groups()
+    started = prepare_kwargs(stage, run_env=run_env)
+    process = FORK.Process(target=_stage, args=(os.getpid(), module, arguments.split(), started["cwd"], started["env"]))
+    try:
+        process.start()
+        process.join()
+    except KeyboardInterrupt:
+        process.terminate()  # it closes its run
+        process.join()
+        raise
+    if process.exitcode:
+        raise StageCmdFailedError(stage.cmd, process.exitcode)
+
+
+def _stage(worker: int, module: str, arguments: list[str], folder: str, environment: dict[str, str]) -> None:
+    """As `python -m module arguments` in a folder."""
+    end_with(worker)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = [module, *arguments]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)

@@ -1,0 +1,1 @@
+"""Training examples read: the records' files as a data set, their order, masking."""

@@ -1,0 +1,189 @@
+"""Records, read: training examples in random order, straight from memory-mapped files.
+
+A folder holds shards `00000.tfrecord`, for each an index `00000.npy` that says where the ids of every record lie,
+and `manifest.json` with counts, sizes and checksums, all of them checked on opening. A batch is then slices of maps
+and a few array operations; no record takes memory of its own. A map is opened where it is first used, so data loader
+workers share no file handle. The last records are those of documents that are held out of training.
+
+The published form, `*.tfrecord` files alone with the int64 lists `indices` and `segments`, is read too, slower:
+opening it reads it once to find and check its records, and each record is parsed when it is used. It says nothing of
+documents, so none are held out.
+"""
+
+import struct
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from minimoe.records.manifest import AGAIN, MANIFEST, read_manifest
+from minimoe.records.maps import Maps
+from minimoe.records.published import PublishedShards
+from minimoe.system.errors import UserError, readable
+from minimoe.system.files import checksum
+
+INDEX = np.dtype([("offset", "<i8"), ("length", "<i4"), ("first", "<i4")])  # bytes; tokens; tokens of segment A
+PLACE = struct.Struct("<qii")  # the same, of one record
+CHECKED = 1 << 16  # places in an index that are checked at once
+
+
+class Records:
+    """The records in a folder; also a map-style dataset of `{"input_ids": …}` for data loaders.
+
+    Raises `UserError` when a file is missing, truncated or damaged.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        folder = Path(folder)
+        shards = Shards if (folder / MANIFEST).exists() or any(folder.glob("*.npy")) else PublishedShards
+        self._shards = shards(folder)
+        self.manifest = self._shards.manifest
+
+    def __len__(self) -> int:
+        return self.manifest["count"]
+
+    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
+        """One record, unpadded: int64 arrays [T]."""
+        return {name: array[0] for name, array in self._arrays([index]).items()}
+
+    def batch(self, indices: Sequence[int]) -> dict:
+        """The records as int64 tensors input_ids, attention_mask, token_type_ids [B, T], T the longest's tokens."""
+        import torch
+
+        return {name: torch.from_numpy(array) for name, array in self._arrays(indices).items()}
+
+    def _arrays(self, indices: Sequence[int]) -> dict[str, np.ndarray]:
+        rows = np.asarray(indices, np.int64)
+        if rows.size == 0 or rows.min() < 0 or rows.max() >= len(self):
+            raise IndexError(f"expected records 0 to {len(self) - 1}, got {list(indices)}")
+        ids, first = self._shards.read(rows)
+        lengths = np.fromiter(map(len, ids), np.int64, len(ids))[:, None]
+        position = np.arange(lengths.max())
+        mask = position < lengths
+        input_ids = np.full(mask.shape, self.manifest["pad_id"], np.int64)
+        input_ids[mask] = np.concatenate(ids)
+        types = (position >= first[:, None]) & mask & self.manifest["segments"]
+        return {
+            "input_ids": input_ids,
+            "attention_mask": mask.astype(np.int64),
+            "token_type_ids": types.astype(np.int64),
+        }
+
+    @property
+    def training(self) -> range:
+        """Numbers of the records to train on: of the published form all, as its documents are not known."""
+        return range(len(self) - self.manifest["heldout"])
+
+    @property
+    def heldout(self) -> range:
+        """Numbers of the records of the documents held out; none in the published form."""
+        return range(len(self.training), len(self))
+
+    def split(self, measured: int) -> tuple[Sequence[int], np.ndarray]:
+        """Numbers to train on, and those of `measured` records held out, int64 and evenly spaced.
+
+        In the published form single records are held out, of which there are sentences in training records too.
+        Raises `UserError` when there are not so many.
+        """
+        if self.heldout:
+            if measured > len(self.heldout):
+                raise UserError(
+                    f"distill.heldout: expected at most {len(self.heldout)}, the records of the documents that "
+                    f"corpus.records.heldout keeps out of training, got {measured}; lower it, or raise the other"
+                )
+            return self.training, self.heldout.start + _evenly(len(self.heldout), measured)
+        if measured >= len(self):
+            raise UserError(f"distill.heldout: expected fewer than the {len(self)} records, got {measured}")
+        single = _evenly(len(self), measured)
+        return np.delete(np.arange(len(self)), single), single
+
+
+class Shards:
+    """The shards of a folder in our own form."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.manifest = read_manifest(folder)
+        shards = self.manifest["shards"]
+        files = {name: file for shard in shards for name, file in shard["files"].items()}
+        for name, file in tqdm(files.items(), desc="check records", unit="file", delay=2):
+            _check(folder / name, file)
+        self.maps = Maps([folder / name for name in files if name.endswith(".tfrecord")], self.manifest["dtype"])
+        self.width = np.dtype(self.manifest["dtype"]).itemsize
+        self.indices = Maps([path.with_suffix(".npy") for path in self.maps.paths], "u1")
+        sizes = [path.stat().st_size for path in self.maps.paths]
+        counts = [_count(path, size, self.width) for path, size in zip(self.indices.paths, sizes, strict=True)]
+        last = sum(count for count, shard in zip(counts, shards, strict=True) if shard["heldout"])
+        if (
+            counts != [shard["count"] for shard in shards]
+            or (sum(counts), last) != (self.manifest["count"], self.manifest["heldout"])
+            or shards != sorted(shards, key=lambda shard: shard["heldout"])
+        ):
+            raise UserError(f"{folder / MANIFEST}: its counts differ from the indices'; {AGAIN}")
+        self.ends = np.cumsum(counts)
+
+    def read(self, rows: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+        """The ids of each record, and the tokens [B] of their first segments."""
+        at = np.searchsorted(self.ends, rows, side="right")
+        shards, back = at.tolist(), ((self.ends[at] - rows) * INDEX.itemsize).tolist()  # bytes from the index's end
+        files = {shard: (memoryview(self.indices[shard]), self.maps[shard]) for shard in set(shards)}
+        width = self.width
+        ids, firsts = [], []
+        for shard, before_end in zip(shards, back, strict=True):
+            index, tokens = files[shard]
+            offset, length, first = PLACE.unpack_from(index, len(index) - before_end)
+            start = offset // width
+            ids.append(tokens[start : start + length])
+            firsts.append(first)
+        return ids, np.array(firsts)
+
+
+def _evenly(count: int, some: int) -> np.ndarray:
+    """`some` of so many numbers from 0 on, evenly spaced, int64."""
+    return (2 * np.arange(some) + 1) * count // (2 * max(some, 1))
+
+
+def check_fits(manifest: dict, positions: int, vocabulary: int, model: str | Path) -> None:
+    """Raise `UserError` unless a model with so many positions and tokens can read all records of a manifest."""
+    if manifest["max_length"] > positions:
+        raise UserError(
+            f"corpus.records.max_length: expected at most {positions}, the positions of {model}; "
+            f"got {manifest['max_length']}"
+        )
+    if manifest["vocabulary"] > vocabulary:
+        raise UserError(
+            f"data/records: expected ids below {vocabulary}, the vocabulary of {model}; "
+            f"got a vocabulary of {manifest['vocabulary']}; {AGAIN}, with its tokenizer"
+        )
+
+
+def _count(path: Path, size: int, width: int) -> int:
+    """The records in the index of a shard of `size` bytes, of ids of `width` bytes.
+
+    Raises `UserError` where the index leads out of the shard.
+    """
+    with readable(str(path), AGAIN):
+        index = np.load(path, mmap_mode="r", allow_pickle=False)
+    if index.dtype != INDEX or index.ndim != 1:
+        raise UserError(f"{path}: expected a list of offset, length and first, got {index.dtype}; {AGAIN}")
+    inside = index.offset + index.nbytes == path.stat().st_size
+    for at in range(0, len(index), CHECKED):
+        part = index[at : at + CHECKED]
+        start, length = part["offset"], part["length"]
+        good = (start >= 0) & (start % width == 0) & (length > 0) & (start + length.astype(np.int64) * width <= size)
+        inside &= bool((good & (part["first"] >= 0) & (part["first"] <= length)).all())
+    if not inside:
+        raise UserError(f"{path}: a record of it lies outside of its shard; {AGAIN}")
+    return len(index)
+
+
+def _check(path: Path, expected: dict) -> None:
+    """Raise `UserError` unless the file is there, whole and undamaged."""
+    if not path.is_file():
+        raise UserError(f"{path}: missing, although {MANIFEST} lists it; {AGAIN}")
+    size = path.stat().st_size
+    if size != expected["bytes"]:
+        raise UserError(f"{path}: expected {expected['bytes']} bytes, got {size}; {AGAIN}")
+    if checksum(path) != expected["crc32c"]:
+        raise UserError(f"{path}: damaged, its checksum differs from {MANIFEST}'s; {AGAIN}")

@@ -1,0 +1,63 @@
+"""Masked language modeling: which tokens are hidden, and as what.
+
+15 % of a sequence's tokens, at most 20, never [CLS] or [SEP]: 80 % of these become [MASK], 10 % a random token,
+10 % stay (BERT, section 3.1). The positions are drawn without replacement, so the share is met in every
+sequence, not just on average.
+"""
+
+import torch
+from torch import Tensor
+
+from minimoe.training.draws import mixed
+
+IGNORED = -100  # the label of a position that is not predicted
+
+
+def mask_tokens(
+    input_ids: Tensor,
+    *,
+    vocabulary: int,
+    mask_id: int,
+    special_ids: list[int],
+    generator: torch.Generator,
+    share: float = 0.15,
+    most: int = 20,
+) -> tuple[Tensor, Tensor]:
+    """Hide tokens of `input_ids` [B, T]; returns what the model reads and its labels, both int64 [B, T].
+
+    `share` of the tokens outside `special_ids` (padding is one of them, unknown words are not) is chosen, rounded,
+    at least 1 and at most `most`. Labels are -100 where nothing is predicted. Draws come from `generator` alone.
+    """
+    special = torch.tensor(special_ids)
+    candidates = ~torch.isin(input_ids, special)
+    available = candidates.sum(1)
+    wanted = (available * share).round().clamp(min=1, max=most).minimum(available)
+    # a random order of each row's candidates: the first `wanted` of it are chosen
+    draws = torch.rand(input_ids.shape, generator=generator).masked_fill(~candidates, 2.0)
+    chosen = draws.argsort(1).argsort(1) < wanted[:, None]
+
+    kind = torch.rand(input_ids.shape, generator=generator)
+    ordinary = torch.arange(vocabulary)[~torch.isin(torch.arange(vocabulary), special)]
+    random = ordinary[torch.randint(len(ordinary), input_ids.shape, generator=generator)]
+    masked = torch.where(chosen & (kind < 0.8), mask_id, input_ids)
+    masked = torch.where(chosen & (kind >= 0.9), random, masked)
+    return masked, input_ids.masked_fill(~chosen, IGNORED)
+
+
+class MaskedBatches:
+    """Records as batches of masked sequences; the masks depend on the seed and a batch's number alone."""
+
+    def __init__(self, records, tokens, seed: int):
+        self.records, self.seed = records, seed
+        self.masking = {
+            "vocabulary": len(tokens),
+            "mask_id": tokens.mask_token_id,
+            "special_ids": [tokens.pad_token_id, tokens.cls_token_id, tokens.sep_token_id, tokens.mask_token_id],
+        }
+
+    def batch(self, rows, number: int) -> dict[str, Tensor]:
+        """The tensors of `Records.batch` of these records with `input_ids` masked, and `labels` [B, T]."""
+        batch = self.records.batch(rows)
+        generator = torch.Generator().manual_seed(mixed(self.seed, number))
+        ids, labels = mask_tokens(batch["input_ids"], generator=generator, **self.masking)
+        return {**batch, "input_ids": ids, "labels": labels}

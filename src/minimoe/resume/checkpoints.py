@@ -1,0 +1,156 @@
+"""Checkpoints: what a stage has done so far, so that a stage that was killed goes on and ends with the same bytes.
+
+They lie in the stage's folder of `work/` (see `minimoe.resume.work`). A checkpoint is one safetensors file: tensors,
+and any further values as JSON in its header; nothing is ever unpickled. It gets its name when it is on the disk as a
+whole, and its name ends with its checksum. The newest whole one counts, and the one before it is kept beside it.
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from crc32c import crc32c
+
+from minimoe.resume.work import RUNS, remove
+from minimoe.system.files import checksum, sync
+from minimoe.system.interrupts import postponed
+
+KEPT = 2  # the newest, and one in case that it is damaged
+SUFFIX = ".safetensors"
+
+
+class Checkpoint(NamedTuple):
+    """What was saved."""
+
+    number: int
+    tensors: dict
+    values: dict
+
+
+class Checkpoints:
+    """The checkpoints of one piece of work.
+
+    Args:
+        folder: where they lie; it is made by the first `save`.
+        minutes: between two that are `due`.
+    """
+
+    def __init__(self, folder: str | Path, minutes: float = float("inf")) -> None:
+        self.folder, self.minutes = Path(folder), minutes
+        self.asked: Callable[[], bool] = lambda: False  # to end
+        self._last = time.monotonic()
+
+    def run_id(self, name: str) -> Path:
+        """The file for the id of the MLflow run that this name has."""
+        return self.folder / RUNS / name
+
+    def part(self, name: str) -> "Checkpoints":
+        """Those of a part of the work."""
+        return Checkpoints(self.folder / name, self.minutes)
+
+    def newest(self) -> Path | None:
+        """The newest whole checkpoint; a damaged one is removed, with one line on stderr."""
+        for path in sorted(self.folder.glob(f"*{SUFFIX}"), reverse=True):
+            if path.stem.endswith(f"-{checksum(path):08x}"):
+                return path
+            path.unlink(missing_ok=True)
+            print(f"{path}: damaged, its checksum is wrong; going on from the one before it, if any", file=sys.stderr)
+        return None
+
+    def load(self) -> Checkpoint | None:
+        """The newest whole checkpoint, or None to start from the beginning."""
+        path = self.newest()
+        return read(path) if path else None
+
+    def save(self, number: int, tensors: dict, values: dict) -> None:
+        """Write a checkpoint and prune old ones. A disk that is full is told of, and does not end the work.
+
+        Args:
+            number: larger than those before.
+            tensors: by name, of any device; no two share memory.
+            values: what JSON can hold.
+        """
+        from safetensors.torch import save
+
+        whole = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+        data = save(whole, {"values": json.dumps(values, allow_nan=False)})
+        temporary = self.folder / f".{number}.{os.getpid()}"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            temporary.write_bytes(data)
+            sync(temporary)
+            temporary.replace(self.folder / f"{number:012d}-{crc32c(data):08x}{SUFFIX}")
+            sync(self.folder)
+            self._prune()
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            print(f"{self.folder}: no checkpoint could be saved: {error.strerror}; going on", file=sys.stderr)
+        self._last = time.monotonic()
+
+    def due(self) -> bool:
+        """Whether it is time for one, or the process is asked to end."""
+        return self.asked() or time.monotonic() - self._last >= 60 * self.minutes
+
+    def decide(self, accelerator) -> tuple[bool, bool]:
+        """Whether to save, and whether to end after that: the same in all processes, which all ask at the same point.
+
+        The main process's clock counts, which alone saves; asked to end may be any of them.
+        """
+        asked, due = self.asked(), self.due()
+        if accelerator.num_processes > 1:
+            import torch
+
+            flags = torch.tensor([asked, asked or (due and accelerator.is_main_process)], device=accelerator.device)
+            asked, due = (count > 0 for count in accelerator.reduce(flags.int(), "sum").tolist())
+        return due, asked
+
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Within the block, work that is asked to end does so after the next checkpoint, when it calls `stop`."""
+        with postponed() as self.asked:
+            yield
+
+    def stop(self) -> None:
+        """Interrupt, if the process is asked to end."""
+        if self.asked():
+            raise KeyboardInterrupt
+
+    def remove(self) -> None:
+        """Remove all of them; the work is done."""
+        remove(self.folder)
+
+    def _prune(self) -> None:
+        whole = sorted(self.folder.glob(f"*{SUFFIX}"))
+        for path in [*whole[:-KEPT], *self.folder.glob(".*")]:  # what a killed process left begins with a dot
+            path.unlink(missing_ok=True)
+
+
+class NoCheckpoints(Checkpoints):
+    """None: work that is killed starts over."""
+
+    def __init__(self) -> None:
+        super().__init__("nowhere")
+
+    def part(self, name: str) -> "NoCheckpoints":
+        """None either."""
+        return self
+
+    def newest(self) -> None:
+        """None."""
+
+    def save(self, number: int, tensors: dict, values: dict) -> None:
+        """Forget it."""
+
+
+def read(path: Path) -> Checkpoint:
+    """The checkpoint in a file."""
+    from safetensors.torch import load
+
+    data = path.read_bytes()
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    return Checkpoint(int(path.stem.split("-")[0]), load(data), json.loads(header["__metadata__"]["values"]))

@@ -1,0 +1,1 @@
+"""What training on one or several processes shares: draws and collective operations."""

@@ -1,0 +1,95 @@
+"""What the processes of a round share: records of a batch, sums, the gradients of students, a large teacher's weights.
+
+Every process has all students whole, and a teacher that fits its device too. A teacher that does not fit is spread:
+`accelerate launch` with a config of FSDP says so, and every process then keeps a part of each layer's weights and has
+the layer whole only while it computes it. Students are never spread, and what is computed is the same.
+"""
+
+import math
+import os
+from collections.abc import Sequence
+
+import numpy as np
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from minimoe.system.errors import UserError
+
+
+def total(value: Tensor, accelerator) -> Tensor:
+    """The sum of a tensor over all processes, the same on each."""
+    return value if accelerator.num_processes == 1 else accelerator.reduce(value, "sum")
+
+
+def together(student: nn.Module, accelerator) -> nn.Module:
+    """The student as all processes train it: a backward pass adds up their gradients and divides by their number."""
+    if accelerator.num_processes == 1:
+        return student
+    cuda = accelerator.device.type == "cuda"
+    return DistributedDataParallel(  # its buffers are constants
+        student, device_ids=[accelerator.device] if cuda else None, forward_sync_buffers=False
+    )
+
+
+def spread_wanted(accelerator) -> bool:
+    """Whether the launcher asks for a teacher spread over the processes."""
+    return accelerator.num_processes > 1 and os.environ.get("ACCELERATE_USE_FSDP") == "true"
+
+
+class Spread(nn.Module):
+    """A model inside another module, because FSDP changes a module's class, by which transformers knows its models."""
+
+    def __init__(self, model: nn.Module):
+        super().__init__()
+        self.model = model
+
+    def forward(self, **batch):
+        """As the model's."""
+        return self.model(**batch)
+
+
+def spread(model: nn.Module, layers: Sequence[nn.Module], accelerator) -> Spread:
+    """A frozen model with its weights spread over the processes, layer by layer, as Accelerate's config says (FSDP 2).
+
+    Raises:
+        UserError: a config of another kind.
+    """
+    from accelerate import FullyShardedDataParallelPlugin
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
+    config = FullyShardedDataParallelPlugin()  # it reads what accelerate launch took from its config
+    if config.fsdp_version != 2:
+        raise UserError("runtime.launcher: expected fsdp_version: 2 in accelerate's config, got 1")
+    if config.cpu_ram_efficient_loading:
+        raise UserError(
+            "runtime.launcher: expected fsdp_cpu_ram_efficient_loading: false in accelerate's config: with true, only "
+            "the first process reads a model's weights, and all need those that students are cut from"
+        )
+    options = {
+        "mesh": init_device_mesh(accelerator.device.type, (accelerator.num_processes,)),
+        "offload_policy": config.cpu_offload,
+    }
+    for layer in layers:
+        fully_shard(layer, reshard_after_forward=config.reshard_after_forward, **options)
+    return fully_shard(Spread(model), **options)
+
+
+def own_parts(records: np.ndarray, size: int, accelerator) -> list[np.ndarray]:
+    """This process's share of the records, in parts of at most `size`.
+
+    All processes have as many parts, because in each they wait for each other.
+
+    Raises:
+        UserError: some process would have no record in a part.
+    """
+    processes = accelerator.num_processes
+    own = records[accelerator.process_index :: processes]
+    many = math.ceil(math.ceil(len(records) / processes) / size)
+    if len(records) // processes < many:
+        raise UserError(
+            f"distill: {len(records)} records, of a step or held out, cannot be shared out to the launcher's "
+            f"{processes} processes, {size} at once; choose fewer processes, or another runtime.micro_batch"
+        )
+    parts = [own[start : start + size] for start in range(0, len(own), size)]
+    return parts if len(parts) == many else np.array_split(own, many)

@@ -1,0 +1,106 @@
+import goldens
+import pytest
+import torch
+
+from minimoe.distill.hooks import Tap
+from minimoe.distill.losses import load_balance, mean_load_balance, minilm
+
+PUBLISHED = dict(log_epsilon=1e-7)
+R = 12
+
+
+def losses(name, dtype, train=False):
+    """Our MiniLM loss and load balance on a golden, as the published code computes them."""
+    student, inputs = goldens.student(name, dtype), goldens.tensors(name, "inputs")
+    if train:
+        _without_dropout(student).train()
+    with torch.no_grad():
+        teacher = Tap(goldens.teacher(name, dtype), "last")(**inputs)
+    taps, routed = student(**inputs)
+    loss = minilm(taps, teacher, inputs["attention_mask"], R, **PUBLISHED)
+    # with a single expert the published balance is the constant 1
+    balance = mean_load_balance(routed["attention"], routed["ffn"], None) or torch.tensor(float("moe" in name))
+    return student, loss, balance
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("name", [goldens.DENSE, *goldens.EXPERTS])
+def test_losses_equal_the_published(name, dtype):
+    _, loss, balance = losses(name, dtype)
+    published = goldens.outputs(name, dtype)
+    published_balance = published.get("load_balance", torch.zeros(()))
+    minilm_part = published["loss"] - 0.01 * published_balance
+    assert goldens.error(loss, minilm_part) < goldens.tolerance(dtype)
+    if "moe" in name:  # the published fractions of tokens are fp32 in the fp64 run as well
+        assert goldens.error(balance, published_balance) < (1e-7 if dtype == torch.float64 else 1e-5)
+
+
+@pytest.mark.parametrize("name", [goldens.DENSE, "moebert_minilm_1_1E", "moebert_minilm_1_4E"])
+def test_gradients_equal_the_published(name):
+    student, loss, balance = losses(name, torch.float32)
+    (loss + 0.01 * balance).backward()
+    published = goldens.tensors(name, "grads")
+    ours = {goldens.published_name(key): weight.grad for key, weight in student.named_parameters()}
+    # bounds the error of each gradient by the size of all: some are zero but for rounding, as those of key biases
+    size = torch.stack([gradient.norm() for gradient in published.values()]).max()
+    assert len(published) > 10
+    for key, gradient in published.items():
+        assert (ours[key] - gradient).norm() < 1e-5 * size, key
+
+
+def test_training_equals_the_published_with_its_noise(monkeypatch):
+    name = "moebert_minilm_2_4E"
+    noise = goldens.tensors(name, "train_noise")
+    draws = iter(noise[f"rand.{number}"] for number in range(len(noise)))
+    monkeypatch.setattr(torch, "rand_like", lambda _: next(draws))
+    student, loss, balance = losses(name, torch.float32, train=True)
+    published = goldens.tensors(name, "train_outputs")
+    assert goldens.error(loss + 0.01 * balance, published["loss"]) < 1e-5
+    assert goldens.error(balance, published["load_balance"]) < 1e-5
+    (loss + 0.01 * balance).backward()
+    gradients = goldens.tensors(name, "train_grads")
+    ours = {goldens.published_name(key): weight.grad for key, weight in student.named_parameters()}
+    size = torch.stack([gradient.norm() for gradient in gradients.values()]).max()
+    for key, gradient in gradients.items():
+        assert (ours[key] - gradient).norm() < 1e-5 * size, key
+
+
+def test_loss_is_zero_when_student_equals_teacher():
+    encoder, inputs = goldens.encoder(goldens.DENSE, torch.float64), goldens.tensors(goldens.DENSE, "inputs")
+    taps = Tap(encoder, "last")(**inputs)
+    assert abs(minilm(taps, taps, inputs["attention_mask"], R).item()) < 1e-12
+
+
+def test_parts_of_a_batch_add_up():
+    torch.manual_seed(0)
+    mask = torch.arange(9) < torch.tensor([[9], [4], [6], [2]])
+    student, teacher = ([torch.randn(4, 9, width) for _ in "qkv"] for width in (24, 48))
+    whole = minilm(student, teacher, mask, 4)
+    parts = [
+        minilm([s[part] for s in student], [t[part] for t in teacher], mask[part], 4, tokens=int(mask.sum()))
+        for part in (slice(0, 1), slice(1, 4))
+    ]
+    torch.testing.assert_close(sum(parts), whole)
+
+
+@pytest.mark.parametrize("experts", [2, 5])
+def test_load_balance_is_one_when_balanced_and_e_when_collapsed(experts):
+    even = torch.eye(experts).repeat(7, 1)  # each expert preferred as often, all equally sure
+    torch.testing.assert_close(load_balance(even, None), torch.tensor(1.0))
+    collapsed = torch.tensor([1000.0] + [0.0] * (experts - 1)).expand(10, -1)
+    torch.testing.assert_close(load_balance(collapsed, None), torch.tensor(float(experts)))
+
+
+def test_load_balance_without_padding_ignores_padding():
+    torch.manual_seed(0)
+    logits, mask = torch.randn(20, 4), torch.arange(20) < 13
+    torch.testing.assert_close(load_balance(logits, mask), load_balance(logits[:13], None))
+
+
+def _without_dropout(student):
+    for module in student.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+        if hasattr(module, "dropout") and isinstance(module.dropout, float):
+            module.dropout = 0.0
+    return student

@@ -1,0 +1,50 @@
+import pytest
+import torch
+from torch import nn
+
+from minimoe.finetune.trainer import QuietTrainer, arguments
+
+
+class Line(nn.Module):
+    """loss = w·x."""
+
+    def __init__(self):
+        super().__init__()
+        self.w = nn.Parameter(torch.ones(1))
+
+    def forward(self, x):
+        return {"loss": (self.w * x).mean()}
+
+
+def rates(warmup):
+    """The learning rate before each of ten steps."""
+    made = arguments(
+        device="cpu",
+        seed=1,
+        epochs=1,
+        batch=2,
+        learning_rate=1.0,
+        warmup=warmup,
+        weight_decay=0.0,
+        log_every=1,
+    )
+    trainer = QuietTrainer(Line(), made, train_dataset=[{"x": float(i)} for i in range(20)])
+    trainer.train()
+    return [entry["learning_rate"] for entry in trainer.state.log_history if "learning_rate" in entry]
+
+
+@pytest.mark.parametrize(
+    ("warmup", "expected"),
+    [
+        (0.0, [1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1]),
+        (0.5, [0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 0.8, 0.6, 0.4, 0.2]),
+        (1.0, [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]),
+    ],
+)
+def test_linear_warm_up_is_a_share_of_the_steps(warmup, expected):
+    assert rates(warmup) == pytest.approx(expected)
+
+
+def test_the_trainer_prints_nothing(capsys):
+    rates(0.1)
+    assert capsys.readouterr().out == ""

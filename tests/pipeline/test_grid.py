@@ -1,0 +1,189 @@
+"""Stages side by side, with stages that take no time: each test is a small DVC repository of its own."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+PIPELINE = """
+stages:
+  cell:
+    matrix:
+      model: [teacher, base/a]
+      task: [x, y]
+    cmd: python -m stages.cell ${item.model} ${item.task}
+    deps:
+      - stages/cell.py
+    outs:
+      - out/${item.model}/${item.task}
+  shell:
+    cmd: mkdir -p out; echo made > out/shell
+    outs:
+      - out/shell
+"""
+STAGE = """
+import json, os, sys, time
+from pathlib import Path
+from minimoe.system.errors import exit_cleanly
+
+def main():
+    model, task = sys.argv[1:]
+    with open("log", "a") as log:
+        log.write(f"{model} {task}\\n")
+    if os.environ.get("FAIL") == task:
+        sys.exit(3)
+    try:
+        if os.environ.get("HANG") == task:
+            Path("hanging").write_text(str(os.getpid()))
+            time.sleep(60)
+    except KeyboardInterrupt:
+        Path("closed").write_text("")
+        raise
+    seen = {"stage": os.environ["DVC_STAGE"], "prepared": "colorsys" in sys.modules, "folder": os.getcwd()}
+    if task == "x":
+        time.sleep(float(os.environ.get("SLOW", 0)))
+    Path(f"out/{model}").mkdir(parents=True, exist_ok=True)
+    Path(f"out/{model}/{task}").write_text(model + task)
+    Path(f"{task}.json").write_text(json.dumps(seen))
+
+if __name__ == "__main__":
+    exit_cleanly(main)
+"""
+RUN = """
+import os, sys
+from functools import partial
+from importlib import import_module
+from minimoe.pipeline import grid
+from minimoe.system.errors import exit_cleanly
+
+if __name__ == "__main__":
+    library = os.environ.get("LIBRARY", "colorsys")
+    exit_cleanly(lambda: grid.run(sys.argv[2:], int(sys.argv[1]), partial(import_module, library)))
+"""
+CELLS = [f"cell@{model}-{task}" for model in ("teacher", "base/a") for task in "xy"]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    from dvc.repo import Repo
+
+    Repo.init(str(tmp_path), no_scm=True).close()
+    (tmp_path / "dvc.yaml").write_text(PIPELINE)
+    (tmp_path / "stages").mkdir()
+    (tmp_path / "stages" / "__init__.py").touch()
+    (tmp_path / "stages" / "cell.py").write_text(STAGE)
+    (tmp_path / "run.py").write_text(RUN)
+    return tmp_path
+
+
+def start(folder: Path, *cells: str, workers: int = 2, **environment: str) -> subprocess.Popen:
+    command = [sys.executable, "run.py", str(workers), *(cells or CELLS)]
+    everything = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"} | environment
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    return subprocess.Popen(command, cwd=folder, env=everything, start_new_session=True, **streams)
+
+
+def finish(process: subprocess.Popen) -> tuple[int, str]:
+    """Exit code and output; the output ends when the last process of the group has gone."""
+    output, _ = process.communicate(timeout=50)
+    return process.returncode, output
+
+
+def until_it_hangs(folder: Path) -> int:
+    """The process of the cell that waits to be ended."""
+    for _ in range(3000):
+        if (folder / "hanging").exists() and (number := (folder / "hanging").read_text()):
+            return int(number)
+        time.sleep(0.01)
+    raise TimeoutError
+
+
+def locked(folder: Path) -> dict:
+    return yaml.safe_load((folder / "dvc.lock").read_text())["stages"]
+
+
+def test_every_stage_runs_once_as_under_dvc(folder):
+    code, output = finish(start(folder, *CELLS, "shell"))
+    assert code == 0, output
+    assert sorted((folder / "log").read_text().split("\n")[:-1]) == ["base/a x", "base/a y", "teacher x", "teacher y"]
+    assert [output.count(f"Running stage '{name}'") for name in (*CELLS, "shell")] == [1] * 5
+    assert (folder / "out" / "shell").read_text() == "made\n"
+    seen = json.loads((folder / "x.json").read_text())
+    assert seen["stage"].endswith("-x") and seen["prepared"] and Path(seen["folder"]) == folder.resolve()
+    ours = locked(folder)
+    (folder / "dvc.lock").unlink()
+    subprocess.run([sys.executable, "-m", "dvc", "commit", "-f", "-q"], cwd=folder, check=True)
+    assert locked(folder) == ours
+
+
+def test_two_folders_do_not_meet(folder, tmp_path_factory):
+    other = Path(shutil.copytree(folder, tmp_path_factory.mktemp("other") / "folder"))
+    one, two = start(folder, SLOW="0.3"), start(other, FAIL="y")
+    assert (finish(one)[0], finish(two)[0]) == (0, 1)
+    assert sorted(locked(folder)) == sorted(CELLS)
+    assert sorted(locked(other)) == sorted([CELLS[0], CELLS[2]])
+
+
+def test_what_is_up_to_date_does_not_run(folder):
+    assert finish(start(folder, CELLS[0], workers=1))[0] == 0
+    assert finish(start(folder))[0] == 0
+    assert (folder / "log").read_text().count("teacher x") == 1
+
+
+def test_a_stage_that_fails_is_named_and_stops_no_other(folder):
+    code, output = finish(start(folder, FAIL="x", workers=1))
+    assert code == 1
+    for name in (CELLS[0], CELLS[2]):
+        assert f"error: {name}: failed to run: python -m stages.cell" in output
+    assert "exited with 3" in output
+    assert output.splitlines()[-1].startswith("error: a stage failed")
+    assert sorted(locked(folder)) == sorted([CELLS[1], CELLS[3]])
+
+
+def test_what_keeps_all_from_starting_is_one_line(folder):
+    broken = "from minimoe.system.errors import UserError\nraise UserError('params.yaml: wrong')"
+    (folder / "stages" / "broken.py").write_text(broken)
+    code, output = finish(start(folder, LIBRARY="stages.broken"))
+    assert code == 1
+    assert [line[:25] for line in output.splitlines()] == ["error: params.yaml: wrong", "error: a stage failed; it"]
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
+def test_nothing_outlives_the_parent_and_what_was_done_stays_done(folder, sent):
+    process = start(folder, HANG="y", workers=1)
+    until_it_hangs(folder)
+    process.send_signal(sent)
+    assert finish(process)[0] != 0
+    assert (folder / "closed").exists()
+    assert list(locked(folder)) == [CELLS[0]]
+
+
+@pytest.mark.parametrize("generations", [1, 2])  # a worker, the forge
+def test_a_process_that_is_killed_ends_all_others(folder, generations):
+    process = start(folder, HANG="y", workers=1)
+    ancestor = until_it_hangs(folder)
+    for _ in range(generations):
+        ancestor = int(Path(f"/proc/{ancestor}/stat").read_text().rpartition(")")[2].split()[1])
+    os.kill(ancestor, signal.SIGKILL)
+    code, output = finish(process)
+    assert code == 1
+    assert "error: a stage failed" in output
+    assert (folder / "closed").exists()
+
+
+def test_a_stage_that_is_killed_is_an_error(folder):
+    process = start(folder, HANG="y", workers=1)
+    os.kill(until_it_hangs(folder), signal.SIGKILL)
+    (folder / "hanging").unlink()
+    os.kill(until_it_hangs(folder), signal.SIGKILL)
+    code, output = finish(process)
+    assert code == 1
+    assert "exited with -9" in output
+    assert sorted(locked(folder)) == sorted([CELLS[0], CELLS[2]])

@@ -1,0 +1,181 @@
+"""Every shipped profile is whole, valid, and makes the stages that its table needs; selecting one loses no edit."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from minimoe.params import load
+from minimoe.pipeline.profiles import names, select
+from minimoe.system.errors import UserError
+from minimoe.tasks.table import TASKS
+
+ROOT = Path(__file__).parents[2]
+NAMES = names(ROOT)
+
+
+def text(name: str) -> str:
+    return (ROOT / f"profiles/{name}.yaml").read_text(encoding="utf-8")
+
+
+def comments(content: str) -> list[tuple[str, str]]:
+    """(key, comment) of the lines that have one, rounds and models aside, which are each profile's own."""
+    content = re.sub(r"(?ms)^rounds:.*?^# --- ", "", content)
+    return re.findall(r"(?m)^ *([\w]+):(?: .*?)? +(# .*)$", content)
+
+
+def layout(values: object) -> object:
+    """Keys in their order, down to where a profile has its own."""
+    if not isinstance(values, dict):
+        return None
+    own = {"rounds", "tasks", "teachers"}
+    return [(key, None if key in own else layout(value)) for key, value in values.items()]
+
+
+def maker(model: str) -> str:
+    """The stage that makes a model."""
+    round_, _, name = model.partition("/")
+    return {"teacher": "teacher", "teachers": f"teachers@{name}", "sparsified": f"sparsify@{name}"}.get(
+        round_, f"distill@{round_}"
+    )
+
+
+def test_the_documented_profiles_are_there():
+    assert {"sample", "small", "paper_base", "paper_large", "paper_curse", "chinese", "chinese_xlarge"} <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_profile_is_valid(name):
+    params = load(ROOT / f"profiles/{name}.yaml")
+    assert set(params.tasks) == set(load(ROOT / "profiles/sample.yaml").tasks)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_profile_has_the_keys_and_comments_of_the_sample(name):
+    sample, own = text("sample"), text(name)
+    yaml = YAML(typ="safe")
+    assert layout(yaml.load(own)) == layout(yaml.load(sample))
+    assert comments(own) == comments(sample)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_student_is_in_the_table_or_teaches(name):
+    params = load(ROOT / f"profiles/{name}.yaml")
+    made = {f"{round_}/{model}" for round_, values in params.rounds.items() for model in values.models}
+    made |= {f"teachers/{further}" for further in params.teachers}
+    teachers = {round_.teacher.removeprefix("models/") for round_ in params.rounds.values()}
+    teachers |= {f"{name}/assistant" for name in params.rounds}  # of its own round
+    assert {"teacher"} | made - teachers <= set(params.table.models) <= {"teacher"} | made
+
+
+@pytest.mark.parametrize(
+    ("name", "teacher", "width", "form"),
+    [
+        ("chinese", "google-bert/bert-base-chinese", 768, "cluecorpus"),
+        ("chinese_xlarge", "IDEA-CCNL/Erlangshen-MegatronBert-1.3B", 2048, "wudao"),
+    ],
+)
+def test_chinese_rows(name, teacher, width, form):
+    params = load(ROOT / f"profiles/{name}.yaml")
+    assert (params.teacher.hub, params.corpus.extract.form, params.corpus.language) == (teacher, form, "zh")
+    rows = [f"base/{kind}-{layers}L-384H" for kind in ("minilm", "minimoe") for layers in (6, 4, 3)]
+    assert params.table.models == ["teacher", *rows]
+    assert {TASKS[task].family for task in params.table.tasks} == {"clue"}
+    assert width % params.distill.relation_heads == 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_graph_is_what_the_table_needs(name, tmp_path):
+    from dvc.repo import Repo
+
+    params = load(ROOT / f"profiles/{name}.yaml")
+    shutil.copy(ROOT / "dvc.yaml", tmp_path)
+    shutil.copy(ROOT / f"profiles/{name}.yaml", tmp_path / "params.yaml")
+    with Repo.init(tmp_path, no_scm=True) as repo:
+        graph = repo.index.graph
+        edges = {stage.name: {other.name for other in graph.successors(stage)} for stage in repo.index.stages}
+    cells = {f"finetune@{model}-{task}" for model in params.table.models for task in params.table.tasks}
+    rounds = {f"distill@{name}" for name in params.rounds}
+    once = {"settings", "download", "extract", "format", "tokenizer", "records", "teacher", "tasks", "report"}
+    once |= {f"sparsify@{name}" for name in params.sparsify.teachers}
+    once |= {f"{stage}@{name}" for name in params.teachers for stage in ("teachers", "inputs-teachers")}
+    once |= {f"inputs@{name}" for name in ("corpus", "teacher", "glue", "conll2003", "clue")}
+    assert set(edges) == once | rounds | cells | {f"cost@{model}" for model in params.table.models}
+    for model in params.table.models:
+        assert maker(model) in edges[f"cost@{model}"]
+        assert {maker(model), "tasks"} <= edges[f"finetune@{model}-{params.table.tasks[0]}"]
+    for name, round_ in params.rounds.items():
+        assert {maker(round_.teacher.removeprefix("models/")), "records"} <= edges[f"distill@{name}"]
+    assert cells | rounds <= edges["report"]
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    """A git repository with two profiles, the first of them committed as params.yaml."""
+    for key in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
+        monkeypatch.delenv(key, raising=False)
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "profiles/one.yaml").write_text(text("sample"))
+    (tmp_path / "profiles/two.yaml").write_text(text("small"))
+    shutil.copy(tmp_path / "profiles/one.yaml", tmp_path / "params.yaml")
+    return tmp_path
+
+
+def commit(folder: Path) -> None:
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+    for command in (["init", "-q"], ["add", "."], [*identity, "commit", "-qm", "all"]):
+        subprocess.run(["git", *command], cwd=folder, check=True)
+
+
+def test_select_replaces_a_profile(repository):
+    select("two", repository)
+    assert (repository / "params.yaml").read_text() == text("small")
+    select("one", repository)
+    assert (repository / "params.yaml").read_text() == text("sample")
+
+
+def test_select_makes_a_missing_file(repository):
+    (repository / "params.yaml").unlink()
+    select("two", repository)
+    assert (repository / "params.yaml").read_text() == text("small")
+
+
+def test_unknown_profile_lists_the_known(repository):
+    with pytest.raises(UserError, match="'three': unknown; known are one, two"):
+        select("three", repository)
+
+
+@pytest.mark.parametrize("name", ["../params", "", "one.yaml"])
+def test_a_profile_is_a_name_not_a_path(repository, name):
+    with pytest.raises(UserError, match="unknown"):
+        select(name, repository)
+
+
+@pytest.mark.parametrize("committed", [False, True])
+def test_uncommitted_edits_are_kept(repository, committed):
+    if committed:
+        commit(repository)
+    edited = text("sample").replace("seed: 776", "seed: 1")
+    (repository / "params.yaml").write_text(edited)
+    with pytest.raises(UserError, match=r"neither committed nor a profile.*--force"):
+        select("two", repository)
+    assert (repository / "params.yaml").read_text() == edited
+    select("two", repository, force=True)
+    assert (repository / "params.yaml").read_text() == text("small")
+
+
+def test_committed_edits_may_go(repository):
+    (repository / "params.yaml").write_text(text("sample").replace("seed: 776", "seed: 1"))
+    commit(repository)
+    select("two", repository)
+    assert (repository / "params.yaml").read_text() == text("small")
+
+
+def test_a_wrong_profile_is_not_selected(repository):
+    (repository / "profiles/two.yaml").write_text(text("small").replace("seed: 776", "seed: no"))
+    with pytest.raises(UserError, match=r"two\.yaml: seed: expected"):
+        select("two", repository)
+    assert (repository / "params.yaml").read_text() == text("sample")

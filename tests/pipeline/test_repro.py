@@ -1,0 +1,51 @@
+"""`python -m minimoe repro` before its stages run."""
+
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from minimoe.pipeline import repro
+from minimoe.pipeline.preflight import CHECKED
+from minimoe.system.errors import UserError
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def stale(tmp_path, monkeypatch):
+    """The stages that are to run, of the sample with a launcher that is not there; and the targets that DVC ran."""
+    yaml, stale, ran = YAML(), set(), []
+    values = yaml.load(ROOT / "profiles/sample.yaml")
+    values["runtime"]["launcher"] = "nowhererun --nproc-per-node=2"
+    yaml.dump(values, tmp_path / "params.yaml")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(CHECKED, "so that it is put back")
+    monkeypatch.delenv(CHECKED)
+    for name, stub in {"mend": None, "_stale": stale, "_show": None}.items():
+        monkeypatch.setattr(repro, name, lambda stub=stub: stub)
+    monkeypatch.setattr(repro, "_dvc", lambda *targets: ran.append(targets))
+    return stale, ran
+
+
+def test_a_missing_launcher_is_refused_before_any_stage_runs(stale):
+    stages, ran = stale
+    stages.add("download")  # rounds may be stale when it has run
+    with pytest.raises(UserError, match=r"^runtime\.launcher: no program 'nowhererun' here"):
+        repro.repro()
+    assert not ran
+
+
+def test_where_only_the_report_is_left_no_launcher_is_needed(stale, capsys):
+    stages, ran = stale
+    stages.add("report")
+    repro.repro()
+    assert ran == [()]
+    assert "warning: runtime.launcher: no program 'nowhererun' here" in capsys.readouterr().err
+
+
+def test_stages_that_are_named_run_alone(stale, monkeypatch):
+    _, ran = stale
+    monkeypatch.setattr(repro, "preflight", lambda *_, **__: None)
+    repro.repro(["distill@base"])
+    assert ran == [("--single-item", "settings", "distill@base")]

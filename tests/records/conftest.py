@@ -1,0 +1,1 @@
+from corpus.fixtures import bert, build, roberta  # noqa: F401

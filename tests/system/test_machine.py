@@ -1,0 +1,31 @@
+import gc
+
+import pytest
+
+from minimoe.system import machine
+from minimoe.system.errors import exit_cleanly
+
+
+def test_an_interrupt_is_one_line_and_the_shells_exit_code(capsys):
+    def main():
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as stopped:
+        exit_cleanly(main)
+    assert stopped.value.code == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_imports_look_for_no_garbage_and_training_does():
+    with pytest.raises(ImportError), machine.importing():
+        assert not gc.isenabled()
+        raise ImportError
+    assert gc.isenabled()
+    gc.unfreeze()
+
+
+def test_zero_workers_means_as_many_as_have_cores(monkeypatch):
+    assert machine.workers(0) == machine.cores() >= 1
+    monkeypatch.setattr(machine, "cores", lambda: 8)
+    assert [machine.workers(0, threads) for threads in (1, 3, 8, 20)] == [8, 2, 1, 1]
+    assert machine.workers(3) == machine.workers(3, threads=8) == 3
