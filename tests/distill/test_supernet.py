@@ -6,10 +6,11 @@ from transformers import BertConfig, BertModel
 
 from minimoe.distill.hooks import Tap
 from minimoe.distill.losses import QKV, minilm
-from minimoe.distill.start import Start, _with_idle_layers
+from minimoe.distill.start import Start
 from minimoe.distill.supernet import Family
 from minimoe.models import MiniMoEConfig
 from minimoe.models.save import standard_form
+from minimoe.models.shapes import with_idle_layers
 from minimoe.models.slices import leading_slices
 from minimoe.params.rounds import OnceForAll
 
@@ -28,7 +29,7 @@ def golden_family(dtype: torch.dtype, *, together: bool = False) -> Family:
                 **values, hidden_size=hidden, num_hidden_layers=layers, num_attention_heads=hidden // 4,
                 intermediate_size=4 * hidden,
             )  # fmt: skip
-            members[f"{layers},{hidden}"] = _with_idle_layers(shape, 3)
+            members[f"{layers},{hidden}"] = with_idle_layers(shape, 3)
     encoder = goldens.encoder(NAME, dtype)
     widths = [tuple(f"{layers},{hidden}" for layers in (1, 2, 3)) for hidden in (16, 24, 32, 48)]
     family = Family(encoder, members, 0, widths if together else None).to(dtype).eval()
@@ -113,15 +114,15 @@ def test_layers_that_members_share_run_once(teacher):
 def test_a_round_makes_plain_students_of_every_shape(teacher):
     outcomes = run(teacher, {"dense": DENSE}, once_for_all=SHAPES, epochs=12, learning_rate=0.01)
     assert list(outcomes) == ["dense", "1L-12H", "1L-24H", "2L-12H", "2L-24H"]
-    for name in SHAPES.students:
+    for name, student in SHAPES.students.items():
         # random sequences can be learned by heart, not understood
         assert outcomes[name].curve[-1]["train_loss"] < outcomes[name].curve[0]["heldout_loss"]
         assert {"train_loss", "gradient_norm", "heldout_loss"} <= {k for _, v in outcomes[name].points for k in v}
         encoder = standard_form(outcomes[name].encoder)
         assert type(encoder) is BertModel
-        layers, hidden = SHAPES.students[name]
-        assert (encoder.config.num_hidden_layers, encoder.config.hidden_size) == (layers, hidden)
-        assert (encoder.config.num_attention_heads, encoder.config.intermediate_size) == (hidden // 6, 4 * hidden)
+        assert (encoder.config.num_hidden_layers, encoder.config.hidden_size) == (student.layers, student.hidden)
+        assert encoder.config.num_attention_heads == student.hidden // 6
+        assert encoder.config.intermediate_size == 4 * student.hidden
     small, large = (outcomes[name].encoder.state_dict() for name in ("1L-12H", "2L-24H"))
     for name, part in leading_slices(large, small).items():
         assert torch.equal(part, small[name]), name

@@ -53,7 +53,8 @@ def test_a_round_names_all_that_it_makes():
     once = {"layers": [2, 1], "hidden": [24, 12]}
     round_ = Round.model_validate({"teacher": TEACHER, "students": {"dense": DENSE}, "once_for_all": once})
     assert round_.models == ["dense", "1L-12H", "1L-24H", "2L-12H", "2L-24H"]
-    assert round_.shape("1L-24H") == {"layers": 1, "hidden": 24, "once_for_all": True}
+    once_for_all = Student(layers=1, hidden=24)
+    assert round_.shape("1L-24H") == once_for_all.model_dump(exclude_none=True) | {"once_for_all": True}
     assert round_.shape("dense")["hidden"] == 24
     chosen = Round.model_validate({"teacher": SPARSIFIED, "students": {"s": SPARSE}, "assistant": "auto"})
     assert chosen.models == ["s", "assistant"]
@@ -70,6 +71,15 @@ def test_a_round_names_all_that_it_makes():
 def test_once_for_all_needs_whole_heads(hidden, heads, message):
     with pytest.raises(ValidationError, match=message):
         OnceForAll(layers=[1], hidden=hidden, heads=heads)
+
+
+def test_once_for_all_students_have_heads_of_the_widest_size():
+    students = OnceForAll(layers=[2], hidden=[24, 16, 48], heads=6).students
+    assert {name: (student.heads, student.neurons) for name, student in students.items()} == {
+        "2L-16H": (2, 64),
+        "2L-24H": (3, 96),
+        "2L-48H": (6, 192),
+    }
 
 
 def test_students_of_one_width_are_named_from_the_shallowest():

@@ -43,7 +43,7 @@ def test_the_curse_needs_no_row_of_the_teachers(every):
 
 def test_a_sweep_holds_what_differs_in_experts_alone(every):
     (sweep,) = expert_sweeps(every.collect())
-    assert {model.shape.experts: model.name for model in sweep} == {
+    assert {model.experts: model.name for model in sweep} == {
         (1, 1): "base/minilm",
         (1, 2): "experts/minimoe-1x2",
         (1, 4): "base/minimoe",

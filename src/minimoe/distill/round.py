@@ -15,7 +15,7 @@ from minimoe.distill.learner import PRECISIONS, Learner, autocast
 from minimoe.distill.loop import Pass
 from minimoe.distill.outcome import Outcome
 from minimoe.distill.start import Start
-from minimoe.models.save import positions
+from minimoe.models.shapes import positions
 from minimoe.models.sparsified import Sparsified
 from minimoe.params.rounds import ASSISTANT, Distill, OnceForAll, Student
 from minimoe.records.dataset import Records, check_fits

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 from minimoe.distill.student import TappedStudent
 from minimoe.distill.supernet import Family, cut_student
-from minimoe.models.config import MiniMoEConfig
 from minimoe.models.initialise import new_student
-from minimoe.models.save import student_config
+from minimoe.models.shapes import once_for_all_configs, student_config, with_dropout
 from minimoe.models.slices import cut
 from minimoe.models.sparsified import Sparsified
 from minimoe.params.rounds import Distill, OnceForAll, Student
@@ -33,12 +32,14 @@ class Start:
 
     def student(self, shape: Student) -> TappedStudent:
         """The student of this shape."""
+        cut_to = self.sparsified.config if self.sparsified else None
+        config = student_config(shape, self.teacher, self.settings.dropout, cut_to)
         if shape.sparsity is None:
-            encoder = new_student(self._dense(shape), self.seed)
+            encoder = new_student(config, self.seed)
         elif self.assistant:
-            return cut_student(self.assistant, self.sparse(shape.sparsity))
+            return cut_student(self.assistant, config)
         else:
-            encoder = cut(self.sparsified.model, self.sparse(shape.sparsity))
+            encoder = cut(self.sparsified.model, config)
         states = self.teacher.hidden_size if self.settings.objective == "tinybert" else None
         if states and set(encoder.config.layer_heads) != {self.teacher.num_attention_heads}:
             raise UserError(
@@ -51,11 +52,7 @@ class Start:
         """The family of a student for each number of layers and width."""
         if self.settings.objective == "tinybert":
             raise UserError("distill.objective: expected minilm in a round with once_for_all, whose heads differ")
-        size = max(shapes.hidden) // shapes.heads
-        members = {}
-        for name, (layers, hidden) in shapes.students.items():
-            config = self._dense(Student(layers=layers, hidden=hidden, heads=hidden // size))
-            members[name] = _with_idle_layers(config, max(shapes.layers)) if shapes.idle_norms else config
+        members = once_for_all_configs(shapes, self.teacher, self.settings.dropout)
         together = None if shapes.own_dropout else shapes.widths
         return Family(new_student(list(members.values())[-1], self.seed), members, self.seed, together)
 
@@ -63,30 +60,8 @@ class Start:
         """The family of the sparsified teacher and itself at each sparsity of its map that is lower than `below`."""
         chosen = [sparsity for sparsity in self.sparsified.sparsities if sparsity < below]
         # the teacher's own size comes last: it reaches every weight
-        members = {str(sparsity): self.sparse(sparsity) for sparsity in [*reversed([s for s in chosen if s]), 0]}
+        members = {
+            str(sparsity): with_dropout(self.sparsified.config(sparsity), self.settings.dropout)
+            for sparsity in [*reversed([s for s in chosen if s]), 0]
+        }
         return Family(cut(self.sparsified.model, members["0"]), members, self.seed)
-
-    def sparse(self, sparsity: int) -> MiniMoEConfig:
-        """The shape of the sparsified teacher cut to `sparsity`, with the round's dropout."""
-        config, dropout = self.sparsified.config(sparsity), self.settings.dropout
-        config.hidden_dropout_prob = config.attention_probs_dropout_prob = config.router_noise = dropout
-        return config
-
-    def _dense(self, shape: Student) -> MiniMoEConfig:
-        return student_config(
-            self.teacher,
-            layers=shape.layers,
-            hidden=shape.hidden,
-            heads=shape.heads,
-            neurons=shape.neurons,
-            experts=shape.experts,
-            dropout=self.settings.dropout,
-        )
-
-
-def _with_idle_layers(config: MiniMoEConfig, layers: int) -> MiniMoEConfig:
-    """The shape with layers on top that keep their two LayerNorms and nothing else, up to `layers`, as published."""
-    idle = [0] * (layers - config.num_hidden_layers)
-    lists = {"layer_heads": config.layer_heads + idle, "layer_neurons": config.layer_neurons + idle}
-    experts = {"attention_experts": [1] * layers, "ffn_experts": [1] * layers}
-    return MiniMoEConfig(**config.to_dict() | lists | experts | {"num_hidden_layers": layers})

@@ -14,7 +14,7 @@ from minimoe.finetune.data import Batches, Examples, encode, read_examples
 from minimoe.finetune.loop import Run, computing, load_model, predict, train
 from minimoe.finetune.metrics import majority, scores
 from minimoe.hub import loading
-from minimoe.models.save import positions
+from minimoe.models.shapes import positions
 from minimoe.resume.checkpoints import Checkpoints, NoCheckpoints
 from minimoe.system.errors import UserError
 from minimoe.system.files import whole_folder

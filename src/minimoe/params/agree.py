@@ -4,18 +4,10 @@ What only a teacher's own config tells, of a teacher from the hub or a folder, i
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+
+from minimoe.params.rounds import Student
 
 POSITIONS = 512  # of a teacher pretrained here
-
-
-class Shape(NamedTuple):
-    """What params say of a teacher's encoder; None is what they do not."""
-
-    layers: int | None = None
-    hidden: int | None = None
-    heads: int | None = None
-    attention: int = 1  # experts of the self-attention
 
 
 def disagreements(params) -> Iterator[str]:
@@ -54,39 +46,38 @@ def _circles(params) -> Iterator[str]:
             yield f"rounds.{name}.teacher: expected a model made before this round, got {own!r}"
 
 
-def _shape(params, teacher: str) -> Shape:
-    """The shape of the model at the path `teacher`."""
+def _shape(params, teacher: str) -> Student:
+    """The shape of the model at the path `teacher`; None in it is what params do not say."""
     _, name, *model = teacher.split("/")
-    made_here = params.teacher.source == "pretrain"
-    first = params.teacher.pretrain
-    whole = Shape(first.layers, first.hidden, first.heads) if made_here else Shape()
+    unknown = Student.model_construct(heads=None)
     if name == "teachers":
-        return Shape()
+        return unknown
+    first = params.teacher.pretrain
+    sizes = {"layers": first.layers, "hidden": first.hidden, "heads": first.heads}
+    whole = unknown.model_copy(update=sizes if params.teacher.source == "pretrain" else {})
     if name not in params.rounds:
         return whole
     round_ = params.rounds[name]
-    if student := round_.students.get(model[0]):
-        if student.sparsity is None:
-            return Shape(student.layers, student.hidden, student.heads, student.experts.attention)
-    elif round_.once_for_all and model[0] in round_.once_for_all.students:
-        layers, hidden = round_.once_for_all.students[model[0]]
-        return Shape(layers, hidden, hidden * round_.once_for_all.heads // max(round_.once_for_all.hidden))
-    return whole._replace(heads=None)  # a sparse one: the teacher's width, and in each layer other heads
+    students = round_.students | (round_.once_for_all.students if round_.once_for_all else {})
+    student = students.get(model[0])
+    if student and student.sparsity is None:
+        return student
+    return whole.model_copy(update={"heads": None})  # sparse: the teacher's width, and in each layer other heads
 
 
-def _layers(round_, settings, teacher: Shape, where: str) -> Iterator[str]:
+def _layers(round_, settings, teacher: Student, where: str) -> Iterator[str]:
     key = f"{where}.teacher_layer" if round_.teacher_layer else "distill.teacher_layer"
     if teacher.layers and settings.teacher_layer != "last" and settings.teacher_layer > teacher.layers:
         layers = f"1 to {teacher.layers}, the layers of {round_.teacher}"
         yield f"{key}: expected last or {layers}; got {settings.teacher_layer}"
-    if teacher.attention > 1:
+    if teacher.experts.attention > 1:
         yield (
             f"{where}.teacher: expected a model with one attention expert, whose queries, keys and values can be "
-            f"read; got {round_.teacher!r} with {teacher.attention}"
+            f"read; got {round_.teacher!r} with {teacher.experts.attention}"
         )
 
 
-def _uneven_relations(round_, settings, teacher: Shape, where: str) -> Iterator[str]:
+def _uneven_relations(round_, settings, teacher: Student, where: str) -> Iterator[str]:
     heads = settings.relation_heads
     if teacher.hidden and teacher.hidden % heads:
         yield (
@@ -101,7 +92,7 @@ def _uneven_relations(round_, settings, teacher: Shape, where: str) -> Iterator[
             yield f"{where}.{key}: expected a multiple of relation_heads {heads}, got {width}"
 
 
-def _unlike_heads(round_, settings, teacher: Shape, where: str) -> Iterator[str]:
+def _unlike_heads(round_, settings, teacher: Student, where: str) -> Iterator[str]:
     """TinyBERT compares attention scores head by head."""
     if round_.once_for_all:
         yield f"{where}.objective: expected minilm in a round with once_for_all, whose heads differ"

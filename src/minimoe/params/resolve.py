@@ -121,7 +121,7 @@ def _made(round_: Round) -> dict:
 def _student(student: Student) -> dict:
     if student.sparsity is not None:
         return {"sparsity": student.sparsity}
-    return student.model_dump(exclude_none=True) | {"neurons": student.neurons or 4 * student.hidden}
+    return student.model_dump(exclude_none=True)
 
 
 def _report(params: Params) -> dict:

@@ -38,14 +38,14 @@ class Experts(Section):
 
 
 class Student(Section):
-    """A student: an encoder of this shape, or the sparsified teacher cut to a sparsity."""
+    """The shape of a student: an encoder of these sizes, or the sparsified teacher cut to a sparsity."""
 
     layers: Layers | None = None
-    hidden: Width | None = None
-    heads: Few = 12
-    neurons: Width | None = None
+    hidden: Width | None = None  # width of its hidden states
+    heads: Few = 12  # of hidden / heads dimensions each
+    neurons: Width | None = None  # of a feed-forward; default: 4 hidden, as in BERT
     experts: Experts = Experts()
-    sparsity: Annotated[int, Field(ge=1, le=99)] | None = None
+    sparsity: Annotated[int, Field(ge=1, le=99)] | None = None  # share of the teacher's weights that is cut away, in %
 
     @model_validator(mode="after")
     def _one_kind_of_shape(self):
@@ -58,7 +58,18 @@ class Student(Section):
                 raise ValueError(f"{key}: missing; a student has layers and hidden, or sparsity")
         if self.hidden % self.heads:
             raise ValueError(f"hidden: expected a multiple of heads {self.heads}, got {self.hidden}")
+        self.__dict__["neurons"] = self.neurons or 4 * self.hidden  # past the check that forbids assignment
         return self
+
+    @property
+    def dense(self) -> "Student":
+        """The same with one expert in each place."""
+        return self.model_copy(update={"experts": Experts()})
+
+    def __str__(self) -> str:
+        size = f"{self.layers}L-{self.hidden}H" if self.sparsity is None else f"{self.sparsity} % sparse"
+        experts = self.experts
+        return size if experts == Experts() else f"{size}, experts {experts.attention},{experts.ffn}"
 
 
 class OnceForAll(Section):
@@ -81,15 +92,20 @@ class OnceForAll(Section):
         return self
 
     @property
-    def students(self) -> dict[str, tuple[int, int]]:
-        """Layers and width of every student, by its name; the largest is the last."""
+    def students(self) -> dict[str, Student]:
+        """Every student by its name, the largest last; all have heads of one size, narrower ones fewer of them."""
+        size = max(self.hidden) // self.heads
         shapes = [(layers, hidden) for layers in sorted(self.layers) for hidden in sorted(self.hidden)]
-        return {f"{layers}L-{hidden}H": (layers, hidden) for layers, hidden in shapes}
+        return {
+            f"{layers}L-{hidden}H": Student(layers=layers, hidden=hidden, heads=hidden // size)
+            for layers, hidden in shapes
+        }
 
     @property
     def widths(self) -> list[tuple[str, ...]]:
         """Names of the students of each width, the deepest last; the widest last."""
-        return [tuple(n for n, (_, width) in self.students.items() if width == own) for own in sorted(self.hidden)]
+        students = self.students.items()
+        return [tuple(name for name, own in students if own.hidden == width) for width in sorted(self.hidden)]
 
 
 class Distill(Section):
@@ -157,5 +173,4 @@ class Round(overrides_of("DistillOverrides", Distill)):
             return self.students[model].model_dump(exclude_none=True)
         if model == ASSISTANT:
             return {"assistant": self.assistant}
-        layers, hidden = self.once_for_all.students[model]
-        return {"layers": layers, "hidden": hidden, "once_for_all": True}
+        return self.once_for_all.students[model].model_dump(exclude_none=True) | {"once_for_all": True}

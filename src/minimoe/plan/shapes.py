@@ -15,13 +15,12 @@ from transformers import BertConfig
 
 from minimoe.hub.loading import load_config
 from minimoe.models import MiniMoEConfig
-from minimoe.models.save import embedding_type, student_config
+from minimoe.models.shapes import reordered_config, student_config
 from minimoe.models.sparsified import IMPORTANCE, REORDERED
 from minimoe.models.sparsity import Importance, cut_config, removed
 from minimoe.params import Params
-from minimoe.params.rounds import ASSISTANT, SPARSIFIED, Distill, Round, Student
+from minimoe.params.rounds import ASSISTANT, SPARSIFIED, Distill, Round
 from minimoe.plan.constants import HUB, SMALL_BERT, Hub
-from minimoe.sparsify.reorder import SHARED
 from minimoe.system.errors import UserError
 
 POSITIONS = 512
@@ -110,31 +109,15 @@ class Shapes:
         if model == ASSISTANT:
             candidates = [config for sparsity, config in self.candidates(name).items() if sparsity != "0"]
             return candidates[len(candidates) // 2]
-        if model in round_.students:
-            shape = round_.students[model]
-            if shape.sparsity is not None:
-                return self._sparse(shape.sparsity)
-        else:
-            layers, hidden = round_.once_for_all.students[model]
-            size = max(round_.once_for_all.hidden) // round_.once_for_all.heads
-            shape = Student(layers=layers, hidden=hidden, heads=hidden // size)
-        return student_config(
-            self.of(round_.teacher),
-            layers=shape.layers,
-            hidden=shape.hidden,
-            heads=shape.heads,
-            neurons=shape.neurons,
-            experts=shape.experts,
-            dropout=self.settings(name).dropout,
-        )
+        students = round_.students | (round_.once_for_all.students if round_.once_for_all else {})
+        return student_config(students[model], self.of(round_.teacher), self.settings(name).dropout, self._sparse)
 
     def _sparse(self, sparsity: int) -> MiniMoEConfig:
         teacher, folder = self.of(SPARSIFIED), self.root / SPARSIFIED
         if "sparsify@teacher" in self.done:
             importance = Importance(**load_file(folder / IMPORTANCE))
             return cut_config(load_config(folder / REORDERED), removed(importance, sparsity), sparsity)
-        own = {name: getattr(teacher, name) for name in SHARED}
-        config = MiniMoEConfig(**own, inner_size=teacher.hidden_size, embedding_type=embedding_type(teacher))
+        config = reordered_config(teacher)
         return cut_config(config, evenly_removed(config, sparsity), sparsity)
 
 

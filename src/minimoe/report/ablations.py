@@ -75,11 +75,11 @@ def sections(results: Results, comparisons: Sequence[Comparison]) -> list[Sectio
 def expert_sweeps(results: Results) -> list[tuple[Model, ...]]:
     """Models that differ in experts alone, at least three, in the order of their experts."""
     students = [model for model in results.models.values() if model.steps]
-    mixtures = [model for model in students if model.shape.experts != (1, 1)]
+    mixtures = [model for model in students if model.experts != (1, 1)]
     sweeps = []
     for group in _groups(mixtures, lambda m: (m.taught_by, m.shape.dense, repr(m.training))):
         dense = [m for m in students if m.shape == m.shape.dense and differences(m, group[0]) == {"experts"}]
-        sweep = {model.shape.experts: model for model in reversed([*group, *dense])}  # the first of several
+        sweep = {model.experts: model for model in reversed([*group, *dense])}  # the first of several
         if len(sweep) >= FEWEST_COUNTS:
             sweeps.append(tuple(sweep[experts] for experts in sorted(sweep)))
     return sweeps
@@ -114,7 +114,7 @@ def _experts(results: Results, sweep: tuple[Model, ...]) -> Ablation:
     headers = ["experts", "model", *(label for label, _ in scores), "held-out loss", "multiply-adds", "parameters"]
     rows = [
         [
-            "{},{}".format(*model.shape.experts),
+            "{},{}".format(*model.experts),
             model.name,
             *_cells(scores, model),
             loss(model.heldout_loss),

@@ -23,7 +23,7 @@ from transformers.utils import logging
 
 import minimoe.models  # noqa: F401  (makes the student classes known to AutoModel)
 from minimoe.hub import loading
-from minimoe.models.save import positions
+from minimoe.models.shapes import positions
 from minimoe.system.errors import UserError
 
 logging.set_verbosity_error()  # a head is left out, as it should be

@@ -97,9 +97,9 @@ def experts_figure(results: Results, sweep: Sequence[Model], label: str, scores:
             spots = _sweep_lines(axes, sweep, values, len(titles))
             titles += [f"{m.name}: {form(values.loc[m.name, 'mean'])}" for m in sweep]
             axes.margins(x=0.12, y=0.15)
-            axes.set_xticks(counts := sorted({m.shape.experts[1] for m in sweep}), counts)
+            axes.set_xticks(counts := sorted({m.experts[1] for m in sweep}), counts)
             axes.xaxis.set_minor_locator(NullLocator())
-            points = [(m.shape.experts[1], values.loc[m.name, "mean"]) for m in sweep]
+            points = [(m.experts[1], values.loc[m.name, "mean"]) for m in sweep]
             place_labels(figure, axes, spots, points)
         return to_svg(figure, f"experts-{sweep[-1].name}", titles)
 
@@ -157,18 +157,18 @@ def front(macs: pd.Series, scores: pd.Series) -> list[str]:
 def _sweep_lines(axes: Axes, sweep: Sequence[Model], values: pd.DataFrame, first_mark: int) -> list[Spot]:
     """A line for each number of attention experts; a name for each where there are several."""
     spots = []
-    lines = sorted({model.shape.experts[0] for model in sweep})
+    lines = sorted({model.experts[0] for model in sweep})
     for attention in lines:
-        line = [model for model in sweep if model.shape.experts[0] == attention]
-        x, y = [m.shape.experts[1] for m in line], values.loc[[m.name for m in line], "mean"]
+        line = [model for model in sweep if model.experts[0] == attention]
+        x, y = [m.experts[1] for m in line], values.loc[[m.name for m in line], "mean"]
         axes.plot(x, y, color=ROLES["muted"], linewidth=1, zorder=1)
         if len(lines) > 1:
             spots.append(Spot(f"{attention} attention", x[-1], y.iloc[-1]))
     for place, model in enumerate(sweep):
         mean, std = values.loc[model.name, ["mean", "std"]]
         if not pd.isna(std):
-            axes.plot([model.shape.experts[1]] * 2, [mean - std, mean + std], color=ROLES[model.family], alpha=0.5)
-        axes.plot(model.shape.experts[1], mean, **_dot(model), gid=f"mark-{first_mark + place}")
+            axes.plot([model.experts[1]] * 2, [mean - std, mean + std], color=ROLES[model.family], alpha=0.5)
+        axes.plot(model.experts[1], mean, **_dot(model), gid=f"mark-{first_mark + place}")
     return spots
 
 

@@ -5,10 +5,10 @@ held-out losses measure the same.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
-from minimoe.params.rounds import ASSISTANT, SPARSIFIED, Distill, OnceForAll, Round
+from minimoe.params.rounds import ASSISTANT, SPARSIFIED, Distill, OnceForAll, Round, Student
 
 TEACHER = "teacher"
 FURTHER = "teachers"  # a further teacher is teachers/<name>
@@ -23,33 +23,12 @@ IDLE = {"evaluate_every", "assistant_tradeoff"}
 
 
 @dataclass(frozen=True)
-class Shape:
-    """A student's shape: its sizes, or the share of its teacher that is cut away (%); and its experts."""
-
-    layers: int | None = None
-    hidden: int | None = None
-    heads: int | None = None
-    neurons: int | None = None
-    sparsity: int | None = None
-    experts: tuple[int, int] = (1, 1)  # of self-attention, of the feed-forward network
-
-    @cached_property
-    def dense(self) -> "Shape":
-        """The same with one expert in each place."""
-        return replace(self, experts=(1, 1))
-
-    def __str__(self) -> str:
-        size = f"{self.layers}L-{self.hidden}H" if self.sparsity is None else f"{self.sparsity} % sparse"
-        return size if self.experts == (1, 1) else f"{size}, experts {self.experts[0]},{self.experts[1]}"
-
-
-@dataclass(frozen=True)
 class Model:
     """A row of the table. Fields after `name` are about its distillation, and empty for a teacher."""
 
     name: str  # teacher, teachers/name, or round/student
     round: str = ""
-    shape: Shape | None = None
+    shape: Student | None = None
     once_for_all: OnceForAll | None = None  # what it shares weights with while it trains
     settings: Distill | None = None
     taught_by: str = ""  # the name of its teacher
@@ -73,7 +52,12 @@ class Model:
             return "Once-for-all"
         if self.shape.sparsity is not None:
             return "Sparse MiniLM"
-        return "MiniLM" if self.shape.experts == (1, 1) else "MiniMoE"
+        return "MiniLM" if self.experts == (1, 1) else "MiniMoE"
+
+    @property
+    def experts(self) -> tuple[int, int]:
+        """Of the self-attention, and of the feed-forward network."""
+        return self.shape.experts.attention, self.shape.experts.ffn
 
     @property
     def assisted(self) -> bool:
@@ -89,7 +73,7 @@ class Model:
     def training(self) -> dict:
         """The settings that it trained with; those without effect on it are left out."""
         idle = IDLE | (MINILM if self.settings.objective == "tinybert" else TINYBERT)
-        idle |= BALANCE if self.shape.experts == (1, 1) else set()
+        idle |= BALANCE if self.experts == (1, 1) else set()
         return {key: value for key, value in self.settings if key not in idle}
 
     @property
@@ -109,7 +93,7 @@ def differences(first: Model, second: Model) -> set[str]:
     """
     found = {key for key in ("taught_by", "once_for_all") if getattr(first, key) != getattr(second, key)}
     found |= {"size"} if first.shape.dense != second.shape.dense else set()
-    found |= {"experts"} if first.shape.experts != second.shape.experts else set()
+    found |= {"experts"} if first.experts != second.experts else set()
     shared = first.training.keys() & second.training.keys()
     if first.settings.objective != second.settings.objective:
         shared |= MINILM | TINYBERT  # under another objective the student would have trained with these
@@ -160,13 +144,7 @@ def _taught_by(name: str, rounds: Mapping[str, Round]) -> str:
     return TEACHER if round_.teacher == SPARSIFIED else round_.teacher.removeprefix("models/")
 
 
-def _shape(round_: Round, name: str, metrics: Mapping) -> Shape:
+def _shape(round_: Round, name: str, metrics: Mapping) -> Student:
     if round_.once_for_all and name in round_.once_for_all.students:
-        layers, hidden = round_.once_for_all.students[name]
-        size = max(round_.once_for_all.hidden) // round_.once_for_all.heads
-        return Shape(layers, hidden, heads=hidden // size, neurons=4 * hidden)
-    given = round_.students.get(name)
-    if given is None or given.sparsity is not None:
-        return Shape(sparsity=metrics["sparsity"] if given is None else given.sparsity)
-    experts = (given.experts.attention, given.experts.ffn)
-    return Shape(given.layers, given.hidden, given.heads, given.neurons or 4 * given.hidden, experts=experts)
+        return round_.once_for_all.students[name]
+    return round_.students.get(name) or Student(sparsity=metrics["sparsity"])

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from transformers import AutoModel
 
 from minimoe.hub.loading import load_encoder, load_tokenizer
-from minimoe.models.save import positions
+from minimoe.models.shapes import positions
 from minimoe.models.sparsified import write_sparsified
 from minimoe.models.sparsity import Importance
 from minimoe.records.dataset import check_fits

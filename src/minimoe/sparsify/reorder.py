@@ -11,27 +11,10 @@ import torch
 from torch import Tensor
 from transformers import BertModel, RobertaModel
 
-from minimoe.models import MiniMoEConfig, MiniMoEModel
-from minimoe.models.save import embedding_type
+from minimoe.models import MiniMoEModel
+from minimoe.models.shapes import reordered_config
 from minimoe.models.sparsity import Importance
 
-SHARED = (  # what the reordered model's config has from the teacher's
-    "vocab_size",
-    "hidden_size",
-    "num_hidden_layers",
-    "num_attention_heads",
-    "intermediate_size",
-    "hidden_act",
-    "hidden_dropout_prob",
-    "attention_probs_dropout_prob",
-    "max_position_embeddings",
-    "type_vocab_size",
-    "initializer_range",
-    "layer_norm_eps",
-    "pad_token_id",
-    "bos_token_id",
-    "eos_token_id",
-)
 AXES = {  # what the rows, and the columns, of a layer's weights are
     "attention.self.query": ("head", "hidden"),
     "attention.self.key": ("head", "hidden"),
@@ -51,11 +34,7 @@ def falling(importance: Tensor) -> Tensor:
 
 def reorder(encoder: BertModel | RobertaModel, importance: Importance) -> MiniMoEModel:
     """The equal encoder with its elements by falling importance, in eval mode."""
-    config = MiniMoEConfig(
-        **{name: getattr(encoder.config, name) for name in SHARED},
-        inner_size=encoder.config.hidden_size,
-        embedding_type=embedding_type(encoder.config),
-    )
+    config = reordered_config(encoder.config)
     weights = encoder.state_dict()
     hidden = falling(importance.hidden)
     for name in weights:

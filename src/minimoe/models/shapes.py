@@ -1,0 +1,96 @@
+"""The shape of a student as a model config: the one way from what params say to what is built."""
+
+from collections.abc import Callable
+
+from minimoe.models.config import MiniMoEConfig
+from minimoe.params.rounds import OnceForAll, Student
+
+FROM_TEACHER = (  # what a sparsified teacher's config has from the teacher's
+    "vocab_size",
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "intermediate_size",
+    "hidden_act",
+    "hidden_dropout_prob",
+    "attention_probs_dropout_prob",
+    "max_position_embeddings",
+    "type_vocab_size",
+    "initializer_range",
+    "layer_norm_eps",
+    "pad_token_id",
+    "bos_token_id",
+    "eos_token_id",
+)
+
+
+def embedding_type(teacher) -> str:
+    """How an encoder with this config, and its students, number positions: bert or roberta."""
+    own = getattr(teacher, "embedding_type", None)
+    return own or ("roberta" if teacher.model_type in {"roberta", "xlm-roberta"} else "bert")
+
+
+def positions(config) -> int:
+    """Tokens that an encoder with this config can take: RoBERTa's first positions stand for padding."""
+    return config.max_position_embeddings - (config.pad_token_id + 1 if embedding_type(config) == "roberta" else 0)
+
+
+def student_config(
+    student: Student, teacher, dropout: float, sparsified: Callable[[int], MiniMoEConfig] | None = None
+) -> MiniMoEConfig:
+    """The config of a student with its teacher's vocabulary and positions.
+
+    Args:
+        student: its shape, as params have it.
+        teacher: the teacher's `PreTrainedConfig`.
+        dropout: everywhere in the student; half the width of the router noise as well (paper §3.2).
+        sparsified: for a student with a sparsity (%), the config of the teacher cut to that.
+    """
+    if student.sparsity is not None:
+        return with_dropout(sparsified(student.sparsity), dropout)
+    layers = student.layers
+    config = MiniMoEConfig(
+        vocab_size=teacher.vocab_size,
+        max_position_embeddings=teacher.max_position_embeddings,
+        type_vocab_size=max(1, getattr(teacher, "type_vocab_size", 1)),  # an embedding needs a row, used or not
+        pad_token_id=teacher.pad_token_id,
+        bos_token_id=teacher.bos_token_id,
+        eos_token_id=teacher.eos_token_id,
+        layer_norm_eps=teacher.layer_norm_eps,
+        embedding_type=embedding_type(teacher),
+        num_hidden_layers=layers,
+        hidden_size=student.hidden,
+        num_attention_heads=student.heads,
+        intermediate_size=student.neurons,
+        attention_experts=[student.experts.attention] * layers,
+        ffn_experts=[student.experts.ffn] * layers,
+    )
+    return with_dropout(config, dropout)
+
+
+def with_dropout(config: MiniMoEConfig, dropout: float) -> MiniMoEConfig:
+    """The same config, changed in place to this dropout and router noise."""
+    config.hidden_dropout_prob = config.attention_probs_dropout_prob = config.router_noise = dropout
+    return config
+
+
+def once_for_all_configs(shapes: OnceForAll, teacher, dropout: float) -> dict[str, MiniMoEConfig]:
+    """The configs of all once-for-all students by name, the largest last; arguments as of `student_config`."""
+    configs = {name: student_config(student, teacher, dropout) for name, student in shapes.students.items()}
+    if shapes.idle_norms:
+        return {name: with_idle_layers(config, max(shapes.layers)) for name, config in configs.items()}
+    return configs
+
+
+def with_idle_layers(config: MiniMoEConfig, layers: int) -> MiniMoEConfig:
+    """The config with layers on top, `layers` in all, that keep their two LayerNorms and nothing else, as published."""
+    idle = [0] * (layers - config.num_hidden_layers)
+    lists = {"layer_heads": config.layer_heads + idle, "layer_neurons": config.layer_neurons + idle}
+    experts = {"attention_experts": [1] * layers, "ffn_experts": [1] * layers}
+    return MiniMoEConfig(**config.to_dict() | lists | experts | {"num_hidden_layers": layers})
+
+
+def reordered_config(teacher) -> MiniMoEConfig:
+    """The config of a sparsified teacher before anything is cut: the teacher's own size, in our encoder."""
+    own = {name: getattr(teacher, name) for name in FROM_TEACHER}
+    return MiniMoEConfig(**own, inner_size=teacher.hidden_size, embedding_type=embedding_type(teacher))
