@@ -16,6 +16,7 @@ from minimoe.distill.learner import Learner
 from minimoe.distill.outcome import Outcome
 from minimoe.resume.checkpoints import Checkpoint, Checkpoints, read
 from minimoe.system.errors import UserError
+from minimoe.training.state import load_state_tensors, state_tensors
 
 
 def save(checkpoints: Checkpoints, step: int, learners: list[Learner], outcomes: dict[str, Outcome]) -> None:
@@ -52,26 +53,14 @@ def restore(saved: Checkpoint, learners: list[Learner]) -> tuple[dict[str, list]
 
 
 def _tensors(learner: Learner) -> dict[str, Tensor]:
-    tensors = {f"weight/{name}": weight for name, weight in learner.student.named_parameters()}
-    for number, moments in learner.optimizer.state_dict()["state"].items():
-        tensors |= {f"adam/{number}/{name}": moment for name, moment in moments.items()}
+    tensors = state_tensors(learner.student, learner.optimizer)
     if learner.losses:
         tensors["losses"] = torch.stack(learner.losses)
     return tensors
 
 
-@torch.no_grad()
 def _restore(learner: Learner, step: int, tensors: dict[str, Tensor], scaler: dict) -> None:
-    device = learner.accelerator.device
-    for name, weight in learner.student.named_parameters():
-        weight.copy_(tensors[f"weight/{name}"])
-    moments: dict[int, dict[str, Tensor]] = {}
-    for key, tensor in tensors.items():
-        if key.startswith("adam/"):
-            _, number, name = key.split("/")
-            moments.setdefault(int(number), {})[name] = tensor.clone()  # to memory that is aligned
-    groups = learner.optimizer.state_dict()["param_groups"]
-    learner.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+    load_state_tensors(learner.student, learner.optimizer, tensors)
     learner.scaler.load_state_dict(scaler)
-    learner.losses = list(tensors["losses"].to(device)) if "losses" in tensors else []
+    learner.losses = list(tensors["losses"].to(learner.accelerator.device)) if "losses" in tensors else []
     learner.step = step
