@@ -17,6 +17,7 @@ from transformers import BertConfig, BertForPreTraining
 
 from faults import pipeline
 from minimoe.corpus.download import WIKIMEDIA
+from minimoe.pipeline.profiles import whole
 from minimoe.tasks.table import TASKS
 
 DATE = "20261101"
@@ -25,7 +26,7 @@ MODELS = ["teacher", "sparse/sparse-90"]
 
 def params() -> dict:
     """The profile with its sources, rounds and tasks, all of them much smaller."""
-    values = yaml.safe_load((pipeline.ROOT / "profiles/small.yaml").read_text(encoding="utf-8"))
+    values = yaml.safe_load(whole("small", pipeline.ROOT))
     values["corpus"]["records"] |= {"max_length": 32, "heldout": 0.1}
     values["sparsify"] |= {"sparsities": [0, 50, 90], "share": 0.05}
     values["distill"] |= {"epochs": 1, "heldout": 32, "evaluate_every": 1000, "batch": 256, "relation_heads": 4}

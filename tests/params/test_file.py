@@ -27,7 +27,7 @@ def test_not_a_params_file(tmp_path, content, message):
 
 
 def test_no_file(tmp_path):
-    with pytest.raises(UserError, match=r"none\.yaml: no such file; copy one of profiles/"):
+    with pytest.raises(UserError, match=r"none\.yaml: no such file; `minimoe profile sample` writes one"):
         load(tmp_path / "none.yaml")
 
 

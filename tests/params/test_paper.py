@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from minimoe.params import load
-from minimoe.pipeline.profiles import names
+from minimoe.pipeline.profiles import load_profile, names
 
 ROOT = Path(__file__).parents[2]
 NAMES = [name for name in names(ROOT) if name.startswith("paper_")]
@@ -13,7 +12,7 @@ NAMES = [name for name in names(ROOT) if name.startswith("paper_")]
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_papers_settings(name):
-    params = load(ROOT / f"profiles/{name}.yaml")
+    params = load_profile(name, ROOT)
     for round_ in params.rounds.values():
         for student, shape in round_.students.items():
             cut = shape.sparsity is not None
@@ -27,7 +26,7 @@ def test_the_papers_settings(name):
 
 @pytest.mark.parametrize("teacher", ["base", "large"])
 def test_paper_rows(teacher):
-    params = load(ROOT / f"profiles/paper_{teacher}.yaml")
+    params = load_profile(f"paper_{teacher}", ROOT)
     assert params.teacher.hub == f"google-bert/bert-{teacher}-uncased"
     sizes = ["12L-384H", "6L-384H", "4L-384H", "3L-384H", "4L-192H"]
     rows = {f"base/{kind}-{size}" for kind in ("minilm", "minimoe") for size in sizes}
@@ -39,7 +38,7 @@ def test_paper_rows(teacher):
 
 def test_paper_ablations():
     """Each differs from the main rows in what it is about, and in nothing else."""
-    rounds = load(ROOT / "profiles/paper_base.yaml").rounds
+    rounds = load_profile("paper_base", ROOT).rounds
     dense, moe = rounds["base"].students["minilm-3L-384H"], rounds["base"].students["minimoe-3L-384H"]
     assert {(s.layers, s.hidden) for s in rounds["experts"].students.values()} == {(dense.layers, dense.hidden)}
     experts = {(s.experts.attention, s.experts.ffn) for s in rounds["experts"].students.values()}
@@ -51,9 +50,9 @@ def test_paper_ablations():
 
 
 def test_curse_rows_differ_in_the_teacher_alone():
-    params = load(ROOT / "profiles/paper_curse.yaml")
-    base = load(ROOT / "profiles/paper_base.yaml")
+    params = load_profile("paper_curse", ROOT)
+    base = load_profile("paper_base", ROOT)
     assert params.rounds["base"] == base.rounds["base"]
     assert params.rounds["large"] == base.rounds["base"].model_copy(update={"teacher": "models/teachers/large"})
     assert (params.teacher, params.distill, params.corpus) == (base.teacher, base.distill, base.corpus)
-    assert params.teachers["large"].hub == load(ROOT / "profiles/paper_large.yaml").teacher.hub
+    assert params.teachers["large"].hub == load_profile("paper_large", ROOT).teacher.hub

@@ -1,4 +1,4 @@
-"""Every shipped profile is whole, valid, and makes the stages that its table needs; selecting one loses no edit."""
+"""Every shipped profile is valid and makes the stages that its table needs; selecting one loses no edit."""
 
 import re
 import shutil
@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from minimoe.params import load
-from minimoe.pipeline.profiles import names, select
+from minimoe.pipeline.profiles import load_profile, names, select, whole
 from minimoe.system.errors import UserError
 from minimoe.tasks.table import TASKS
 
@@ -18,7 +17,11 @@ NAMES = names(ROOT)
 
 
 def text(name: str) -> str:
-    return (ROOT / f"profiles/{name}.yaml").read_text(encoding="utf-8")
+    return whole(name, ROOT)
+
+
+def yaml_of(path: Path) -> dict:
+    return YAML(typ="safe").load(path.read_text(encoding="utf-8"))
 
 
 def comments(content: str) -> list[tuple[str, str]]:
@@ -49,8 +52,12 @@ def test_the_documented_profiles_are_there():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_profile_is_valid(name):
-    params = load(ROOT / f"profiles/{name}.yaml")
-    assert set(params.tasks) == set(load(ROOT / "profiles/sample.yaml").tasks)
+    params = load_profile(name, ROOT)
+    assert set(params.tasks) == set(load_profile("sample", ROOT).tasks)
+
+
+def test_params_yaml_is_the_sample():
+    assert (ROOT / "params.yaml").read_text(encoding="utf-8") == text("sample")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -59,11 +66,32 @@ def test_profile_has_the_keys_and_comments_of_the_sample(name):
     yaml = YAML(typ="safe")
     assert layout(yaml.load(own)) == layout(yaml.load(sample))
     assert comments(own) == comments(sample)
+    headings = [[line for line in content.split("\n") if line.startswith("# ---")] for content in (own, sample)]
+    assert headings[0] == headings[1]
+    assert max(map(len, own.split("\n"))) <= 140
+
+
+@pytest.mark.parametrize("name", set(NAMES) - {"sample"})
+def test_profile_says_only_what_differs(name):
+    """In the values that its run reads, and of each key once."""
+    own = yaml_of(ROOT / f"profiles/{name}.yaml")
+    sample = yaml_of(ROOT / "profiles/sample.yaml")
+
+    def same(mine: dict, its: dict, at: str = "") -> list[str]:
+        both = [(f"{at}{key}", value, its[key]) for key, value in mine.items()]
+        nested = [
+            same(a, b, f"{key}.") for key, a, b in both if isinstance(a, dict) and isinstance(b, dict) and a and b
+        ]
+        return [key for key, a, b in both if a == b] + [key for keys in nested for key in keys]
+
+    rounds, others = own.pop("rounds"), sample.pop("rounds")
+    assert rounds != others
+    assert set(same(own, sample)) <= {"teacher.hub"}  # beside the revision that pins it
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_student_is_in_the_table_or_teaches(name):
-    params = load(ROOT / f"profiles/{name}.yaml")
+    params = load_profile(name, ROOT)
     made = {f"{round_}/{model}" for round_, values in params.rounds.items() for model in values.models}
     made |= {f"teachers/{further}" for further in params.teachers}
     teachers = {round_.teacher.removeprefix("models/") for round_ in params.rounds.values()}
@@ -79,7 +107,7 @@ def test_every_student_is_in_the_table_or_teaches(name):
     ],
 )
 def test_chinese_rows(name, teacher, width, form):
-    params = load(ROOT / f"profiles/{name}.yaml")
+    params = load_profile(name, ROOT)
     assert (params.teacher.hub, params.corpus.extract.form, params.corpus.language) == (teacher, form, "zh")
     rows = [f"base/{kind}-{layers}L-384H" for kind in ("minilm", "minimoe") for layers in (6, 4, 3)]
     assert params.table.models == ["teacher", *rows]
@@ -91,9 +119,9 @@ def test_chinese_rows(name, teacher, width, form):
 def test_graph_is_what_the_table_needs(name, tmp_path):
     from dvc.repo import Repo
 
-    params = load(ROOT / f"profiles/{name}.yaml")
+    params = load_profile(name, ROOT)
     shutil.copy(ROOT / "dvc.yaml", tmp_path)
-    shutil.copy(ROOT / f"profiles/{name}.yaml", tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_text(text(name), encoding="utf-8")
     with Repo.init(tmp_path, no_scm=True) as repo:
         graph = repo.index.graph
         edges = {stage.name: {other.name for other in graph.successors(stage)} for stage in repo.index.stages}
@@ -113,14 +141,14 @@ def test_graph_is_what_the_table_needs(name, tmp_path):
 
 
 @pytest.fixture
-def repository(tmp_path, monkeypatch):
-    """A git repository with two profiles, the first of them committed as params.yaml."""
+def folder(tmp_path, monkeypatch):
+    """A folder with the sample as params.yaml, and beside it a profile `two`."""
     for key in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
         monkeypatch.delenv(key, raising=False)
     (tmp_path / "profiles").mkdir()
-    (tmp_path / "profiles/one.yaml").write_text(text("sample"))
-    (tmp_path / "profiles/two.yaml").write_text(text("small"))
-    shutil.copy(tmp_path / "profiles/one.yaml", tmp_path / "params.yaml")
+    shutil.copy(ROOT / "profiles/sample.yaml", tmp_path / "profiles")
+    shutil.copy(ROOT / "profiles/small.yaml", tmp_path / "profiles/two.yaml")
+    shutil.copy(ROOT / "profiles/sample.yaml", tmp_path / "params.yaml")
     return tmp_path
 
 
@@ -130,52 +158,70 @@ def commit(folder: Path) -> None:
         subprocess.run(["git", *command], cwd=folder, check=True)
 
 
-def test_select_replaces_a_profile(repository):
-    select("two", repository)
-    assert (repository / "params.yaml").read_text() == text("small")
-    select("one", repository)
-    assert (repository / "params.yaml").read_text() == text("sample")
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("corpus:\n  langage: zh\n", r"two\.yaml: corpus\.langage: unknown key; known here: language, download"),
+        ("corpora: 1\n", r"two\.yaml: corpora: unknown key; known here: seed, corpus"),
+        ("corpus: 5\n", r"two\.yaml: corpus: expected keys and values, got 5"),
+        ("seed: no\n", r"two\.yaml: seed: expected a whole number"),
+        ("- a\n", r"two\.yaml: expected sections"),
+        ("", r"two\.yaml: expected sections"),
+        ("a: [1", r"two\.yaml: not valid YAML"),
+    ],
+)
+def test_a_wrong_profile_is_not_selected(folder, content, message):
+    (folder / "profiles/two.yaml").write_text(content)
+    with pytest.raises(UserError, match=message) as error:
+        select("two", folder)
+    assert len(str(error.value).splitlines()) == 1
+    assert (folder / "params.yaml").read_text() == text("sample")
 
 
-def test_select_makes_a_missing_file(repository):
-    (repository / "params.yaml").unlink()
-    select("two", repository)
-    assert (repository / "params.yaml").read_text() == text("small")
+def test_select_replaces_a_profile(folder):
+    select("two", folder)
+    assert (folder / "params.yaml").read_text() == text("small")
+    select("sample", folder)
+    assert (folder / "params.yaml").read_text() == text("sample")
 
 
-def test_unknown_profile_lists_the_known(repository):
-    with pytest.raises(UserError, match="'three': unknown; known are one, two"):
-        select("three", repository)
+def test_select_makes_a_missing_file(folder):
+    (folder / "params.yaml").unlink()
+    select("two", folder)
+    assert (folder / "params.yaml").read_text() == text("small")
 
 
-@pytest.mark.parametrize("name", ["../params", "", "one.yaml"])
-def test_a_profile_is_a_name_not_a_path(repository, name):
+def test_unknown_profile_lists_the_known(folder):
+    with pytest.raises(UserError, match="'three': unknown; known are sample, two"):
+        select("three", folder)
+
+
+def test_a_folder_without_profiles_says_how_to_get_some(tmp_path):
+    with pytest.raises(UserError, match="minimoe init"):
+        select("sample", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["../params", "", "two.yaml"])
+def test_a_profile_is_a_name_not_a_path(folder, name):
     with pytest.raises(UserError, match="unknown"):
-        select(name, repository)
+        select(name, folder)
 
 
 @pytest.mark.parametrize("committed", [False, True])
-def test_uncommitted_edits_are_kept(repository, committed):
+def test_uncommitted_edits_are_kept(folder, committed):
     if committed:
-        commit(repository)
+        commit(folder)
     edited = text("sample").replace("seed: 776", "seed: 1")
-    (repository / "params.yaml").write_text(edited)
+    (folder / "params.yaml").write_text(edited)
     with pytest.raises(UserError, match=r"neither committed nor a profile.*--force"):
-        select("two", repository)
-    assert (repository / "params.yaml").read_text() == edited
-    select("two", repository, force=True)
-    assert (repository / "params.yaml").read_text() == text("small")
+        select("two", folder)
+    assert (folder / "params.yaml").read_text() == edited
+    select("two", folder, force=True)
+    assert (folder / "params.yaml").read_text() == text("small")
 
 
-def test_committed_edits_may_go(repository):
-    (repository / "params.yaml").write_text(text("sample").replace("seed: 776", "seed: 1"))
-    commit(repository)
-    select("two", repository)
-    assert (repository / "params.yaml").read_text() == text("small")
-
-
-def test_a_wrong_profile_is_not_selected(repository):
-    (repository / "profiles/two.yaml").write_text(text("small").replace("seed: 776", "seed: no"))
-    with pytest.raises(UserError, match=r"two\.yaml: seed: expected"):
-        select("two", repository)
-    assert (repository / "params.yaml").read_text() == text("sample")
+def test_committed_edits_may_go(folder):
+    (folder / "params.yaml").write_text(text("sample").replace("seed: 776", "seed: 1"))
+    commit(folder)
+    select("two", folder)
+    assert (folder / "params.yaml").read_text() == text("small")

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from minimoe.params import Params, load
+from minimoe.params import Params
+from minimoe.pipeline.profiles import load_profile
 from minimoe.plan import corpus
 from minimoe.plan.examples import examples
 from minimoe.plan.rates import MEASURED, Rates
@@ -21,7 +22,7 @@ RATES = Rates(
 
 def profile(name: str = "sample", **changes) -> Params:
     """A profile; a change such as `distill__epochs=1` goes through validation as an edit of the file does."""
-    values = load(ROOT / f"profiles/{name}.yaml").model_dump(exclude_unset=True)
+    values = load_profile(name, ROOT).model_dump(exclude_unset=True)
     for key, value in changes.items():
         *sections, last = key.split("__")
         inner = values

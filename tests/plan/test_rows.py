@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from minimoe.pipeline.profiles import names
+from minimoe.pipeline.profiles import names, whole
 from minimoe.plan.corpus import Known
 from minimoe.plan.rates import GIVEN, reference
 from minimoe.plan.run import launched, stages
@@ -18,7 +18,7 @@ def test_every_stage_of_the_graph_has_a_row(name, tmp_path):
     from dvc.repo import Repo
 
     shutil.copy(ROOT / "dvc.yaml", tmp_path)
-    shutil.copy(ROOT / f"profiles/{name}.yaml", tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_text(whole(name, ROOT), encoding="utf-8")
     with Repo.init(tmp_path, no_scm=True) as repo:
         # but for a look at params.yaml and at the user's files
         graph = {stage.name for stage in repo.index.stages if not stage.name.startswith(("settings", "inputs"))}

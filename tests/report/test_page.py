@@ -2,15 +2,13 @@
 
 import re
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
-from ruamel.yaml import YAML
 
 from minimoe.params.resolve import resolve
-from minimoe.params.schema import Params
+from minimoe.pipeline.profiles import load_profile
 from minimoe.report import figures
 from minimoe.report.cells import cost_cells, score_cells
 from minimoe.report.drawing import slug, to_svg
@@ -23,10 +21,6 @@ from minimoe.report.scores import glue_scores
 
 MADE = Provenance("2026-01-31", "abc1234567", ("corpus", "glue"))
 VOID = {"meta", "br", "wbr", "link", "img"}
-
-
-def profile(name: str) -> Params:
-    return Params.model_validate(YAML(typ="safe").load(Path(f"profiles/{name}.yaml").read_text(encoding="utf-8")))
 
 
 class Page(HTMLParser):
@@ -223,7 +217,7 @@ def test_it_says_where_it_comes_from(html, tree):
 
 
 def test_the_sample_is_known_as_invented():
-    sample, paper = (resolve(profile(name))["report"]["inputs"] for name in ("sample", "paper_base"))
+    sample, paper = (resolve(load_profile(name, "."))["report"]["inputs"] for name in ("sample", "paper_base"))
     assert provenance(sample).invented == ("corpus", "glue", "conll2003")
     assert provenance(paper).invented == ()
 

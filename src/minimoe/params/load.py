@@ -20,13 +20,26 @@ def load(path: str | Path = "params.yaml") -> Params:
 
     Raises `UserError` with one line that names every wrong key, what was expected and what came.
     """
+    return parse(read(path), path)
+
+
+def read(path: str | Path) -> str:
+    """The text of a params file; raises `UserError` where it cannot be read."""
     path = Path(path)
     try:
-        values = _values(_text(path))
+        return _text(path)
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file; copy one of profiles/ there") from None
+        raise UserError(f"{path}: no such file; `minimoe profile sample` writes one") from None
     except OSError as error:
-        raise UserError(f"{path}: {error.strerror}; expected a file that can be read, as in profiles/") from None
+        raise UserError(f"{path}: {error.strerror}; expected a file that can be read") from None
+    except ValueError as error:
+        raise UserError(f"{path}: not valid YAML: {error}") from None
+
+
+def parse(text: str, path: str | Path) -> Params:
+    """As `load`, of a text that is, or becomes, the file at `path`."""
+    try:
+        values = _values(text)
     except (YAMLError, ValueError) as error:
         raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())[:LONGEST_REASON]}") from None
     if not isinstance(values, dict):
