@@ -8,6 +8,7 @@ sees.
 """
 
 import argparse
+import signal
 import sys
 import tempfile
 from dataclasses import asdict
@@ -47,6 +48,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where to work; keeps the run without faults for the next time")
     parser.add_argument("--seed", type=int, default=SEED, help="of moments and places")
     options = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # runs in the background may have Ctrl-C ignored
     mounts.enter("faults")
     warm()
     with tempfile.TemporaryDirectory(prefix="faults-") as temporary:

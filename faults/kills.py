@@ -7,7 +7,7 @@ from functools import partial
 from itertools import chain, repeat
 from pathlib import Path
 
-from faults.runs import Run
+from faults.runs import Run, left_behind
 from faults.trial import Reference, Row, Strike
 
 WHOM = {"stage": 1, "all": 1}  # who gets the signal, with weights of the draw
@@ -60,9 +60,10 @@ def grid(reference: Reference, count: int) -> list[Row]:
 
 @contextmanager
 def _ended(reference: Reference, number: int, folder: Path) -> Iterator[Strike]:
-    def end(run: Run) -> None:
+    def end(run: Run) -> str:
         run.wait(reference.random.uniform(*COLD_SECONDS))
         run.kill(number, "dvc")
+        return left_behind(folder)
 
     yield Strike(lambda run, code: run.ended_by(number, code), end)
 

@@ -21,6 +21,7 @@ from faults.warm import FORK, repro
 from minimoe.system.errors import INTERRUPTED
 
 LOOK = 0.005  # seconds between two looks at what a run prints
+GONE = 15.0  # seconds in which all processes of a run that was killed end
 LIMIT = 120.0  # seconds that a run may take; then it hangs,
 HUNG = -1000  # and this is its exit code
 RUNNING = re.compile(r"^Running stage '(.+?)':", re.MULTILINE)
@@ -158,3 +159,11 @@ def strays(folder: Path) -> list[psutil.Process]:
             if Path(process.cwd()).is_relative_to(folder):
                 found.append(process)
     return found
+
+
+def left_behind(folder: Path) -> str:
+    """Which process is still at work in `folder` when all have had time to end; or nothing."""
+    end = time.monotonic() + GONE
+    while (left := strays(folder)) and time.monotonic() < end:
+        time.sleep(LOOK)
+    return f"left behind: process {left[0].pid}" if left else ""

@@ -1,12 +1,16 @@
 """What a kill leaves half-written of DVC's own files does not keep the next run from starting."""
 
+import json
 import shutil
+import subprocess
+import threading
 
 import pytest
 import yaml
 
 from minimoe.pipeline import repair as module
-from minimoe.pipeline.repair import mend
+from minimoe.pipeline.repair import mend, wait_for_others
+from minimoe.system.errors import UserError
 
 GRAPH = """stages:
   one:
@@ -134,3 +138,30 @@ def test_a_list_of_locks_that_is_cut_off_is_put_aside(folder):
     (folder / ".dvc/tmp/rwlock").write_text('{"read": {"a')
     mend()
     assert not (folder / ".dvc/tmp/rwlock").exists()
+
+
+def hold(folder, process):
+    """As another run does that is at work on a file."""
+    held = {"pid": process, "cmd": "other repro"}
+    (folder / ".dvc/tmp/rwlock").write_text(json.dumps({"read": {"in": [held]}, "write": {"o": held}}))
+
+
+def test_what_a_killed_run_leaves_is_waited_for(folder):
+    other = subprocess.Popen(["sleep", "1"])
+    hold(folder, other.pid)
+    ended = threading.Thread(target=other.wait)
+    ended.start()  # else it stays a zombie, which still has a number
+    wait_for_others(60)
+    assert other.returncode == 0
+    assert reproduce() == []
+
+
+def test_another_run_is_waited_for_and_then_named(folder):
+    other = subprocess.Popen(["sleep", "60"])
+    hold(folder, other.pid)
+    said = rf"^another run is at work here \(process {other.pid}: other repro\); run again"
+    with pytest.raises(UserError, match=said):
+        wait_for_others(0.1)
+    other.kill()
+    other.wait()
+    wait_for_others(0)

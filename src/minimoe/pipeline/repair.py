@@ -9,11 +9,17 @@ Nothing is lost with any of them, because the results of all stages are in the r
 """
 
 import json
+import os
 import time
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
+
+from minimoe.system.errors import UserError
+
 WRITE_SECONDS = 1.0  # more than it takes to write an entry of the run cache
+LOOK_SECONDS = 0.2  # between two looks at who is at work
 
 
 def mend() -> None:
@@ -28,6 +34,32 @@ def mend() -> None:
                 path.replace(aside := path.with_name(f"{path.name}.damaged"))
                 print(f"{path.name}: cut off, as by a kill; it is {aside} now, DVC's caches make up for it", flush=True)
         _remove_unfinished(Path(repo.stage_cache.cache_dir))
+
+
+def wait_for_others(seconds: float) -> None:
+    """Wait until no other run in this folder holds files, so long at most; what a killed run leaves ends soon.
+
+    Raises `UserError` for a run that goes on. DVC's own wait, `--wait-for-lock`, does not cover these locks.
+    """
+    from dvc.repo import Repo
+
+    with Repo(_wait_for_lock=True) as repo:
+        path = Path(repo.tmp_dir, "rwlock")
+    end = time.monotonic() + seconds
+    while holder := _holder(path):
+        if time.monotonic() > end:
+            raise UserError(f"another run is at work here (process {holder}); run again when it has ended")
+        time.sleep(LOOK_SECONDS)
+
+
+def _holder(path: Path) -> str:
+    """A process that is alive and holds files for reading or writing, as DVC lists them; or nothing."""
+    with suppress(OSError, ValueError):  # no list yet, or it is being written
+        held = json.loads(path.read_bytes())
+        holders = [one for each in held["read"].values() for one in each] + list(held["write"].values())
+        alive = [one for one in holders if one["pid"] != os.getpid() and psutil.pid_exists(one["pid"])]
+        return f"{alive[0]['pid']}: {alive[0]['cmd']}" if alive else ""
+    return ""
 
 
 def _whole_lock_file(repo, path: Path) -> bool:

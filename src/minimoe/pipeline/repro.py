@@ -19,7 +19,7 @@ from minimoe import tracking
 from minimoe.params import load
 from minimoe.pipeline import grid
 from minimoe.pipeline.preflight import preflight
-from minimoe.pipeline.repair import mend
+from minimoe.pipeline.repair import mend, wait_for_others
 from minimoe.system import interrupts, machine
 from minimoe.system.errors import UserError
 
@@ -45,6 +45,7 @@ def repro(stages: Sequence[str] = ()) -> None:
     """
     params = load()
     mend()
+    wait_for_others(PATIENCE)
     if stages:
         preflight(params.runtime, whole=False)
         _dvc("--single-item", "settings", *stages)
