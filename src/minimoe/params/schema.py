@@ -41,6 +41,12 @@ class Params(Section):
     cost: Cost
     runtime: Runtime
 
+    @property
+    def measured(self) -> dict[str, int]:
+        """How many held-out records each round measures its students on, by the key that says so."""
+        keys = {name: f"rounds.{name}.heldout" for name, round_ in self.rounds.items() if round_.heldout}
+        return {keys.get(name, "distill.heldout"): r.over(self.distill).heldout for name, r in self.rounds.items()}
+
     @model_validator(mode="after")
     def _sections_agree(self):
         problems = [*self._unknown_models(), *self._missing_tasks()]

@@ -87,11 +87,7 @@ class Records:
         Raises `UserError` when there are not so many.
         """
         if self.heldout:
-            if measured > len(self.heldout):
-                raise UserError(
-                    f"distill.heldout: expected at most {len(self.heldout)}, the records of the documents that "
-                    f"corpus.records.heldout keeps out of training, got {measured}; lower it, or raise the other"
-                )
+            check_heldout(self.manifest, measured)
             return self.training, self.heldout.start + _evenly(len(self.heldout), measured)
         if measured >= len(self):
             raise UserError(f"distill.heldout: expected fewer than the {len(self)} records, got {measured}")
@@ -142,6 +138,15 @@ class Shards:
 def _evenly(count: int, some: int) -> np.ndarray:
     """`some` of so many numbers from 0 on, evenly spaced, int64."""
     return (2 * np.arange(some) + 1) * count // (2 * max(some, 1))
+
+
+def check_heldout(manifest: dict, measured: int, key: str = "distill.heldout") -> None:
+    """Raise `UserError` unless as many records as the setting `key` asks to measure are held out in a manifest."""
+    if measured > manifest["heldout"]:
+        raise UserError(
+            f"{key}: expected at most {manifest['heldout']}, the records of the documents that "
+            f"corpus.records.heldout keeps out of training, got {measured}; lower it, or raise the other"
+        )
 
 
 def check_fits(manifest: dict, positions: int, vocabulary: int, model: str | Path) -> None:
