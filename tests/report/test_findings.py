@@ -92,5 +92,5 @@ def test_students_at_the_majority_label_are_counted(tree):
         tree.edit(f"metrics/finetune/{name}/mrpc.json", lambda v: v["results"]["mrpc"].update(mean=50.0))
     tree.edit("metrics/finetune/base/minilm/qqp.json", lambda v: v["results"]["qqp"].update(mean=0.0))
     assert find(tree.collect()).sentences[1] == (
-        "At the majority label: of 4 distilled students all on MRPC, 1 on QQP are not above it."
+        "Not above the majority label, of 4 distilled students: all on MRPC, 1 on QQP."
     )

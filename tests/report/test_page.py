@@ -115,6 +115,16 @@ def test_ablations_are_on_the_page(long):
     assert "<title>experts/minimoe-1x2: " in long[figure:]
 
 
+def test_cells_of_small_tables_say_their_header_where_it_is_hidden(long):
+    """On a narrow page a row is a block of labelled numbers, so nothing scrolls sideways."""
+    tables = re.findall(r'<div class="beside">\s*<table>(.*?)</table>', long, re.DOTALL)
+    assert len(tables) > 3
+    for table in tables:
+        headers = re.findall(r'<th scope="col"[^>]*>([^<]*)</th>', table)
+        for row in re.findall(r'<tr><th scope="row".*?</tr>', table):
+            assert re.findall(r'data-label="([^"]*)"', row) == headers
+
+
 def test_light_and_dark_define_the_same_colours(html):
     blocks = re.findall(r":root[^{]*\{([^}]*--paper[^}]*)\}", html)
     assert len(blocks) == 3

@@ -69,7 +69,7 @@ def _at_majority(results: Results) -> list[str]:
     if not below:
         return []
     parts = [f"{'all' if count == len(students) else count} on {names[task]}" for task, count in Counter(below).items()]
-    return [f"At the majority label: of {len(students)} distilled students {', '.join(parts)} are not above it."]
+    return [f"Not above the majority label, of {len(students)} distilled students: {', '.join(parts)}."]
 
 
 def _told(comparisons: list[Comparison], subject: str) -> list[str]:
