@@ -1,9 +1,10 @@
-"""`python -m minimoe`: what a user types besides `dvc`.
+"""The command line: `minimoe`, or `python -m minimoe`.
 
+init     set up this folder: the graph of stages, params.yaml, the sample
 repro    run the whole pipeline, finetuning cells side by side, and show the results
-profile  put one of profiles/ in place of params.yaml
-ui       serve MLflow on this machine
+profile  write the params.yaml of another run
 plan     print what a run will read, write and take, before it is started
+ui       serve MLflow on this machine
 convert  a checkpoint released by the authors of MiniMoE, as folders that load anywhere
 """
 
@@ -13,55 +14,136 @@ import os
 from minimoe.system.errors import exit_cleanly
 from minimoe.system.interrupts import end_with_starter
 
+WHOLE = """\
+Distil encoders: from a Wikipedia dump and a teacher to small students and their GLUE and CoNLL tables.
+
+  minimoe init             in an empty folder, set up the sample
+  minimoe repro            run it, some minutes on two cores, and print the table of results
+  minimoe ui               see the curves of all runs
+  minimoe profile small    write the params.yaml of another run; edit it; minimoe repro"""
+INIT = """\
+Set up this folder to run the pipeline. Then edit params.yaml and `minimoe repro`.
+
+Written, where it is not there yet; a file that is there stays as it is:
+  params.yaml    every value that a run depends on; at first the sample's
+  profiles/      what other runs change of it (minimoe profile)
+  dvc.yaml       the graph of stages
+  data/sample/   a small corpus and small tasks
+  .dvc/, .git/   DVC and git, where the folder is under neither
+Linked to the installed package, so that DVC reruns a stage when an upgrade changes its code:
+  stages/, src/minimoe/"""
+REPRO = """\
+Bring everything up to date, as `dvc repro` does, with the cells of the table side by side, and print the results.
+What is done stays done: after an edit of params.yaml only what depends on it runs, and a run that was killed goes on.
+
+  minimoe repro                        everything; the tables are in reports/, the models in models/
+  minimoe repro distill@base           one stage, without what it depends on
+  minimoe repro records teacher        some of them"""
+PROFILE = """\
+Write the whole params.yaml of a profile: profiles/sample.yaml, with what profiles/NAME.yaml says that differs.
+Edits of params.yaml that neither git's last commit nor a profile has are not overwritten.
+
+  minimoe profile                      list the profiles
+  minimoe profile paper_base           the paper's rows with bert-base-uncased as teacher"""
+UI = """\
+Serve MLflow's pages, with the curves and params of all runs, to browsers on this machine, until Ctrl-C.
+
+  minimoe ui                           on http://127.0.0.1:5000
+  minimoe ui --port 8000"""
+PLAN = """\
+Print, for every stage that is not done, what it will read, write and take with params.yaml as it stands. Speeds are
+measured by a short trial on this machine; nothing is run or downloaded.
+
+  minimoe plan
+  minimoe plan --sequences-per-second 900 --devices 8      on a machine where the first round runs so fast"""
+CONVERT = """\
+Write each model of a checkpoint released by the authors of MiniMoE as a Hugging Face folder below DST.
+
+  minimoe convert released models/bert-base-minimoe-3L-384H"""
+
 
 def main() -> None:
-    """Parse the command line and run one command."""
-    parser = argparse.ArgumentParser(prog="python -m minimoe", description=__doc__.split("\n\n")[0])
-    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
-    whole = commands.add_parser("repro", help="run the whole pipeline and show the results")
-    whole.add_argument("stages", nargs="*", help="run these alone, such as distill@base")
-    profile = commands.add_parser("profile", help="put one of profiles/ in place of params.yaml")
-    profile.add_argument("name", nargs="?", help="without a name: list them")
-    profile.add_argument("--force", action="store_true", help="even when edits of params.yaml would be lost")
-    ui = commands.add_parser("ui", help="serve MLflow on this machine")
-    ui.add_argument("--port", type=_port, default=5000, help="from 1 to 65535")
-    convert = commands.add_parser("convert", help="convert a checkpoint released by the authors of MiniMoE")
-    convert.add_argument("source", metavar="SRC", help="the released folder: config, weights, vocabulary")
-    convert.add_argument("out", metavar="DST", help="a new folder")
-    plan = commands.add_parser("plan", help="print what a run will read, write and take")
+    """Run the command that the command line names."""
+    exit_cleanly(_main)
+
+
+def _main() -> None:
+    arguments = vars(_parser().parse_args())
+    arguments.pop("command")(**arguments)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("minimoe", description=WHOLE, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    def add(name: str, run, summary: str, description: str) -> argparse.ArgumentParser:
+        raw = argparse.RawDescriptionHelpFormatter
+        command = commands.add_parser(name, help=summary, description=description, formatter_class=raw)
+        command.set_defaults(command=run)
+        return command
+
+    add("init", _init, "set up this folder to run the pipeline", INIT)
+    command = add("repro", _repro, "run the pipeline and show the results", REPRO)
+    command.add_argument("stages", nargs="*", metavar="STAGE", help="run these alone, such as distill@base")
+    command = add("profile", _profile, "write the params.yaml of another run", PROFILE)
+    command.add_argument("name", nargs="?", metavar="NAME", help="without it: list them")
+    command.add_argument("--force", action="store_true", help="even when edits of params.yaml would be lost")
+    command = add("plan", _plan, "print what a run will read, write and take", PLAN)
     given = "of the first round's teacher and students together, on one device; in place of a short trial"
-    plan.add_argument("--sequences-per-second", type=float, metavar="N", help=given)
-    plan.add_argument("--devices", type=int, metavar="N", help="that a round is shared out to; else by the launcher")
-    plan.add_argument("--online", action="store_true", help="ask the dump's server for its size")
-    plan.add_argument("--json", metavar="FILE", help="write the numbers there as well")
-    arguments = parser.parse_args()
-    match arguments.command:
-        case "repro":
-            from minimoe.pipeline import repro
+    command.add_argument("--sequences-per-second", dest="given", type=float, metavar="N", help=given)
+    command.add_argument("--devices", type=int, metavar="N", help="that a round is shared out to; else by the launcher")
+    command.add_argument("--online", action="store_true", help="ask the dump's server for its size")
+    command.add_argument("--json", metavar="FILE", help="write the numbers there as well")
+    command = add("ui", _ui, "serve MLflow on this machine", UI)
+    command.add_argument("--port", type=_port, default=5000, metavar="N", help="from 1 to 65535; default: 5000")
+    command = add("convert", _convert, "convert a checkpoint released by the authors of MiniMoE", CONVERT)
+    command.add_argument("source", metavar="SRC", help="the released folder: config, weights, vocabulary")
+    command.add_argument("out", metavar="DST", help="a new folder")
+    return parser
 
-            if "MAKELEVEL" in os.environ:  # else it may outlive who started it, as under nohup
-                end_with_starter()
-            repro.repro(arguments.stages)
-        case "profile":
-            from minimoe.pipeline.profiles import names, select
 
-            if arguments.name is None:
-                print("\n".join(names(".")))
-            else:
-                select(arguments.name, ".", force=arguments.force)
-        case "ui":
-            from minimoe.pipeline.repro import ui
+# Each imports what it needs when it runs: the help, and a mistyped command, wait for no library.
 
-            ui(arguments.port)
-        case "convert":
-            from minimoe.convert.write import convert
 
-            convert(arguments.source, arguments.out)
-        case "plan":
-            from minimoe.plan.run import plan as plan_run
+def _init() -> None:
+    from minimoe.pipeline.init import init
 
-            given, devices = arguments.sequences_per_second, arguments.devices
-            plan_run(".", given=given, devices=devices, online=arguments.online, json=arguments.json)
+    init(".")
+
+
+def _repro(stages: list[str]) -> None:
+    from minimoe.pipeline.repro import repro
+
+    if "MAKELEVEL" in os.environ:  # else it may outlive who started it, as under nohup
+        end_with_starter()
+    repro(stages)
+
+
+def _profile(name: str | None, force: bool) -> None:
+    from minimoe.pipeline.profiles import names, select
+
+    if name is None:
+        print("\n".join(names(".")))
+    else:
+        select(name, ".", force=force)
+
+
+def _plan(**options) -> None:
+    from minimoe.plan.run import plan
+
+    plan(".", **options)
+
+
+def _ui(port: int) -> None:
+    from minimoe.pipeline.repro import ui
+
+    ui(port)
+
+
+def _convert(source: str, out: str) -> None:
+    from minimoe.convert.write import convert
+
+    convert(source, out)
 
 
 def _port(text: str) -> int:
@@ -71,4 +153,4 @@ def _port(text: str) -> int:
 
 
 if __name__ == "__main__":
-    exit_cleanly(main)
+    main()

@@ -193,4 +193,5 @@ def _stage(worker: int, module: str, arguments: list[str], folder: str, environm
     os.environ.clear()
     os.environ.update(environment)
     sys.argv = [module, *arguments]
+    sys.path.insert(0, folder)
     runpy.run_module(module, run_name="__main__", alter_sys=True)

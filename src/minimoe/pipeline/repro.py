@@ -44,6 +44,8 @@ def repro(stages: Sequence[str] = ()) -> None:
         UserError: params.yaml is wrong, or a stage failed (its message has been printed).
     """
     params = load()
+    # stages are run as `python`: this one, also where its environment is not activated
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     mend()
     wait_for_others(PATIENCE)
     if stages:
@@ -151,4 +153,4 @@ def _show() -> None:
     reports = Path("reports").resolve()
     print(f"\n{(reports / 'results.txt').read_text(encoding='utf-8')}")
     print(f"Report page: {(reports / 'index.html').as_uri()}")
-    print("MLflow:      make ui, then open the address that it prints")
+    print("MLflow:      minimoe ui (or make ui), then open the address that it prints")
