@@ -8,10 +8,10 @@ import torch
 from torch import nn
 
 from benchmarks.measure import Row, in_turn
-from minimoe.distill.learner import NO_DECAY
 from minimoe.models import MiniMoEConfig
 from minimoe.models.initialise import new_student
 from minimoe.models.student import MiniMoEModel
+from minimoe.training.optim import NO_DECAY
 
 LENGTH = 128
 SHAPE = dict(num_hidden_layers=3, hidden_size=384, num_attention_heads=12, intermediate_size=1536)

@@ -17,9 +17,9 @@ from transformers import BertConfig, BertModel
 from benchmarks import naive
 from benchmarks.measure import Row, in_turn, peak
 from minimoe.distill.hooks import Teacher
-from minimoe.distill.learner import PRECISIONS, Learner, autocast, share
-from minimoe.distill.losses import Totals
-from minimoe.distill.start import Start
+from minimoe.distill.learner import Learner, teacher_features
+from minimoe.distill.losses import TokenCounts
+from minimoe.distill.start import StudentFactory
 from minimoe.params.rounds import Distill, Student
 
 LENGTH = 128
@@ -88,22 +88,20 @@ class Step:
     def __init__(self, teacher: str, students: list[Student], heads: int, precision: str = "fp32"):
         self.settings = settings(heads, precision)
         self.accelerator = Accelerator(cpu=not torch.cuda.is_available())
-        self.teacher = Teacher(teacher, "last", dtype=PRECISIONS[precision])
+        self.teacher = Teacher(teacher, "last", precision=precision)
         self.teacher.model.to(self.accelerator.device)
-        start = Start(self.teacher.config, self.settings, 0)
+        factory = StudentFactory(self.teacher.config, self.settings, 0)
         self.learners = [
-            Learner(start.student(s).to(self.accelerator.device), self.settings, 1000, 0, self.accelerator, str(n))
+            Learner(factory.student(str(n), s).to(self.accelerator.device), self.settings, 1000, 0, self.accelerator)
             for n, s in enumerate(students)
         ]
 
     def __call__(self, batch: dict[str, torch.Tensor]) -> None:
         """Take it with ids, mask and segments [B, T]."""
-        with autocast(self.accelerator.device, self.settings.precision):
-            taps = self.teacher(batch)
-        taps = share(taps, batch, self.learners)
-        totals = Totals.of([batch["attention_mask"]])
+        features = teacher_features(self.teacher, batch, self.learners)
+        counts = TokenCounts.of([batch["attention_mask"]])
         for learner in self.learners:
-            learner.accumulate(batch, taps, totals)
+            learner.accumulate(batch, features, counts)
             learner.update()
 
     def flops(self, batch: dict[str, torch.Tensor]) -> int:

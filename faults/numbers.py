@@ -9,7 +9,7 @@ from pathlib import Path
 from faults.pipeline import params, write_params
 from faults.trial import Reference, Row, Strike
 
-NONE = r"\b(nan|inf|no number)\b"  # what the run says of a number that is none
+NONE = r"\b(nan|inf|no number|NaN)\b"  # what the run says of a number that is none
 HUGE = 1e39  # more than float32 holds
 ABSURD = {  # weights in the loss that no training survives
     "distill@sparse": {"relation_weights": [HUGE, 0.0, 0.0]},

@@ -6,8 +6,7 @@ from contextlib import ExitStack
 import pandas as pd
 
 from minimoe import tracking
-from minimoe.distill.round import distil
-from minimoe.distill.write import write_students
+from minimoe.distill.round import distill, write_students
 from minimoe.hub.loading import load_tokenizer
 from minimoe.params import load, named
 from minimoe.params.settings import round_of, settings
@@ -62,7 +61,7 @@ def main() -> None:
             )
             for student in round_.models
         }
-        outcomes = distil(
+        results = distill(
             round_.teacher,
             records,
             round_.students,
@@ -77,17 +76,17 @@ def main() -> None:
             checkpoints=checkpoints,
         )
     if is_main():
-        _write(name, round_.teacher, outcomes, bool(records.heldout))
+        _write(name, round_.teacher, results, bool(records.heldout))
         checkpoints.remove()
 
 
-def _write(name: str, teacher: str, outcomes: dict, heldout_documents: bool) -> None:
-    write_students(outcomes, teacher, f"models/{name}")
-    rows = [{"student": student, **row} for student, outcome in outcomes.items() for row in outcome.curve]
+def _write(name: str, teacher: str, results: dict, heldout_documents: bool) -> None:
+    write_students(results, teacher, f"models/{name}")
+    rows = [{"student": student, **row} for student, outcome in results.items() for row in outcome.curve]
     with whole_file(f"curves/{name}.csv") as path:
         pd.DataFrame(rows).to_csv(path, index=False)
     held = {"heldout_documents": heldout_documents}  # or single records
-    write_json(f"metrics/distill/{name}.json", {student: o.metrics() | held for student, o in outcomes.items()})
+    write_json(f"metrics/distill/{name}.json", {student: o.metrics() | held for student, o in results.items()})
 
 
 if __name__ == "__main__":

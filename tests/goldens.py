@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import BertConfig, BertModel
 
-from minimoe.distill.student import TappedStudent
+from minimoe.distill.student import StudentWithFeatures
 from minimoe.models import MiniMoEConfig, MiniMoEModel
 
 FOLDER = Path(__file__).parent / "data" / "goldens"
@@ -86,18 +86,18 @@ def encoder_weights(name: str, file: str, dtype: torch.dtype = torch.float32) ->
     }
 
 
-def student(name: str, dtype: torch.dtype = torch.float32, file: str = "weights") -> TappedStudent:
+def student(name: str, dtype: torch.dtype = torch.float32, file: str = "weights") -> StudentWithFeatures:
     """The published student as we train it, extra projection included where it has one."""
     weights = tensors(name, file, dtype)
     extra = {k.removeprefix("self."): v for k, v in weights.items() if k.startswith("self.")}
-    tapped = TappedStudent(encoder(name, dtype, file), seed=0, extra_projection=bool(extra)).to(dtype)
+    tapped = StudentWithFeatures(encoder(name, dtype, file), seed=0, extra_projection=bool(extra)).to(dtype)
     if extra:
         tapped.projection.load_state_dict(extra)
     return tapped.eval()
 
 
 def published_name(ours: str) -> str:
-    """A parameter of `TappedStudent` under its published name."""
+    """A parameter of `StudentWithFeatures` under its published name."""
     part, _, rest = ours.partition(".")
     return f"{'bert' if part == 'encoder' else 'self'}.{rest}"
 

@@ -5,7 +5,7 @@ from collections import defaultdict
 import numpy as np
 import torch
 
-from minimoe.distill.round import distil
+from minimoe.distill.round import distill
 from minimoe.params.rounds import Distill, Student
 from minimoe.tracking import NoTracker
 
@@ -57,7 +57,7 @@ def run(
     checkpoints=None, tracker=Recorder, **changes,
 ):  # fmt: skip
     trackers = defaultdict(tracker)
-    outcomes = distil(
+    outcomes = distill(
         teacher,
         records or TinyRecords(),
         students,
@@ -76,4 +76,4 @@ def run(
 
 
 def weights(outcome) -> torch.Tensor:
-    return torch.cat([weight.detach().flatten() for weight in outcome.learner.student.parameters()])
+    return torch.cat([weight.detach().flatten() for weight in outcome.learner.supernet.parameters()])

@@ -61,11 +61,9 @@ def pass_over(folder: Path) -> None:
     """One epoch of a round, in which a step does nothing."""
     from accelerate import Accelerator
 
-    from minimoe.distill.loop import Pass
+    from minimoe.distill.data import RoundData
     from minimoe.params import load
 
     settings = load().distill.model_copy(update={"epochs": 1})
-    over = Pass(Records(folder), settings, 776, Accelerator(cpu=True), 0, 10)
-    for parts in over._plan(0):
-        for part in parts:
-            over._batch(part)
+    for _ in RoundData(Records(folder), settings, 776, Accelerator(cpu=True), 0).batches():
+        pass

@@ -4,7 +4,7 @@ from tiny_rounds import TinyRecords, run, settings
 from transformers import AutoModel
 
 from minimoe.distill.hooks import Teacher
-from minimoe.distill.write import write_students
+from minimoe.distill.round import write_students
 from minimoe.models.slices import leading_slices
 from minimoe.params.rounds import Student
 from minimoe.system.errors import UserError
@@ -84,7 +84,7 @@ def test_they_are_saved_and_load(sparsified, tmp_path, monkeypatch):
         def save_pretrained(self, folder):
             (folder / "tokenizer.json").write_text("{}")
 
-    monkeypatch.setattr("minimoe.distill.write.load_tokenizer", lambda _: Tokenizer())
+    monkeypatch.setattr("minimoe.distill.round.load_tokenizer", lambda _: Tokenizer())
     outcomes = run(sparsified, {"s": NINETY}, assistant=True, epochs=1)
     write_students(outcomes, sparsified, tmp_path / "round")
     for name in ("assistant", "s"):

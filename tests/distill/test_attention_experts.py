@@ -6,8 +6,8 @@ import torch
 from tiny_rounds import TinyRecords, run
 from transformers import AutoModel
 
-from minimoe.distill.losses import load_balance, mean_load_balance
-from minimoe.distill.write import write_students
+from minimoe.distill.load_balance import load_balance, mean_load_balance
+from minimoe.distill.round import write_students
 from minimoe.params.rounds import Student
 from minimoe.system.errors import UserError
 

@@ -8,7 +8,7 @@ from transformers import AutoModel, AutoTokenizer, BertModel, RobertaModel
 
 from minimoe.corpus.build import build_records
 from minimoe.distill.hooks import QKV, Teacher
-from minimoe.distill.write import write_students
+from minimoe.distill.round import write_students
 from minimoe.models import MiniMoEModel
 from minimoe.params.rounds import OnceForAll, Student
 from minimoe.records.dataset import Records

@@ -2,8 +2,9 @@ import goldens
 import pytest
 import torch
 
-from minimoe.distill.hooks import Tap
-from minimoe.distill.losses import load_balance, mean_load_balance, minilm
+from minimoe.distill.hooks import LayerHooks
+from minimoe.distill.load_balance import load_balance, mean_load_balance
+from minimoe.distill.losses import minilm
 
 PUBLISHED = dict(log_epsilon=1e-7)
 R = 12
@@ -15,7 +16,7 @@ def losses(name, dtype, train=False):
     if train:
         _without_dropout(student).train()
     with torch.no_grad():
-        teacher = Tap(goldens.teacher(name, dtype), "last")(**inputs)
+        teacher = LayerHooks(goldens.teacher(name, dtype), "last")(**inputs)
     taps, routed = student(**inputs)
     loss = minilm(taps, teacher, inputs["attention_mask"], R, **PUBLISHED)
     # with a single expert the published balance is the constant 1
@@ -67,7 +68,7 @@ def test_training_equals_the_published_with_its_noise(monkeypatch):
 
 def test_loss_is_zero_when_student_equals_teacher():
     encoder, inputs = goldens.encoder(goldens.DENSE, torch.float64), goldens.tensors(goldens.DENSE, "inputs")
-    taps = Tap(encoder, "last")(**inputs)
+    taps = LayerHooks(encoder, "last")(**inputs)
     assert abs(minilm(taps, taps, inputs["attention_mask"], R).item()) < 1e-12
 
 

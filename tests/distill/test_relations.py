@@ -2,7 +2,7 @@ import goldens
 import pytest
 import torch
 
-from minimoe.distill.hooks import Tap
+from minimoe.distill.hooks import LayerHooks
 from minimoe.distill.relations import Target, divergence, published_divergence, relation_logits
 
 B, T, R = 3, 11, 12
@@ -31,7 +31,7 @@ def plain(student, teacher, mask, heads):
 def test_relations_equal_the_published(layer, dtype):
     name = goldens.DENSE
     inputs = goldens.tensors(name, "inputs")
-    taps = Tap(goldens.encoder(name, dtype), layer)(**inputs)
+    taps = LayerHooks(goldens.encoder(name, dtype), layer)(**inputs)
     published = goldens.tensors(name, "outputs" if dtype == torch.float32 else "outputs_f64")
     for kind, tap in zip(("qq", "kk", "vv"), taps[:3], strict=True):
         ours = relation_logits(tap, inputs["attention_mask"], R).softmax(-1)

@@ -5,10 +5,10 @@ import pytest
 import torch
 from transformers import RobertaConfig, RobertaModel
 
-from minimoe.distill.hooks import Tap
+from minimoe.distill.hooks import LayerHooks
 from minimoe.distill.losses import minilm
 from minimoe.distill.relations import relation_logits
-from minimoe.distill.student import TappedStudent
+from minimoe.distill.student import StudentWithFeatures
 from minimoe.models import MiniMoEConfig, MiniMoEModel
 
 TEACHER, STUDENT = "roberta_minilm_r12_teacher", "roberta_minilm_r12_student"
@@ -49,7 +49,7 @@ def test_relations_equal_the_published(name, dtype):
     published = goldens.outputs(name, dtype)
     relations = {key: value for key, value in published.items() if "relations" in key}
     with torch.no_grad():
-        taps = dict(zip("qkv", Tap(model(name, dtype), "last")(**inputs()), strict=False))
+        taps = dict(zip("qkv", LayerHooks(model(name, dtype), "last")(**inputs()), strict=False))
     assert relations
     for key, value in relations.items():  # "qq_relations_layer.2"
         ours = relation_logits(taps[key[0]], inputs()["attention_mask"], R).softmax(-1)
@@ -58,19 +58,19 @@ def test_relations_equal_the_published(name, dtype):
 
 def loss_of(student, dtype):
     with torch.no_grad():
-        teacher = Tap(model(TEACHER, dtype), "last")(**inputs())
+        teacher = LayerHooks(model(TEACHER, dtype), "last")(**inputs())
     taps, _ = student(**inputs())
     return minilm(taps, teacher, inputs()["attention_mask"], R, log_epsilon=1e-7)
 
 
 @exactly
 def test_the_loss_equals_the_published(dtype):
-    loss = loss_of(TappedStudent(model(STUDENT, dtype), seed=0).eval(), dtype)
+    loss = loss_of(StudentWithFeatures(model(STUDENT, dtype), seed=0).eval(), dtype)
     assert goldens.error(loss, goldens.outputs(STUDENT, dtype)["loss"]) < goldens.tolerance(dtype)
 
 
 def test_gradients_equal_the_published():
-    student = TappedStudent(model(STUDENT, torch.float32), seed=0).eval()
+    student = StudentWithFeatures(model(STUDENT, torch.float32), seed=0).eval()
     loss_of(student, torch.float32).backward()
     ours = {name.replace("encoder.", "roberta.", 1): weight.grad for name, weight in student.named_parameters()}
     published = goldens.tensors(STUDENT, "grads")

@@ -6,11 +6,13 @@ import pytest
 import torch
 from tiny_rounds import DENSE, EXPERTS, TinyRecords, run, settings, weights
 
-from minimoe.distill.hooks import Tap
-from minimoe.distill.learner import Learner, linear_schedule
-from minimoe.distill.losses import Totals
+from minimoe.distill.hooks import LayerHooks
+from minimoe.distill.learner import Learner
+from minimoe.distill.losses import TokenCounts
+from minimoe.distill.supernet import Supernet
 from minimoe.params.rounds import Student
 from minimoe.system.errors import UserError
+from minimoe.training.optim import linear_schedule
 
 FEW_HEADS = Student(layers=2, hidden=24, heads=4)  # as many as the teacher
 
@@ -89,12 +91,12 @@ def test_expert_load_and_entropy_are_measured(teacher):
 def test_weights_that_the_loss_does_not_reach_stay_as_they_start(teacher, shape, changes, still):
     """Decay would shrink them."""
     start, end = (run(teacher, {"student": shape}, epochs=epochs, **changes)["student"] for epochs in (0, 2))
-    before = dict(start.learner.student.named_parameters())
-    moved = {name: not torch.equal(w, before[name]) for name, w in end.learner.student.named_parameters()}
+    before = dict(start.learner.supernet.named_parameters())
+    moved = {name: not torch.equal(w, before[name]) for name, w in end.learner.supernet.named_parameters()}
     found = {name for name in moved if still in name}
     assert len(found) == 2 and not any(moved[name] for name in found)
-    assert moved["encoder.encoder.layer.0.output.LayerNorm.weight"]
-    assert moved["encoder.embeddings.word_embeddings.weight"]
+    assert moved["whole.encoder.encoder.layer.0.output.LayerNorm.weight"]
+    assert moved["whole.encoder.embeddings.word_embeddings.weight"]
 
 
 @pytest.mark.parametrize("layer", [1, 3])
@@ -120,7 +122,7 @@ def test_records_longer_than_the_teachers_positions_are_named(teacher):
         run(teacher, {"dense": DENSE}, TinyRecords(max_length=17))
 
 
-def test_a_loss_that_is_no_number_stops_the_round(teacher, monkeypatch):
+def test_a_nan_loss_stops_the_round(teacher, monkeypatch):
     loss = Learner.loss
     monkeypatch.setattr(
         Learner, "loss", lambda self, *a, **k: loss(self, *a, **k) * (torch.nan if self.step == 2 else 1)
@@ -162,14 +164,15 @@ def test_six_steps_equal_the_published_trajectory():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
     chosen = settings(learning_rate=3e-3, warmup=2 / 6, gradient_norm=1.0, log_epsilon=1e-7)
-    learner = Learner(student, chosen, steps=6, seed=0, accelerator=Accelerator(cpu=True))
-    tap, inputs = Tap(goldens.teacher(name), "last"), goldens.tensors(name, "inputs")
+    supernet = Supernet(student, {"student": student.encoder.config})
+    learner = Learner(supernet, chosen, steps=6, seed=0, accelerator=Accelerator(cpu=True))
+    hooks, inputs = LayerHooks(goldens.teacher(name), "last"), goldens.tensors(name, "inputs")
     for step in range(6):
         batch = {key: inputs[f"{key}.{step % 3}"] for key in ("input_ids", "attention_mask", "token_type_ids")}
         with torch.no_grad():
-            taps = tap(**batch)
-        learner.accumulate(batch, taps, Totals.of([batch["attention_mask"]]))
-        logged = learner.update()[""]
+            features = hooks(**batch)
+        learner.accumulate(batch, features, TokenCounts.of([batch["attention_mask"]]))
+        logged = learner.update()["student"]
         assert float(logged["train_loss"]) == pytest.approx(published["losses"][step], rel=1e-5)
         assert float(logged["gradient_norm"]) == pytest.approx(published["grad_norms_before_clip"][step], rel=1e-4)
         assert logged["learning_rate"] == pytest.approx(published["lr_used"][step])

@@ -4,10 +4,11 @@ import torch
 from tiny_rounds import DENSE, run, settings
 from transformers import BertConfig, BertModel
 
-from minimoe.distill.hooks import Tap
+from minimoe.distill.hooks import LayerHooks
 from minimoe.distill.losses import QKV, minilm
-from minimoe.distill.start import Start
-from minimoe.distill.supernet import Family
+from minimoe.distill.start import StudentFactory
+from minimoe.distill.student import StudentWithFeatures
+from minimoe.distill.supernet import Supernet
 from minimoe.models import MiniMoEConfig
 from minimoe.models.save import standard_form
 from minimoe.models.shapes import with_idle_layers
@@ -18,40 +19,38 @@ NAME = "ofabert_minilm"
 SHAPES = OnceForAll(layers=[1, 2], hidden=[24, 12], heads=4)
 
 
-def golden_family(dtype: torch.dtype, *, together: bool = False) -> Family:
-    """The published once-for-all student: layers that a member leaves out keep their LayerNorms."""
+def golden_supernet(dtype: torch.dtype, *, grouped: bool = False) -> Supernet:
+    """The published once-for-all student: layers that a subnet leaves out keep their LayerNorms."""
     weights = goldens.tensors(NAME, "weights", dtype)
     values = {k: goldens.config(NAME)[k] for k in ("vocab_size", "max_position_embeddings")}
-    members = {}
+    subnets = {}
     for layers in (1, 2, 3):
         for hidden in (16, 24, 32, 48):
             shape = MiniMoEConfig(
                 **values, hidden_size=hidden, num_hidden_layers=layers, num_attention_heads=hidden // 4,
                 intermediate_size=4 * hidden,
             )  # fmt: skip
-            members[f"{layers},{hidden}"] = with_idle_layers(shape, 3)
+            subnets[f"{layers},{hidden}"] = with_idle_layers(shape, 3)
     encoder = goldens.encoder(NAME, dtype)
     widths = [tuple(f"{layers},{hidden}" for layers in (1, 2, 3)) for hidden in (16, 24, 32, 48)]
-    family = Family(encoder, members, 0, widths if together else None).to(dtype).eval()
-    family.whole.projection.load_state_dict(
-        {k.removeprefix("self."): v for k, v in weights.items() if k.startswith("self.")}
-    )
-    return family
+    whole = StudentWithFeatures(encoder, 0, extra_projection=True).to(dtype)
+    whole.projection.load_state_dict({k.removeprefix("self."): v for k, v in weights.items() if k.startswith("self.")})
+    return Supernet(whole, subnets, widths if grouped else None).eval()
 
 
-@pytest.mark.parametrize("together", [False, True])
+@pytest.mark.parametrize("grouped", [False, True])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_members_equal_the_published(dtype, together):
-    family, inputs = golden_family(dtype, together=together), goldens.tensors(NAME, "inputs")
-    taught = Tap(goldens.teacher("bert_minilm_r12_student", dtype), "last")(**inputs)
+def test_subnets_equal_the_published(dtype, grouped):
+    supernet, inputs = golden_supernet(dtype, grouped=grouped), goldens.tensors(NAME, "inputs")
+    taught = LayerHooks(goldens.teacher("bert_minilm_r12_student", dtype), "last")(**inputs)
     losses = goldens.tensors(NAME, "losses" if dtype == torch.float32 else "losses_f64")
     published = goldens.tensors(NAME, "outputs")
     mean = 0.0
-    for name, (taps, _) in _all(family, inputs).items():
-        loss = minilm(taps, taught, inputs["attention_mask"], 12, log_epsilon=1e-7)
+    for name, (features, _) in _all(supernet, inputs).items():
+        loss = minilm(features, taught, inputs["attention_mask"], 12, log_epsilon=1e-7)
         assert goldens.error(loss, losses[f"{name}/loss"]) < goldens.tolerance(dtype), name
-        mean = mean + loss / len(family.configs)
-        hidden = family.member(name).encoder(**inputs).last_hidden_state
+        mean = mean + loss / len(supernet.subnets)
+        hidden = supernet.subnet(name).encoder(**inputs).last_hidden_state
         width = hidden.shape[-1]
         # the published output has zeros up to the full width
         assert goldens.error(hidden, published[f"{name}/last_hidden_state"][..., :width]) < 1e-5, name
@@ -61,29 +60,29 @@ def test_members_equal_the_published(dtype, together):
         mean.backward()
         grads = goldens.tensors(NAME, "grads")
         size = torch.stack([gradient.norm() for gradient in grads.values()]).max()
-        ours = {goldens.published_name(k): w.grad for k, w in family.whole.named_parameters() if w.grad is not None}
+        ours = {goldens.published_name(k): w.grad for k, w in supernet.whole.named_parameters() if w.grad is not None}
         compared = ours.keys() & grads.keys()
         assert len(compared) > 50
         for key in compared:
             assert (ours[key] - grads[key]).norm() < 1e-5 * size, key
 
 
-def test_a_member_computes_what_it_is_once_cut_out():
-    family = golden_family(torch.float32)
+def test_a_subnet_computes_what_it_is_once_cut_out():
+    supernet = golden_supernet(torch.float32)
     inputs = goldens.tensors(NAME, "inputs")
     for name in ("1,16", "2,48", "3,24"):
-        alone, shared = family.member(name)(**inputs)[0], family((name,), **inputs)[name][0]
+        alone, shared = supernet.subnet(name)(**inputs)[0], supernet((name,), **inputs)[name][0]
         for kind in QKV:
             torch.testing.assert_close(getattr(alone, kind), getattr(shared, kind), rtol=1e-4, atol=1e-6)
 
 
-def _all(family: Family, inputs: dict) -> dict:
-    """What every member returns."""
-    return {name: found for names in family.together for name, found in family(names, **inputs).items()}
+def _all(supernet: Supernet, inputs: dict) -> dict:
+    """What every subnet returns."""
+    return {name: found for names in supernet.groups for name, found in supernet(names, **inputs).items()}
 
 
 @pytest.mark.parametrize("idle_norms", [False, True])
-def test_members_of_a_width_run_as_one(teacher, idle_norms):
+def test_subnets_of_a_width_run_as_one(teacher, idle_norms):
     shapes = OnceForAll(layers=[1, 2, 3], hidden=[24, 12], heads=4, idle_norms=idle_norms)
     alone = shapes.model_copy(update={"own_dropout": True})
     as_one, apart = (run(teacher, {}, once_for_all=s, dropout=0.0, learning_rate=0.01) for s in (shapes, alone))
@@ -96,17 +95,17 @@ def test_members_of_a_width_run_as_one(teacher, idle_norms):
             torch.testing.assert_close(weight, weights[key], rtol=1e-3, atol=1e-5)
 
 
-def test_layers_that_members_share_run_once(teacher):
+def test_layers_that_subnets_share_run_once(teacher):
     shapes = OnceForAll(layers=[1, 2, 3], hidden=[24, 12], heads=4)
     counts = {}
     for own_dropout in (False, True):
-        start = Start(BertConfig.from_pretrained(teacher), settings(), 0)
-        family = start.once_for_all(shapes.model_copy(update={"own_dropout": own_dropout}))
+        start = StudentFactory(BertConfig.from_pretrained(teacher), settings(), 0)
+        supernet = start.once_for_all(shapes.model_copy(update={"own_dropout": own_dropout}))
         ran = []
-        for skeleton in family._runs[0].values():
+        for skeleton in supernet._skeletons[0].values():
             for layer in skeleton.encoder.encoder.layer:
                 layer.register_forward_hook(lambda *_: ran.append(1))  # noqa: B023 (read within this turn)
-        _all(family, {"input_ids": torch.ones(2, 5, dtype=torch.long)})
+        _all(supernet, {"input_ids": torch.ones(2, 5, dtype=torch.long)})
         counts[own_dropout] = len(ran)
     assert counts == {False: 2 * 3, True: 2 * (1 + 2 + 3)}
 
@@ -127,7 +126,7 @@ def test_a_round_makes_plain_students_of_every_shape(teacher):
     for name, part in leading_slices(large, small).items():
         assert torch.equal(part, small[name]), name
     alone = run(teacher, {"dense": DENSE}, epochs=12, learning_rate=0.01)["dense"]
-    assert alone.curve == outcomes["dense"].curve  # a family beside it changes nothing
+    assert alone.curve == outcomes["dense"].curve  # a supernet beside it changes nothing
 
 
 def test_idle_layers_keep_their_norms_where_asked(teacher):
@@ -141,7 +140,7 @@ def test_idle_layers_keep_their_norms_where_asked(teacher):
     assert not encoder.config.is_plain
 
 
-def test_a_family_repeats_to_the_bit(teacher):
+def test_a_supernet_repeats_to_the_bit(teacher):
     once, again = (run(teacher, {}, once_for_all=SHAPES)["1L-24H"] for _ in range(2))
     assert once.curve == again.curve
     for name, weight in once.encoder.state_dict().items():

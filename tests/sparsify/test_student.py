@@ -4,10 +4,10 @@ import goldens
 import pytest
 import torch
 
-from minimoe.distill.hooks import Tap
+from minimoe.distill.hooks import LayerHooks
 from minimoe.distill.losses import minilm
 from minimoe.distill.relations import relation_logits
-from minimoe.distill.student import TappedStudent
+from minimoe.distill.student import StudentWithFeatures
 from minimoe.models import MiniMoEConfig, MiniMoEModel
 from minimoe.models.sparsity import cut_config
 
@@ -15,7 +15,7 @@ NAME = "sparsebert_minilm_h48_90S"
 R = 12
 
 
-def student(dtype: torch.dtype) -> TappedStudent:
+def student(dtype: torch.dtype) -> StudentWithFeatures:
     values = goldens.config(NAME)
     values = {key: values[key] for key in values if key not in ("sparsity_map", "teacher", "num_relation_heads")}
     removed = goldens.config(NAME)["sparsity_map"]["90"]
@@ -27,15 +27,15 @@ def student(dtype: torch.dtype) -> TappedStudent:
     }
     parts["bert."]["encoder.recover_indices"] = order.long()[: encoder.config.inner_size]
     encoder.load_state_dict(parts["bert."])
-    tapped = TappedStudent(encoder, seed=0, extra_projection=True).to(dtype).eval()
+    tapped = StudentWithFeatures(encoder, seed=0, extra_projection=True).to(dtype).eval()
     tapped.projection.load_state_dict(parts["self."])
     return tapped
 
 
-def loss(dtype: torch.dtype) -> tuple[TappedStudent, torch.Tensor]:
+def loss(dtype: torch.dtype) -> tuple[StudentWithFeatures, torch.Tensor]:
     tapped, inputs = student(dtype), goldens.tensors(NAME, "inputs")
     with torch.no_grad():
-        taught = Tap(goldens.teacher(NAME, dtype), "last")(**inputs)
+        taught = LayerHooks(goldens.teacher(NAME, dtype), "last")(**inputs)
     taps, _ = tapped(**inputs)
     return tapped, minilm(taps, taught, inputs["attention_mask"], R, log_epsilon=1e-7)
 

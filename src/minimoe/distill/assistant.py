@@ -1,4 +1,4 @@
-"""The choice of an assistant in one trial (MiniDisc, arXiv 2205.14570, §3).
+"""The choice of a teacher assistant in one trial (MiniDisc, arXiv 2205.14570, §3).
 
 All candidates, the sparsified teacher at each sparsity, learn at once on shared weights. Each scores what it explains
 of the teacher plus λ · sparsity: an assistant should be as good and as small as it can. The best one teaches the
@@ -11,57 +11,90 @@ Differs because the published metric is a task's, and no task is at hand while a
 from collections.abc import Callable
 
 import torch
+from torch import Tensor
 
+from minimoe.distill.data import RoundData
+from minimoe.distill.heldout import StudentResult
 from minimoe.distill.learner import Learner
-from minimoe.distill.loop import Pass
-from minimoe.distill.losses import minilm, totals
-from minimoe.distill.outcome import Outcome
-from minimoe.distill.start import Start
+from minimoe.distill.loop import TrainingLoop
+from minimoe.distill.losses import Features, count_tokens, minilm
+from minimoe.distill.start import StudentFactory
+from minimoe.distill.student import StudentWithFeatures
 from minimoe.resume.checkpoints import Checkpoints
 from minimoe.system.errors import UserError
-from minimoe.training.processes import total
+from minimoe.training.optim import autocast
+from minimoe.training.processes import sum_over_processes
 
 
-def choose(over: Pass, start: Start, teacher: Callable, *, below: int, tracker, checkpoints: Checkpoints) -> Outcome:
-    """Train the candidates of a sparsity lower than `below`, and return the best one's outcome.
+def choose_assistant(
+    data: RoundData,
+    factory: StudentFactory,
+    teacher: Callable,
+    *,
+    below: int,
+    tracker,
+    checkpoints: Checkpoints,
+    log_every: int,
+) -> StudentResult:
+    """Train the candidates of a sparsity lower than `below`, and return the best one's result.
 
     Args:
-        teacher: from a batch to its taps.
+        teacher: from a batch to its features.
         tracker: where the candidates' curves go, each under its sparsity.
         checkpoints: of the candidates' training; they end with its last state, so that it is done once.
+        log_every: steps between two points of the training curves.
     """
-    family = start.sparsities(below).to(over.accelerator.device)
-    trackers = {name: _Prefixed(tracker, f"sparsity_{name}/") for name in family.configs}
+    candidates = factory.sparsities(below).to(data.accelerator.device)
+    trackers = {name: _Prefixed(tracker, f"sparsity_{name}/") for name in candidates.subnets}
     if set(trackers) == {"0"}:
-        known = start.sparsified.sparsities
+        known = factory.sparsified.sparsities
         raise UserError(f"sparsify.sparsities: expected some between 0 and {below} for an assistant, got {known}")
-    learner = Learner(family, over.settings, over.steps, over.seed, over.accelerator)
-    outcomes = over.run([learner], teacher, trackers, checkpoints)
-    unexplained = _uniform_loss(over, teacher)
-    candidates = {}
-    for name, outcome in outcomes.items():
-        metric = 1 - outcome.heldout.loss / unexplained
-        score = metric + over.settings.assistant_tradeoff * int(name) / 100
-        candidates[name] = {"heldout_loss": outcome.heldout.loss, "metric": metric, "score": score}
-    best = max((name for name in candidates if name != "0"), key=lambda name: (candidates[name]["score"], int(name)))
-    outcomes[best].about = {"sparsity": int(best), "candidates": candidates}
-    return outcomes[best]
+    learner = Learner(candidates, data.settings, data.steps, data.seed, data.accelerator)
+    results = TrainingLoop(data, [learner], teacher, trackers, checkpoints, log_every).run()
+    unexplained = _uniform_loss(data, teacher)
+    scores = {}
+    for name, result in results.items():
+        metric = 1 - result.heldout.loss / unexplained
+        score = metric + data.settings.assistant_tradeoff * int(name) / 100
+        scores[name] = {"heldout_loss": result.heldout.loss, "metric": metric, "score": score}
+    best = max((name for name in scores if name != "0"), key=lambda name: (scores[name]["score"], int(name)))
+    results[best].details = {"sparsity": int(best), "candidates": scores}
+    return results[best]
+
+
+class AssistantTeacher:
+    """An assistant as the teacher of a round.
+
+    Args:
+        student: the assistant, which is frozen.
+        precision: of its forward pass.
+    """
+
+    def __init__(self, student: StudentWithFeatures, precision: str):
+        self.student, self.precision = student.eval().requires_grad_(False), precision
+
+    @torch.no_grad()
+    def __call__(self, batch: dict[str, Tensor]) -> Features:
+        """Ids, mask, segments [B, T] → features of its extra projection [B, T, D]."""
+        with autocast(batch["input_ids"].device, self.precision):
+            features, _ = self.student(**batch)
+        return features
 
 
 @torch.no_grad()
-def _uniform_loss(over: Pass, teacher: Callable) -> float:
-    """The held-out loss of a student whose every relation is uniform."""
-    settings = over.settings
-    tokens = totals(over.heldout, over.accelerator).tokens
+def _uniform_loss(data: RoundData, teacher: Callable) -> float:
+    """The held-out loss of a student whose every relation is uniform: all its projections are zero."""
+    settings, accelerator = data.settings, data.accelerator
+    tokens = count_tokens(data.heldout, accelerator).tokens
     loss = 0.0
-    for batch in over.heldout:
+    for batch in data.heldout:
         mask = batch["attention_mask"].bool()
-        nothing = [torch.zeros(*mask.shape, settings.relation_heads, device=mask.device)] * 3
+        zeros = [torch.zeros(*mask.shape, settings.relation_heads, device=mask.device)] * 3
         loss += minilm(
-            nothing, teacher(batch), mask, settings.relation_heads,
+            zeros, teacher(batch), mask, settings.relation_heads,
             tokens=tokens, weights=settings.relation_weights,
         ).item()  # fmt: skip
-    return total(torch.tensor(loss, dtype=torch.float64, device=over.accelerator.device), over.accelerator).item()
+    return sum_over_processes(torch.tensor(loss, dtype=torch.float64, device=accelerator.device), accelerator).item()
 
 
 class _Prefixed:

@@ -1,7 +1,7 @@
-"""The held-out loss: the objective on records that no student trains on, in eval mode.
+"""Evaluation on the held-out records, and what a round knows of each student in the end.
 
-Always exact (no ε, no dropout, no load balance), so that numbers of rounds with different settings compare, as long as
-teacher, objective and relation heads are the same.
+The held-out loss is the round's, in eval mode and always exact (no ε, no dropout on relations, no load balance), so
+that numbers of rounds with different settings compare, as long as teacher, objective and relation heads are the same.
 """
 
 from collections.abc import Callable
@@ -10,14 +10,16 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from minimoe.distill.learner import Learner, share
-from minimoe.distill.losses import totals
-from minimoe.training.processes import total
+from minimoe.distill.learner import Learner, teacher_features
+from minimoe.distill.losses import count_tokens
+from minimoe.distill.student import RouterLogits
+from minimoe.models.student import MiniMoEModel
+from minimoe.training.processes import sum_over_processes
 
 
 @dataclass
 class Heldout:
-    """What a student reaches on the held-out records."""
+    """A student's loss on the held-out records, and what its routers do there."""
 
     loss: float
     load: dict[str, list[list[float]]] = field(default_factory=dict)  # share of tokens, [L][E] per sub-layer
@@ -34,52 +36,89 @@ class Heldout:
         return flat
 
 
-class _Sums:
-    """Running sums of one student over the held-out batches."""
+@dataclass
+class StudentResult:
+    """A student with its training curve, and what its round's metrics file says of it."""
 
-    def __init__(self):
-        self.loss: Tensor | float = 0.0
-        self.chosen: dict[str, Tensor] = {}
-        self.entropy: dict[str, Tensor] = {}
+    name: str
+    learner: Learner
+    steps: int
+    records: int  # seen in training, each once an epoch
+    heldout: Heldout  # the newest
+    details: dict = field(default_factory=dict)  # what else its metrics say
+    curve: list[dict] = field(default_factory=list)  # rows of step, train_loss, heldout_loss
 
-    def add(self, loss: Tensor, routed: dict[str, list[Tensor]], mask: Tensor) -> None:
-        self.loss = self.loss + loss
-        for kind, routers in routed.items():
-            if routers:
-                logits = torch.stack([r.float() for r in routers])[:, mask.flatten()]  # [L, N, E]
-                log = logits.log_softmax(-1)
-                chosen = torch.zeros_like(logits).scatter_(-1, logits.argmax(-1, keepdim=True), 1.0)
-                self.chosen[kind] = self.chosen.get(kind, 0) + chosen.sum(1)
-                self.entropy[kind] = self.entropy.get(kind, 0) - (log.exp() * log).sum((1, 2))
+    @property
+    def encoder(self) -> MiniMoEModel:
+        """The student as it is saved."""
+        return self.learner.encoder(self.name)
 
-    def over(self, accelerator, tokens: int) -> Heldout:
-        """The means over the `tokens` of all processes."""
-        return Heldout(
-            float(total(self.loss, accelerator)),
-            {kind: (total(chosen, accelerator) / tokens).tolist() for kind, chosen in self.chosen.items()},
-            {kind: (total(entropy, accelerator) / tokens).tolist() for kind, entropy in self.entropy.items()},
-        )
+    def add_point(self, step: int, heldout: Heldout, train_loss: float | None, tracker) -> None:
+        """Add a point to the curve; `train_loss` is the mean since the point before."""
+        self.heldout = heldout
+        self.curve.append({"step": step, "train_loss": train_loss, "heldout_loss": heldout.loss})
+        tracker.metrics(heldout.metrics(), step)
+
+    def metrics(self) -> dict:
+        """What the round's metrics file says of it."""
+        values = {
+            "heldout_loss": self.curve[-1]["heldout_loss"],
+            "heldout_loss_initial": self.curve[0]["heldout_loss"],
+            "train_loss": self.curve[-1]["train_loss"],
+            "steps": self.steps,
+            "records": self.records,
+        }
+        if self.heldout.load:
+            values |= {"expert_load": self.heldout.load, "router_entropy": self.heldout.entropy}
+        return values | self.details
 
 
 @torch.no_grad()
-def measure(
+def evaluate(
     learners: list[Learner], teacher: Callable, batches: list[dict[str, Tensor]], accelerator
 ) -> dict[str, Heldout]:
     """The held-out loss of every student, and what its routers do, by name.
 
     Args:
-        teacher: from a batch to its taps.
+        teacher: from a batch to its features.
         batches: this process's share: ids, mask, segments [B, T] each, on the device.
         accelerator: knows the other processes; all get the same numbers.
     """
     sums = {name: _Sums() for learner in learners for name in learner.names}
-    everything = totals(batches, accelerator)
+    counts = count_tokens(batches, accelerator)
     for batch in batches:
         mask = batch["attention_mask"].bool()
-        taps = share(teacher(batch), batch, learners)
+        taught = teacher_features(teacher, batch, learners)
         for learner in learners:
-            learner.student.eval()
-            for names in learner.together:
-                for name, (own, routed) in learner.run(names, batch).items():
-                    sums[name].add(learner.loss(own, taps, mask, everything, exact=True), routed, mask)
-    return {name: sum_.over(accelerator, everything.tokens) for name, sum_ in sums.items()}
+            learner.supernet.eval()
+            for group in learner.groups:
+                for name, (features, logits) in learner.forward(group, batch).items():
+                    sums[name].add(learner.loss(features, taught, mask, counts, exact=True), logits, mask)
+    return {name: student.means(accelerator, counts.tokens) for name, student in sums.items()}
+
+
+class _Sums:
+    """Running sums of one student over the held-out batches."""
+
+    def __init__(self):
+        self.loss: Tensor | float = 0.0
+        self.chosen: dict[str, Tensor] = {}  # tokens [L, E] per sub-layer
+        self.entropy: dict[str, Tensor] = {}  # nats [L] per sub-layer
+
+    def add(self, loss: Tensor, logits: RouterLogits, mask: Tensor) -> None:
+        self.loss = self.loss + loss  # already divided by the tokens of all batches
+        for kind, routers in logits.items():
+            if routers:
+                real = torch.stack([router.float() for router in routers])[:, mask.flatten()]  # [L, N, E]
+                log = real.log_softmax(-1)
+                chosen = torch.zeros_like(real).scatter_(-1, real.argmax(-1, keepdim=True), 1.0)
+                self.chosen[kind] = self.chosen.get(kind, 0) + chosen.sum(1)
+                self.entropy[kind] = self.entropy.get(kind, 0) - (log.exp() * log).sum((1, 2))
+
+    def means(self, accelerator, tokens: int) -> Heldout:
+        """The means over the `tokens` of all processes."""
+        return Heldout(
+            float(sum_over_processes(self.loss, accelerator)),
+            {kind: (sum_over_processes(sums, accelerator) / tokens).tolist() for kind, sums in self.chosen.items()},
+            {kind: (sum_over_processes(sums, accelerator) / tokens).tolist() for kind, sums in self.entropy.items()},
+        )

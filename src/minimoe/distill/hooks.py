@@ -1,7 +1,7 @@
-"""Taps: the queries, keys and values of one layer of a stock encoder, read by hooks on their projections.
+"""Hooks that read the queries, keys and values of one layer of a stock Hugging Face encoder.
 
-An architecture needs one row in `ARCHITECTURES`, no modeling file. The forward pass ends at the tap: what lies
-above it is never computed. Where hidden states are wanted too, it runs to its end.
+An architecture needs one row in `ARCHITECTURES`, no modeling file. The forward pass ends when the hooks have read what
+is wanted: layers above are never computed. Where hidden states are wanted too, it runs to its end.
 """
 
 from dataclasses import dataclass
@@ -13,18 +13,19 @@ from transformers import AutoModel
 from transformers.utils import logging
 
 import minimoe.models  # noqa: F401 (registers the students, which may teach)
-from minimoe.distill.losses import QKV, Taps
+from minimoe.distill.losses import QKV, Features
 from minimoe.hub.loading import load_encoder
 from minimoe.system.errors import UserError
-from minimoe.training.processes import Spread, spread, spread_wanted
+from minimoe.training.optim import PRECISIONS, autocast
+from minimoe.training.processes import Sharded, shard, sharding_wanted
 
 logging.disable_progress_bar()  # of loading and saving weights
-logging.set_verbosity_error()  # a teacher's head is not needed, and need not be reported
+logging.set_verbosity_error()  # a teacher's head is not needed: no warning that its weights are not loaded
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """Where a family of encoders keeps its layers, and a layer its query, key and value projections."""
+    """Names of the modules that are an encoder's layers, and a layer's query, key and value projections."""
 
     layers: str = "encoder.layer"
     query: str = "attention.self.query"
@@ -32,18 +33,18 @@ class Architecture:
     value: str = "attention.self.value"
 
 
-# MegatronBERT normalises before its sub-layers: its projections see the normalised states, and are tapped all the same
+# MegatronBERT normalises before its sub-layers: its projections see the normalised states, and are read all the same
 ARCHITECTURES = {
     name: Architecture() for name in ("bert", "electra", "megatron-bert", "minimoe", "roberta", "xlm-roberta")
 }
 
 
-class _Reached(Exception):
-    """The last tap has been read; raised to leave the forward pass."""
+class _AllRead(Exception):
+    """Raised by the last hook to leave the forward pass."""
 
 
-class Tap:
-    """Reads one layer while an encoder runs, and ends the run there where it can.
+class LayerHooks:
+    """Hooks on one layer's query, key and value projections; a call runs the encoder and returns what they read.
 
     Args:
         encoder: a base model of one of `ARCHITECTURES`.
@@ -52,8 +53,8 @@ class Tap:
     """
 
     def __init__(self, encoder: nn.Module, layer: int | str, *, states: bool = False):
-        where = _architecture(encoder.config)
-        layers = encoder.get_submodule(where.layers)
+        names = _architecture(encoder.config)
+        layers = encoder.get_submodule(names.layers)
         self.number = len(layers) if layer == "last" else layer
         if not 1 <= self.number <= len(layers):
             raise UserError(f"teacher_layer: expected last or 1 to {len(layers)}, the teacher's layers; got {layer}")
@@ -62,63 +63,64 @@ class Tap:
         self.states = states
         self._read: dict[str, Tensor] = {}
         for name in QKV:
-            projection = layers[self.number - 1].get_submodule(getattr(where, name))
-            projection.register_forward_hook(lambda _module, _input, output, name=name: self._take(name, output))
+            projection = layers[self.number - 1].get_submodule(getattr(names, name))
+            projection.register_forward_hook(lambda _module, _input, output, name=name: self._hook(name, output))
 
-    def _take(self, name: str, output: Tensor) -> None:
+    def _hook(self, name: str, output: Tensor) -> None:
         self._read[name] = output
         if len(self._read) == len(QKV) and not self.states:
-            raise _Reached
+            raise _AllRead
 
-    def __call__(self, **batch: Tensor) -> Taps:
+    def __call__(self, **batch: Tensor) -> Features:
         """Token ids, mask and segments [B, T] → queries, keys, values, each [B, T, D], and states where wanted."""
         self._read = {}
         try:
             output = self.encoder(**batch, output_hidden_states=self.states)
-        except _Reached:
+        except _AllRead:
             output = None
-            if isinstance(self.encoder, Spread):  # it has to be told of a run cut short
-                self.encoder.reset_iter_state()
-        taken, self._read = self._read, {}
+            if isinstance(self.encoder, Sharded):
+                self.encoder.reset_iter_state()  # FSDP does not see the end of a forward pass that is left
+        read, self._read = self._read, {}
         if output is None:
-            return Taps(**taken)
-        return Taps(**taken, embeddings=output.hidden_states[0], hidden=output.hidden_states[self.number])
+            return Features(**read)
+        return Features(**read, embeddings=output.hidden_states[0], hidden=output.hidden_states[self.number])
 
 
 class Teacher:
-    """A frozen encoder and the tap on one of its layers.
+    """A frozen encoder with hooks on one of its layers: from a batch to the features that students imitate.
 
     Args:
         folder: a Hugging Face model folder.
         layer: number of the layer from 1, or "last".
         states: whether hidden states are wanted too.
-        dtype: of its linear layers' weights. In the autocast's own, it need not cast them at every step; the result is
-            the same to the bit.
+        precision: of the forward pass, one of `PRECISIONS`. Its linear layers are kept in the autocast's type, which
+            saves casting them at every step; the result is the same to the bit.
     """
 
-    def __init__(self, folder: str | Path, layer: int | str, *, states: bool = False, dtype: torch.dtype | None = None):
+    def __init__(self, folder: str | Path, layer: int | str, *, states: bool = False, precision: str = "fp32"):
         self.model = load_encoder(AutoModel, folder, dtype=torch.float32).eval().requires_grad_(False)
         for module in self.model.modules():
             if isinstance(module, nn.Linear):
-                module.to(dtype)
-        self.config = self.model.config
-        self.tap = Tap(self.model, layer, states=states)
+                module.to(PRECISIONS[precision])
+        self.config, self.precision = self.model.config, precision
+        self.hooks = LayerHooks(self.model, layer, states=states)
 
     def to(self, accelerator) -> None:
-        """Move it to the device, or spread it over the processes where the launcher asks for that."""
-        if spread_wanted(accelerator):
-            self.tap.encoder = spread(self.model, self.tap.layers, accelerator)
+        """Move it to the device, or shard it over the processes where the launcher asks for that."""
+        if sharding_wanted(accelerator):
+            self.hooks.encoder = shard(self.model, self.hooks.layers, accelerator)
         else:
             self.model.to(accelerator.device)
 
     @torch.no_grad()
-    def __call__(self, batch: dict[str, Tensor]) -> Taps:
+    def __call__(self, batch: dict[str, Tensor]) -> Features:
         """Ids, mask, segments [B, T] → queries, keys, values [B, T, D]."""
-        return self.tap(**batch)
+        with autocast(batch["input_ids"].device, self.precision):
+            return self.hooks(**batch)
 
 
 def _check_readable(config, number: int) -> None:
-    """Of our own students, only a layer with heads and without attention experts has projections of one kind."""
+    """Raise `UserError` for a layer of our own encoder that has no heads, or Q, K and V from several experts."""
     if config.model_type != "minimoe":
         return
     if config.attention_experts[number - 1] > 1 or not config.layer_heads[number - 1]:

@@ -1,22 +1,67 @@
-"""The load balance of a student with experts, over a whole step: all its parts, on all processes.
+"""The load balance of experts (paper §3.2), over a whole step: all its parts, on all processes.
 
-Its fractions, the tokens sent to each expert, are counted over the whole step first; what it then adds to the loss is
-linear in the tokens, so the parts add up, and a step is the same however it is shared out. In one part on every
-process, the counts come with the forward pass. In several, they take a pass of their own, without gradients.
+How many tokens each expert gets is counted over the whole step first. What the load balance then adds to the loss is
+linear in the tokens, so that the parts of a step add up, however it is shared out. Where every process has one part,
+the counts come from its forward pass. Where it has several, they take a forward pass of their own, without gradients.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
 
-from minimoe.distill.losses import mean_load_balance, sent
-from minimoe.distill.student import Routed
+from minimoe.distill.student import RouterLogits
 from minimoe.params.rounds import Distill
-from minimoe.training.processes import total
+from minimoe.training.processes import sum_over_processes
 
 
-class Balance:
+def tokens_per_expert(logits: Tensor, mask: Tensor | None) -> Tensor:
+    """How many tokens each expert gets [E], from router logits [N, E]; with a mask [N], of real tokens alone."""
+    dtype = torch.promote_types(logits.dtype, torch.float32)
+    weight = torch.ones_like(logits[:, :1], dtype=dtype) if mask is None else mask[:, None].to(dtype)
+    chosen = torch.zeros_like(logits, dtype=dtype).scatter_(1, logits.argmax(-1, keepdim=True), 1.0)
+    return (chosen * weight).sum(0)
+
+
+def load_balance(logits: Tensor, mask: Tensor | None, tokens: Tensor | None = None) -> Tensor:
+    """Load balance of one router: E · Σ_e (mean probability of e) · (fraction of tokens for e) (paper §3.2).
+
+    1 when balanced, E when one expert gets all. Only the mean probability carries a gradient, and it is linear in the
+    tokens, so with the fractions of a whole step its parts add up to the whole step's load balance.
+
+    Args:
+        logits: router logits [N, E].
+        mask: true at real tokens [N]; None counts padding too, as the published code does.
+        tokens: per expert in the whole step [E], when these are one part of it; default: those of `logits`.
+    """
+    probability = logits.softmax(-1, dtype=torch.promote_types(logits.dtype, torch.float32))
+    weight = torch.ones_like(probability[:, :1]) if mask is None else mask[:, None].to(probability.dtype)
+    tokens = tokens_per_expert(logits, mask) if tokens is None else tokens
+    count = tokens.sum()
+    experts = logits.shape[-1]
+    return experts * ((probability * weight).sum(0) / count * (tokens / count)).sum()
+
+
+def mean_load_balance(
+    attention: Sequence[Tensor],
+    ffn: Sequence[Tensor],
+    mask: Tensor | None,
+    tokens: Sequence[Tensor] | None = None,
+) -> Tensor | float:
+    """Mean over layers; where both sub-layers have experts, the mean of the two; 0 without experts.
+
+    `tokens` are those of `load_balance`, of the attention's routers, then of the feed-forward's.
+    """
+    counts = iter(tokens or [None] * (len(attention) + len(ffn)))
+    means = [
+        torch.stack([load_balance(logits, mask, next(counts)) for logits in routers]).mean()
+        for routers in (attention, ffn)
+        if routers
+    ]
+    return sum(means) / len(means) if means else 0.0
+
+
+class LoadBalance:
     """What the load balance adds to a student's loss.
 
     Args:
@@ -26,30 +71,30 @@ class Balance:
 
     def __init__(self, settings: Distill, accelerator):
         self.settings, self.accelerator = settings, accelerator
-        self._sent: list[Tensor] = []  # by the step to each expert [E], of every router, where it has parts
+        self._tokens: list[Tensor] = []  # per expert [E] in the whole step, of every router, where it has parts
 
-    def count(self, parts: Iterable[tuple[Routed, Tensor]]) -> None:
+    def count_step(self, parts: Iterable[tuple[RouterLogits, Tensor]]) -> None:
         """Count the tokens of a step in parts, from the router logits and mask [B, T] of each."""
-        counts = [self._counts(routed, mask) for routed, mask in parts]
-        self._sent = self._of_all([torch.stack(router).sum(0) for router in zip(*counts, strict=True)])
+        counts = [self._count(logits, mask) for logits, mask in parts]
+        self._tokens = self._over_processes([torch.stack(router).sum(0) for router in zip(*counts, strict=True)])
 
-    def __call__(self, routed: Routed, mask: Tensor) -> Tensor | float:
+    def __call__(self, logits: RouterLogits, mask: Tensor) -> Tensor | float:
         """A part's share of the step's load balance, times its weight; 0 without experts."""
-        if not any(routed.values()):
+        if not any(logits.values()):
             return 0.0
-        tokens = self._sent or self._of_all(self._counts(routed, mask))
-        return self.settings.load_balance * mean_load_balance(
-            routed["attention"], routed["ffn"], self._counted(mask), tokens
-        )
+        tokens = self._tokens or self._over_processes(self._count(logits, mask))
+        balance = mean_load_balance(logits["attention"], logits["ffn"], self._counted(mask), tokens)
+        return self.settings.load_balance * balance
 
-    def _counts(self, routed: Routed, mask: Tensor) -> list[Tensor]:
-        return [sent(logits.detach(), self._counted(mask)) for logits in (*routed["attention"], *routed["ffn"])]
+    def _count(self, logits: RouterLogits, mask: Tensor) -> list[Tensor]:
+        routers = (*logits["attention"], *logits["ffn"])
+        return [tokens_per_expert(router.detach(), self._counted(mask)) for router in routers]
 
     def _counted(self, mask: Tensor) -> Tensor | None:
         return None if self.settings.balance_padding else mask.flatten()
 
-    def _of_all(self, counts: list[Tensor]) -> list[Tensor]:
-        """The sums over all processes."""
+    def _over_processes(self, counts: list[Tensor]) -> list[Tensor]:
+        """The sums over all processes, in one message."""
         if not counts:
             return counts
-        return list(total(torch.cat(counts), self.accelerator).split([len(count) for count in counts]))
+        return list(sum_over_processes(torch.cat(counts), self.accelerator).split([len(count) for count in counts]))

@@ -1,161 +1,171 @@
-"""A pass over the corpus: every step the teacher sees the batch once, and each learner learns from it."""
+"""The training loop of a round: in every step the teacher sees the batch once, and each learner learns from it."""
 
+import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-import numpy as np
-from accelerate import Accelerator
+import torch
 from torch import Tensor
 from tqdm import tqdm
 
 from minimoe.distill import state
-from minimoe.distill.health import check_losses, check_start, check_values, check_weights
-from minimoe.distill.heldout import measure
-from minimoe.distill.learner import Learner, share
-from minimoe.distill.losses import totals
-from minimoe.distill.outcome import Outcome
-from minimoe.params.rounds import Distill
-from minimoe.records.dataset import Records
-from minimoe.records.shuffle import shuffled
+from minimoe.distill.data import RoundData
+from minimoe.distill.heldout import Heldout, StudentResult, evaluate
+from minimoe.distill.learner import Learner, teacher_features
+from minimoe.distill.losses import count_tokens
 from minimoe.resume.checkpoints import Checkpoints
 from minimoe.system.errors import UserError
-from minimoe.training.processes import own_parts
-
-ORDERED = 1 << 14  # records whose order is worked out at once, which is faster than a batch's
 
 
-class Pass:
-    """The records of a round in their order, in training and held-out parts.
+class TrainingLoop:
+    """One pass over the records of a round.
 
     Args:
-        records: what to train on, and what is held out, of which `settings.heldout` are measured on.
-        settings: the round's settings.
-        seed: of the order.
-        micro_batch: sequences at once on a device; 0 means all of its share.
+        data: the batches of every step.
+        learners: what is trained.
+        teacher: from a batch of ids, mask, segments [B, T] to its features.
+        trackers: by student, where curves go.
+        checkpoints: of this pass, from which it resumes.
         log_every: steps between two points of the training curves.
     """
 
     def __init__(
-        self, records: Records, settings: Distill, seed: int, accelerator: Accelerator, micro_batch: int, log_every: int
+        self,
+        data: RoundData,
+        learners: list[Learner],
+        teacher: Callable,
+        trackers: dict,
+        checkpoints: Checkpoints,
+        log_every: int,
     ):
-        self.records, self.settings, self.seed, self.accelerator = records, settings, seed, accelerator
-        self.micro_batch, self.log_every = micro_batch, log_every
-        self.train, kept = records.split(settings.heldout)
-        self.batches = _batches(len(self.train), settings)  # of an epoch
-        self.steps = settings.epochs * self.batches
-        self.heldout = [self._batch(part) for part in self._own(kept)]
+        self.data, self.learners, self.teacher = data, learners, teacher
+        self.trackers, self.checkpoints, self.log_every = trackers, checkpoints, log_every
+        self.settings, self.steps, self.accelerator = data.settings, data.steps, data.accelerator
+        self.results: dict[str, StudentResult] = {}
 
-    def run(
-        self, learners: list[Learner], teacher: Callable, trackers: dict, checkpoints: Checkpoints
-    ) -> dict[str, Outcome]:
-        """Train the learners, from where `checkpoints` has them.
-
-        Args:
-            teacher: from a batch of ids, mask, segments [B, T] to its taps.
-            trackers: by student, where curves go.
-            checkpoints: of this pass.
-
-        Raises:
-            UserError: a loss that is no number any more.
-        """
-        outcomes, done = self._begin(learners, teacher, trackers, checkpoints)
+    def run(self) -> dict[str, StudentResult]:
+        """Train, from where the checkpoints are; `UserError` for a loss or weight that becomes NaN or infinite."""
+        done = self._begin()
         quiet = not self.steps or self.accelerator.process_index > 0
-        progress = tqdm(self._plan(done), initial=done, total=self.steps, desc="distil", unit="step", disable=quiet)
-        with checkpoints.interruptible():
+        progress = tqdm(
+            self.data.batches(done), initial=done, total=self.steps, desc="distill", unit="step", disable=quiet
+        )
+        with self.checkpoints.interruptible():
             for step, parts in enumerate(progress, start=done + 1):
-                logged = self._step(learners, teacher, [self._batch(part) for part in parts])
-                last = step == self.steps
-                if step % self.log_every == 0 or last:
-                    check_losses(learners, step, self.batches)
-                    for name, values in logged.items():
-                        trackers[name].metrics(check_values(values, name, step, self.batches), step)
-                if step % self.settings.evaluate_every == 0 or last:
-                    check_losses(learners, step, self.batches)
-                    now = measure(learners, teacher, self.heldout, self.accelerator)
-                    for learner in learners:
-                        for name, loss in learner.mean_losses().items():
-                            outcomes[name].add(step, now[name], loss, trackers[name])
-                self._keep(outcomes, trackers, checkpoints, step)
-        return outcomes
+                logged = self._step(parts)
+                if step % self.log_every == 0 or step == self.steps:
+                    self._log(step, logged)
+                if step % self.settings.evaluate_every == 0 or step == self.steps:
+                    self._evaluate(step)
+                self._save(step)
+        return self.results
 
-    def _begin(
-        self, learners: list[Learner], teacher: Callable, trackers: dict, checkpoints: Checkpoints
-    ) -> tuple[dict[str, Outcome], int]:
-        """What became of the students so far, and the steps done; the learners are brought there."""
-        of = {name: learner for learner in learners for name in learner.names}
-        records = self.steps * self.settings.batch
-        if saved := state.newest(checkpoints, self.accelerator):
-            self._settle(learners, teacher)
-            curves, heldout = state.restore(saved, learners)
+    def _step(self, parts: list[dict[str, Tensor]]) -> dict[str, dict]:
+        """One optimizer step of every learner; returns what training curves show of it, by student."""
+        counts = count_tokens(parts, self.accelerator)
+        if len(parts) > 1:
+            for learner in self.learners:
+                learner.count_routed(parts)
+        for number, batch in enumerate(parts):
+            features = teacher_features(self.teacher, batch, self.learners)
+            for learner in self.learners:
+                learner.accumulate(batch, features, counts, part=number, last=number == len(parts) - 1)
+        return {name: logged for learner in self.learners for name, logged in learner.update().items()}
+
+    def _begin(self) -> int:
+        """Bring learners and results to the newest checkpoint, or evaluate before the first step; returns its step."""
+        saved = state.newest(self.checkpoints, self.accelerator)
+        if saved:
+            self._first_sync()
+            curves, heldout = state.restore(saved, self.learners)
             if self.accelerator.process_index == 0:
-                print(f"{checkpoints.folder}: going on after step {saved.number} of {self.steps}", file=sys.stderr)
-            made = {n: Outcome(n, of[n], self.steps, records, heldout[n], curve=curves[n]) for n in of}
-            return made, saved.number
-        outcomes, start = {}, measure(learners, teacher, self.heldout, self.accelerator)
-        check_start(start)
-        for name, before in start.items():
-            outcomes[name] = Outcome(name, of[name], self.steps, records, before)
-            outcomes[name].add(0, before, None, trackers[name])
-        return outcomes, 0
+                print(f"{self.checkpoints.folder}: going on after step {saved.number} of {self.steps}", file=sys.stderr)
+        else:
+            curves, heldout = {}, evaluate(self.learners, self.teacher, self.data.heldout, self.accelerator)
+            check_start(heldout)
+        records = self.steps * self.settings.batch
+        for learner in self.learners:
+            for name in learner.names:
+                curve = curves.get(name, [])
+                self.results[name] = StudentResult(name, learner, self.steps, records, heldout[name], curve=curve)
+                if not saved:
+                    self.results[name].add_point(0, heldout[name], None, self.trackers[name])
+        return saved.number if saved else 0
 
-    def _settle(self, learners: list[Learner], teacher: Callable) -> None:
-        """A step for nothing: processes sum gradients in an order that they choose in their first step."""
+    def _first_sync(self) -> None:
+        """A backward pass for nothing: in its first one DDP chooses the order in which gradients are summed later."""
         if self.accelerator.num_processes > 1:
-            batch = self._batch(next(self._plan())[0])
-            taps, tokens = share(teacher(batch), batch, learners), totals([batch], self.accelerator)
-            for learner in learners:
-                learner.accumulate(batch, taps, tokens)
+            batch = next(self.data.batches())[0]
+            features = teacher_features(self.teacher, batch, self.learners)
+            for learner in self.learners:
+                learner.accumulate(batch, features, count_tokens([batch], self.accelerator))
                 learner.discard()
 
-    def _keep(self, outcomes: dict[str, Outcome], trackers: dict, checkpoints: Checkpoints, step: int) -> None:
+    def _log(self, step: int, logged: dict[str, dict]) -> None:
+        check_losses(self.learners, step, self.data.epoch_steps)
+        for name, values in logged.items():
+            self.trackers[name].metrics(check_values(values, name, step, self.data.epoch_steps), step)
+
+    def _evaluate(self, step: int) -> None:
+        check_losses(self.learners, step, self.data.epoch_steps)
+        heldout = evaluate(self.learners, self.teacher, self.data.heldout, self.accelerator)
+        for learner in self.learners:
+            for name, loss in learner.mean_losses().items():
+                self.results[name].add_point(step, heldout[name], loss, self.trackers[name])
+
+    def _save(self, step: int) -> None:
         """Save where it is time for it, and end where the user asked for it, in all processes or in none."""
-        due, asked = checkpoints.decide(self.accelerator)
+        due, asked = self.checkpoints.decide(self.accelerator)
         if due or step == self.steps:
-            learners = list(dict.fromkeys(outcome.learner for outcome in outcomes.values()))
-            check_losses(learners, step, self.batches)
-            check_weights(learners, step, self.batches)
-            for tracker in trackers.values():
+            check_losses(self.learners, step, self.data.epoch_steps)
+            check_weights(self.learners, step, self.data.epoch_steps)
+            for tracker in self.trackers.values():
                 tracker.flush()  # so that no point before the checkpoint can be lost
-            state.save(checkpoints, step, learners, outcomes)
+            state.save(self.checkpoints, step, self.learners, self.results)
         if asked:
             self.accelerator.wait_for_everyone()  # the launcher may kill the main one, still writing, when others end
             raise KeyboardInterrupt
 
-    def _step(self, learners: list[Learner], teacher: Callable, batches: list[dict]) -> dict[str, dict]:
-        """One optimizer step of every learner; the teacher sees each part of the batch once."""
-        tokens = totals(batches, self.accelerator)
-        for learner in learners if len(batches) > 1 else []:
-            learner.route(batches)
-        for part, batch in enumerate(batches):
-            taps = share(teacher(batch), batch, learners)
-            for learner in learners:
-                learner.accumulate(batch, taps, tokens, part=part, last=part == len(batches) - 1)
-        return {name: logged for learner in learners for name, logged in learner.update().items()}
 
-    def _plan(self, done: int = 0) -> Iterator[list[np.ndarray]]:
-        """For every step after `done` the records of this process, in parts that fit the device.
-
-        A step's records depend on seed and epoch alone; processes share them out.
-        """
-        size = self.settings.batch
-        many = max(1, ORDERED // size)
-        for epoch in range(done // max(self.batches, 1), self.settings.epochs):
-            for first in range(max(0, done - epoch * self.batches), self.batches, many):
-                last = min(first + many, self.batches)
-                order = shuffled(self.train, self.seed, epoch, first * size, last * size)
-                yield from map(self._own, order.reshape(-1, size))
-
-    def _own(self, indices: np.ndarray) -> list[np.ndarray]:
-        return own_parts(indices, self.micro_batch or self.settings.batch, self.accelerator)
-
-    def _batch(self, indices: np.ndarray) -> dict[str, Tensor]:
-        return {key: value.to(self.accelerator.device) for key, value in self.records.batch(indices).items()}
+REMEDY = "lower distill.learning_rate, or set distill.precision to bf16 or fp32"
 
 
-def _batches(records: int, settings: Distill) -> int:
-    """Batches of an epoch; the incomplete last one is left out."""
-    if settings.epochs and records < settings.batch:
-        raise UserError(
-            f"distill.batch: expected at most {records}, the records left to train on; got {settings.batch}"
-        )
-    return records // settings.batch
+def check_start(heldout: dict[str, Heldout]) -> None:
+    """Raise `UserError` where a student's loss is NaN or infinite before anything was trained."""
+    for name, before in heldout.items():
+        if not math.isfinite(before.loss):
+            raise UserError(
+                f"student {name}: the held-out loss is {before.loss} before the first step; expected a teacher whose "
+                "weights and config give finite numbers: make or get it again, or set precision to fp32"
+            )
+
+
+def check_losses(learners: list[Learner], step: int, epoch_steps: int) -> None:
+    """Raise `UserError` where one of the losses up to `step` is NaN or infinite."""
+    for learner in learners:
+        since = torch.stack(learner.losses).tolist() if learner.losses else []
+        for at, losses in enumerate(since, start=step - len(since) + 1):
+            for name, loss in zip(learner.names, losses, strict=True):
+                if not math.isfinite(loss):
+                    raise _diverged(f"student {name}: the loss is {loss}", at, epoch_steps)
+
+
+def check_values(values: dict[str, Tensor | float], name: str, step: int, epoch_steps: int) -> dict[str, float]:
+    """What a step's curves show of a student, as numbers; `UserError` where one is NaN or infinite."""
+    numbers = {key: float(value) for key, value in values.items()}
+    for key, number in numbers.items():
+        if not math.isfinite(number):
+            raise _diverged(f"student {name}: the {key.replace('_', ' ')} is {number}", step, epoch_steps)
+    return numbers
+
+
+def check_weights(learners: list[Learner], step: int, epoch_steps: int) -> None:
+    """Raise `UserError` where a weight is NaN or infinite, so that no checkpoint holds such."""
+    for learner in learners:
+        if not torch.stack([weight.isfinite().all() for weight in learner.supernet.parameters()]).all():
+            raise _diverged(f"student {', '.join(learner.names)}: a weight is NaN or infinite", step, epoch_steps)
+
+
+def _diverged(what: str, step: int, epoch_steps: int) -> UserError:
+    epoch, batch = divmod(step - 1, epoch_steps)
+    return UserError(f"{what} at step {step} (epoch {epoch + 1}, batch {batch + 1}); {REMEDY}")

@@ -41,7 +41,7 @@ class Target:
     """
 
     def __init__(self, teacher: Tensor, mask: Tensor, heads: int, *, keep: bool = False):
-        self.teacher, self.heads = split_heads(exact(teacher), heads), heads
+        self.teacher, self.heads = split_heads(at_least_fp32(teacher), heads), heads
         self.real = mask[:, None, :, None].to(self.teacher.dtype)  # [B, 1, T, 1]: what is masked here is never T × T
         self._kept: dict | None = {} if keep else None
 
@@ -69,22 +69,22 @@ def divergence(student: Tensor, target: Target) -> Tensor:
         student: one projection of the student [B, T, D]; the target's heads divide D.
         target: the same projection of the teacher.
     """
-    return _Divergence.apply(exact(student), target)
+    return _Divergence.apply(at_least_fp32(student), target)
 
 
 def published_divergence(
     student: Tensor, teacher: Tensor, mask: Tensor, heads: int, *, epsilon: float, dropout: float
 ) -> Tensor:
     """As `divergence`, but as published: ε added to all probabilities, dropout on the student's relations."""
-    target = relation_logits(exact(teacher), mask, heads).softmax(-1)
-    relation = relation_logits(exact(student), mask, heads).softmax(-1)
+    target = relation_logits(at_least_fp32(teacher), mask, heads).softmax(-1)
+    relation = relation_logits(at_least_fp32(student), mask, heads).softmax(-1)
     relation = functional.dropout(relation, dropout)
     target, relation = target + epsilon, relation + epsilon
     rows = target * (target.log() - relation.log())
     return rows.sum(-1).transpose(1, 2)[mask].sum()
 
 
-def exact(x: Tensor) -> Tensor:
+def at_least_fp32(x: Tensor) -> Tensor:
     """In at least fp32."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
 

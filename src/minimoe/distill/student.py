@@ -1,22 +1,22 @@
-"""A student as it is trained: the encoder, where it is tapped, and what its routers said."""
+"""A student as it is trained: its encoder, and what the loss compares (features) and balances (router logits)."""
 
 import torch
 from torch import Tensor, nn
 
-from minimoe.distill.hooks import Tap
-from minimoe.distill.losses import QKV, STATES, Taps
+from minimoe.distill.hooks import LayerHooks
+from minimoe.distill.losses import QKV, STATES, Features
 from minimoe.models.routing import Router
 from minimoe.models.student import MiniMoEModel
 
-Routed = dict[str, list[Tensor]]  # router logits [B·T, E] of each layer, by sub-layer
+RouterLogits = dict[str, list[Tensor]]  # [B·T, E] of each layer, by sub-layer: attention, ffn
 
 
-class TappedStudent(nn.Module):
-    """An encoder whose forward pass returns what the objective compares.
+class StudentWithFeatures(nn.Module):
+    """An encoder whose forward pass returns features and router logits.
 
-    A dense student is tapped at its last layer's own projections. A student with experts has no such projections of
-    one kind, and a sparse or once-for-all one too few heads of them, so these get an extra one of their last hidden
-    states, dropped when the student is saved (as published).
+    The features of a dense student are its last layer's own queries, keys and values, read by hooks. A student with
+    experts has several projections of each, and a sparse or once-for-all one may have few or no heads there, so these
+    get an extra projection of their last hidden states, which is dropped when the student is saved (as published).
 
     Args:
         encoder: the student encoder.
@@ -33,35 +33,36 @@ class TappedStudent(nn.Module):
         self.encoder = encoder
         config = encoder.config
         if extra_projection is None:
-            many = max(config.attention_experts + config.ffn_experts) > 1
-            extra_projection = not states and (many or config.inner_size is not None)
+            has_experts = max(config.attention_experts + config.ffn_experts) > 1
+            extra_projection = not states and (has_experts or config.inner_size is not None)
         self.projection = self.transform = None
         if extra_projection:
             width = config.hidden_size if extra_projection is True else extra_projection
             self.projection = nn.ModuleDict(_linear(QKV, config.hidden_size, width, config.initializer_range, seed))
         else:
-            self._tap = [Tap(encoder, "last", states=states is not None)]  # in a list: a tap is no submodule
+            # in a list, so that the encoder is not a submodule twice
+            self._hooks = [LayerHooks(encoder, "last", states=states is not None)]
             if states not in (None, config.width):
                 self.transform = _linear(["states"], config.width, states, config.initializer_range, seed)["states"]
-        self._routed: Routed = {"attention": [], "ffn": []}
+        self._logits: RouterLogits = {"attention": [], "ffn": []}
         for name, module in encoder.named_modules():
             if isinstance(module, Router):
                 kind = "attention" if name.endswith("attn_gate") else "ffn"
-                module.register_forward_hook(lambda _m, _i, logits, kind=kind: self._routed[kind].append(logits))
+                module.register_forward_hook(lambda _m, _i, logits, kind=kind: self._logits[kind].append(logits))
 
-    def forward(self, **batch: Tensor) -> tuple[Taps, Routed]:
-        """Ids, mask, segments [B, T] → taps [B, T, D] each, router logits [B·T, E] per sub-layer and layer."""
-        self._routed["attention"], self._routed["ffn"] = [], []
+    def forward(self, **batch: Tensor) -> tuple[Features, RouterLogits]:
+        """Ids, mask, segments [B, T] → features [B, T, D] each, router logits [B·T, E] per sub-layer and layer."""
+        self._logits["attention"], self._logits["ffn"] = [], []
         if self.projection is not None:
-            return self.project(self.encoder(**batch).last_hidden_state), dict(self._routed)
-        taps = self._tap[0](**batch)
+            return self.project(self.encoder(**batch).last_hidden_state), dict(self._logits)
+        features = self._hooks[0](**batch)
         if self.transform is not None:
-            taps = taps._replace(**{name: self.transform(getattr(taps, name)) for name in STATES})
-        return taps, dict(self._routed)
+            features = features._replace(**{name: self.transform(getattr(features, name)) for name in STATES})
+        return features, dict(self._logits)
 
-    def project(self, hidden: Tensor) -> Taps:
-        """Last hidden states [B, T, D] → taps of the extra projection [B, T, its width]."""
-        return Taps(**{name: self.projection[name](hidden) for name in QKV})
+    def project(self, hidden: Tensor) -> Features:
+        """Last hidden states [B, T, D] → features of the extra projection [B, T, its width]."""
+        return Features(**{name: self.projection[name](hidden) for name in QKV})
 
 
 def _linear(names: list[str], inputs: int, outputs: int, scale: float, seed: int) -> dict[str, nn.Linear]:

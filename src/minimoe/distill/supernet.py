@@ -1,92 +1,97 @@
-"""A family: students that share one set of weights while they train, each of them leading slices of it.
+"""A supernet: one set of weights, and the students inside it (subnets), each made of leading slices of the weights.
 
-Once-for-all training is this (a member for each number of layers and width), and MiniDisc's choice of an assistant
-(a member for each sparsity). Members run in small encoders made without weights of their own, on slices of the shared
-ones, so that no model knows that it is shared. Members of one width that are leading layers of each other may run as
-one, each ending at its own depth.
+Once-for-all training has a subnet for each number of layers and width, MiniDisc's choice of an assistant one for each
+sparsity. An ordinary student is a supernet with one subnet, which is all of it.
 
-Autograd's own slices would give every member's gradients the shape of the shared weights, nearly all of it zeros, so
-members add theirs where they belong. The last does it autograd's way: that tells processes to share the gradients.
+Of several subnets, each runs in a skeleton: an encoder of its shape without weights of its own, called with slices of
+the shared ones, so that no model knows that it is shared. Subnets of one width that are the leading layers of each
+other may run as a group, in the skeleton of the deepest.
 """
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from minimoe.distill.losses import Taps
-from minimoe.distill.student import Routed, TappedStudent
+from minimoe.distill.losses import Features
+from minimoe.distill.student import RouterLogits, StudentWithFeatures
 from minimoe.models.config import MiniMoEConfig
 from minimoe.models.slices import cut, leading_slices
 from minimoe.models.student import MiniMoEModel
 
+Outputs = dict[str, tuple[Features, RouterLogits]]  # of subnets by their names
 
-class Family(nn.Module):
-    """Students inside one encoder.
+
+class Supernet(nn.Module):
+    """Students inside one set of weights.
 
     Args:
-        encoder: it holds every member.
-        members: their shapes by name; the last must reach every weight, as processes share gradients after it.
-        seed: of the extra projection, which all members share: every member's relations have the encoder's width.
-        together: names of members that run as one, each the leading layers of the next; the last name is the members'.
-            Default: every member runs alone.
+        whole: all of the weights. Where there are several subnets, it has an extra projection, which they share.
+        subnets: their shapes by name; the last must reach every weight, as processes share gradients after it.
+        groups: names of the subnets that run together, each the leading layers of the next; the last name is the last
+            subnet's. Default: every subnet runs alone.
     """
 
     def __init__(
         self,
-        encoder: MiniMoEModel,
-        members: dict[str, MiniMoEConfig],
-        seed: int,
-        together: list[tuple[str, ...]] | None = None,
+        whole: StudentWithFeatures,
+        subnets: dict[str, MiniMoEConfig],
+        groups: list[tuple[str, ...]] | None = None,
     ):
         super().__init__()
-        width = encoder.config.hidden_size
-        self.whole = TappedStudent(encoder, seed, extra_projection=width)
-        self.configs = members
-        self.together = together or [(name,) for name in members]
-        with torch.device("meta"):
-            # in a dict of a list: they are no submodules, they have no weights
-            self._runs = [{names: Depths({n: members[n] for n in names}, width) for names in self.together}]
-        for names in self.together[:-1]:  # of these, gradients are added in place
-            self._runs[0][names].encoder.embeddings.word_embeddings.sparse = True
+        self.whole, self.subnets = whole, subnets
+        self.groups = groups or [(name,) for name in subnets]
+        self._skeletons: list[dict[tuple[str, ...], EarlyExits]] = [{}]  # hidden from nn.Module: they have no weights
+        if len(subnets) > 1:
+            width = whole.projection["query"].out_features
+            with torch.device("meta"):
+                self._skeletons[0] = {
+                    group: EarlyExits({name: subnets[name] for name in group}, width) for group in self.groups
+                }
+        for group in self.groups[:-1]:  # a sparse gradient is cheaper to add in place, see `_InPlace`
+            self._skeletons[0][group].encoder.embeddings.word_embeddings.sparse = True
 
-    def forward(self, names: tuple[str, ...], **batch: Tensor) -> dict[str, tuple[Taps, Routed]]:
-        """As `TappedStudent`, of each of these members, which run as one."""
-        skeleton = self._runs[0][names].train(self.training)
+    def forward(self, group: tuple[str, ...], **batch: Tensor) -> Outputs:
+        """Run one of `groups` on ids, mask and segments [B, T]: what `StudentWithFeatures` returns, by subnet."""
+        if len(self.subnets) == 1:
+            return {group[0]: self.whole(**batch)}
+        skeleton = self._skeletons[0][group].train(self.training)
         weights = _tensors(self.whole)
-        if names != self.together[-1] and torch.is_grad_enabled():
+        # Autograd would give each gradient of a slice the shape of the whole weight, nearly all of it zeros, so groups
+        # add theirs in place. The last one does it autograd's way: that tells DDP that the gradients are complete.
+        if group != self.groups[-1] and torch.is_grad_enabled():
             weights = {name: _InPlace.apply(weights[name], like.shape) for name, like in _tensors(skeleton).items()}
         else:
             weights = leading_slices(weights, _tensors(skeleton))
         return functional_call(skeleton, weights, kwargs=batch)
 
-    def member(self, name: str) -> TappedStudent:
-        """This member with weights of its own, as they are now."""
-        return cut_student(self.whole, self.configs[name])
+    def subnet(self, name: str) -> StudentWithFeatures:
+        """This subnet: the whole where it is the only one, else with weights of its own, as they are now."""
+        return self.whole if len(self.subnets) == 1 else cut_student(self.whole, self.subnets[name])
 
 
-class Depths(TappedStudent):
-    """Students of one width in one encoder, each ending at its own depth: the layers they share run once.
+class EarlyExits(StudentWithFeatures):
+    """Subnets of one width in one encoder, each of which ends at its own depth: the layers they share run once.
 
     Args:
-        members: their shapes by name, the deepest last.
+        subnets: their shapes by name, the deepest last.
         width: of the extra projection.
     """
 
-    def __init__(self, members: dict[str, MiniMoEConfig], width: int):
-        *_, deepest = members.values()
+    def __init__(self, subnets: dict[str, MiniMoEConfig], width: int):
+        *_, deepest = subnets.values()
         super().__init__(MiniMoEModel(deepest, add_pooling_layer=False), 0, extra_projection=width)
-        self.members = members
+        self.subnets = subnets
 
-    def forward(self, **batch: Tensor) -> dict[str, tuple[Taps, Routed]]:
-        """As `TappedStudent`, of each member."""
-        output = self.encoder(**batch, output_hidden_states=len(self.members) > 1)
-        *shallow, deepest = self.members
-        ends = {name: self._end(output.hidden_states, self.members[name]) for name in shallow}
-        ends[deepest] = output.last_hidden_state
-        return {name: (self.project(hidden), {"attention": [], "ffn": []}) for name, hidden in ends.items()}
+    def forward(self, **batch: Tensor) -> Outputs:
+        """As `StudentWithFeatures`, of each subnet."""
+        output = self.encoder(**batch, output_hidden_states=len(self.subnets) > 1)
+        *shallow, deepest = self.subnets
+        exits = {name: self._exit(output.hidden_states, self.subnets[name]) for name in shallow}
+        exits[deepest] = output.last_hidden_state
+        return {name: (self.project(hidden), {"attention": [], "ffn": []}) for name, hidden in exits.items()}
 
-    def _end(self, states: tuple[Tensor, ...], config: MiniMoEConfig) -> Tensor:
-        """Last hidden states [B, T, D] of a member: of layers above its depth it has the norms, or nothing."""
+    def _exit(self, states: tuple[Tensor, ...], config: MiniMoEConfig) -> Tensor:
+        """Last hidden states [B, T, D] of a subnet; of idle layers above its depth, if it has any, the LayerNorms."""
         depth = sum(heads > 0 for heads in config.layer_heads)
         hidden = states[depth]
         for layer in self.encoder.encoder.layer[depth : config.num_hidden_layers]:
@@ -111,10 +116,10 @@ class _InPlace(torch.autograd.Function):
         return None, None
 
 
-def cut_student(student: TappedStudent, config: MiniMoEConfig) -> TappedStudent:
+def cut_student(student: StudentWithFeatures, config: MiniMoEConfig) -> StudentWithFeatures:
     """The student of the shape `config` inside `student`, with the extra projection as far as it reaches."""
     width = student.projection["query"].out_features
-    smaller = TappedStudent(cut(student.encoder, config), 0, extra_projection=width)
+    smaller = StudentWithFeatures(cut(student.encoder, config), 0, extra_projection=width)
     like = smaller.projection.state_dict()
     smaller.projection.load_state_dict(leading_slices(student.projection.state_dict(), like))
     return smaller.to(next(student.parameters()).device)

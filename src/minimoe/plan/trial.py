@@ -21,8 +21,7 @@ import torch
 from transformers import BertForSequenceClassification
 
 from minimoe.distill.hooks import Teacher
-from minimoe.distill.learner import PRECISIONS, autocast
-from minimoe.distill.round import distil
+from minimoe.distill.round import distill
 from minimoe.finetune.data import Batches, Examples
 from minimoe.finetune.loop import computing, train
 from minimoe.models import MiniMoEConfig, MiniMoEModel
@@ -32,6 +31,7 @@ from minimoe.params.sections import Finetune
 from minimoe.plan import flops
 from minimoe.records.dataset import Records
 from minimoe.tasks.table import TASKS
+from minimoe.training.optim import PRECISIONS
 
 VOCABULARY = 2048  # of the models; the made text has fewer tokens
 STEPS = 5
@@ -70,16 +70,12 @@ def product(precision: str, device: str) -> float:
 
 def teaching(work: Path, teacher: MiniMoEConfig, settings: Distill, device: str) -> float:
     """Seconds of a teacher's pass over a batch of the records in `work`."""
-    model = Teacher(_saved(teacher, work), "last", dtype=PRECISIONS[settings.precision])
+    model = Teacher(_saved(teacher, work), "last", precision=settings.precision)
     model.model.to(device)
     batch = Records(work / "records").batch(range(settings.batch))
     batch = {name: values.to(device) for name, values in batch.items()}
 
-    def once() -> None:
-        with autocast(torch.device(device), settings.precision):
-            model(batch)
-
-    return _shortest(once, device)
+    return _shortest(lambda: model(batch), device)
 
 
 def distilling(work: Path, teacher: MiniMoEConfig, student: MiniMoEConfig, settings: Distill, device: str) -> float:
@@ -93,7 +89,7 @@ def distilling(work: Path, teacher: MiniMoEConfig, student: MiniMoEConfig, setti
         experts={"ffn": student.ffn_experts[0]},
     )
     return clock.seconds(
-        lambda: distil(
+        lambda: distill(
             _saved(teacher, work),
             records,
             {"student": shape},

@@ -1,1 +1,1 @@
-"""What training on one or several processes shares: draws and collective operations."""
+"""What all training shares: precision, learning rate, random draws, several processes, the state in a checkpoint."""

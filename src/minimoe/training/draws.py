@@ -1,7 +1,7 @@
-"""Draws as functions of numbers that say what they are for: a seed, and with it a step, a part, a process, a batch.
+"""Random draws as functions of what they are for: a seed and, say, a step, a part of its batch and a process.
 
-So nothing is drawn after something else: work that goes on after a kill, on other machines or in another order draws
-what it would have drawn, and no random state is kept.
+No draw depends on those before it. So a run that was interrupted, or that has other processes or another order of work,
+draws the same numbers, and no random state has to be saved.
 """
 
 from collections.abc import Iterator
@@ -12,13 +12,13 @@ import torch
 
 
 def mixed(*key: int) -> int:
-    """A seed of 64 bits for these numbers, none negative; keys of one kind have as many numbers each."""
+    """A seed of 64 bits, a function of these numbers ≥ 0. Keys for one purpose must have equally many numbers."""
     return int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0])
 
 
 @contextmanager
 def drawing(device: torch.device, *key: int) -> Iterator[None]:
-    """Within the block torch draws, on the CPU and on this device, what the key says; then it goes on as before."""
+    """Within the block torch's generators, of CPU and device, are seeded by the key; then they are restored."""
     cuda = device.type == "cuda"
     with torch.random.fork_rng(devices=[device] if cuda else [], device_type="cuda"):
         seed = mixed(*key)

@@ -1,8 +1,8 @@
-"""What the processes of a round share: records of a batch, sums, the gradients of students, a large teacher's weights.
+"""Training on several processes: records shared out, sums, gradients averaged, a large teacher's weights sharded.
 
-Every process has all students whole, and a teacher that fits its device too. A teacher that does not fit is spread:
-`accelerate launch` with a config of FSDP says so, and every process then keeps a part of each layer's weights and has
-the layer whole only while it computes it. Students are never spread, and what is computed is the same.
+Every process has all students whole, and a teacher that fits its device too. A teacher that does not fit is sharded:
+`accelerate launch` with a config of FSDP says so. Every process then keeps a part of each layer's weights, and has the
+whole layer only while it runs. Students are never sharded, and the results are the same.
 """
 
 import math
@@ -16,27 +16,29 @@ from torch.nn.parallel import DistributedDataParallel
 from minimoe.system.errors import UserError
 
 
-def total(value: Tensor, accelerator) -> Tensor:
+def sum_over_processes(value: Tensor, accelerator) -> Tensor:
     """The sum of a tensor over all processes, the same on each."""
     return value if accelerator.num_processes == 1 else accelerator.reduce(value, "sum")
 
 
-def together(student: nn.Module, accelerator) -> nn.Module:
-    """The student as all processes train it: a backward pass adds up their gradients and divides by their number."""
+def wrap_ddp(model: nn.Module, accelerator) -> nn.Module:
+    """The model as all processes train it: a backward pass averages their gradients."""
     if accelerator.num_processes == 1:
-        return student
+        return model
     cuda = accelerator.device.type == "cuda"
-    return DistributedDataParallel(  # its buffers are constants
-        student, device_ids=[accelerator.device] if cuda else None, forward_sync_buffers=False
+    return DistributedDataParallel(
+        model,
+        device_ids=[accelerator.device] if cuda else None,
+        forward_sync_buffers=False,  # they are constants
     )
 
 
-def spread_wanted(accelerator) -> bool:
-    """Whether the launcher asks for a teacher spread over the processes."""
+def sharding_wanted(accelerator) -> bool:
+    """Whether the launcher asks for a teacher that is sharded over the processes."""
     return accelerator.num_processes > 1 and os.environ.get("ACCELERATE_USE_FSDP") == "true"
 
 
-class Spread(nn.Module):
+class Sharded(nn.Module):
     """A model inside another module, because FSDP changes a module's class, by which transformers knows its models."""
 
     def __init__(self, model: nn.Module):
@@ -48,8 +50,8 @@ class Spread(nn.Module):
         return self.model(**batch)
 
 
-def spread(model: nn.Module, layers: Sequence[nn.Module], accelerator) -> Spread:
-    """A frozen model with its weights spread over the processes, layer by layer, as Accelerate's config says (FSDP 2).
+def shard(model: nn.Module, layers: Sequence[nn.Module], accelerator) -> Sharded:
+    """A frozen model with its weights sharded over the processes, layer by layer, as Accelerate's config says (FSDP 2).
 
     Raises:
         UserError: a config of another kind.
@@ -58,7 +60,7 @@ def spread(model: nn.Module, layers: Sequence[nn.Module], accelerator) -> Spread
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard
 
-    config = FullyShardedDataParallelPlugin()  # it reads what accelerate launch took from its config
+    config = FullyShardedDataParallelPlugin()  # reads the environment that accelerate launch made of its config
     if config.fsdp_version != 2:
         raise UserError("runtime.launcher: expected fsdp_version: 2 in accelerate's config, got 1")
     if config.cpu_ram_efficient_loading:
@@ -72,13 +74,13 @@ def spread(model: nn.Module, layers: Sequence[nn.Module], accelerator) -> Spread
     }
     for layer in layers:
         fully_shard(layer, reshard_after_forward=config.reshard_after_forward, **options)
-    return fully_shard(Spread(model), **options)
+    return fully_shard(Sharded(model), **options)
 
 
 def own_parts(records: np.ndarray, size: int, accelerator) -> list[np.ndarray]:
-    """This process's share of the records, in parts of at most `size`.
+    """This process's share of the record numbers, in parts of at most `size`.
 
-    All processes have as many parts, because in each they wait for each other.
+    All processes have the same number of parts, because in each they wait for each other.
 
     Raises:
         UserError: some process would have no record in a part.

@@ -17,10 +17,10 @@ from benchmarks import naive
 from benchmarks.measure import Row, in_turn
 from benchmarks.step import PUBLISHED, Step, batch, bert
 from minimoe.distill.learner import Learner
-from minimoe.distill.start import Start
-from minimoe.params.rounds import OnceForAll
+from minimoe.distill.start import StudentFactory
+from minimoe.params.rounds import OnceForAll, Student
 
-MEMBERS = OnceForAll(layers=[6, 4, 3], hidden=[768, 512, 384, 256, 192])
+STUDENTS = OnceForAll(layers=[6, 4, 3], hidden=[768, 512, 384, 256, 192])
 HEADS, BATCH = 32, 8
 
 
@@ -32,7 +32,7 @@ def run() -> list[Row]:
         kept, data = partial(_baseline(), batch(BATCH)), batch(BATCH)
         for precision in ("fp32", "bf16"):
             ours = partial(_step(folder, precision), data)
-            name = f"bert-base → once for all, {len(MEMBERS.students)} students, batch {BATCH}, {precision}"
+            name = f"bert-base → once for all, {len(STUDENTS.students)} students, batch {BATCH}, {precision}"
             for baseline, memory, goal in ((kept, "kept", None), (default, "default", 3.0)):
                 fast, slow = in_turn(ours, baseline, repeats=2)
                 against = f"{PUBLISHED}, memory {memory}"
@@ -67,18 +67,18 @@ def _serve(connection, threads: int) -> None:
 
 
 def _baseline() -> naive.OnceForAll:
-    members = [_member(layers, hidden) for layers, hidden in MEMBERS.students.values()]
-    return naive.OnceForAll(bert(12, 768), members, HEADS)
+    students = [_student(student) for student in STUDENTS.students.values()]
+    return naive.OnceForAll(bert(12, 768), students, HEADS)
 
 
 def _step(teacher: str, precision: str) -> Step:
     step = Step(teacher, [], HEADS, precision)
-    whole = Start(step.teacher.config, step.settings, 0).once_for_all(MEMBERS)
-    step.learners = [Learner(whole, step.settings, 1000, 0, Accelerator(cpu=True))]
+    supernet = StudentFactory(step.teacher.config, step.settings, 0).once_for_all(STUDENTS)
+    step.learners = [Learner(supernet, step.settings, 1000, 0, Accelerator(cpu=True))]
     return step
 
 
-def _member(layers: int, hidden: int) -> BertConfig:
-    config = bert(layers, hidden)
-    config.num_attention_heads = hidden // 64
+def _student(student: Student) -> BertConfig:
+    config = bert(student.layers, student.hidden)
+    config.num_attention_heads = student.heads
     return config

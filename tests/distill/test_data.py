@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from tiny_rounds import TinyRecords, settings
 
-from minimoe.distill import loop
-from minimoe.distill.loop import Pass
+from minimoe.distill import data
+from minimoe.distill.data import RoundData
 from minimoe.records.shuffle import shuffled
 
 
@@ -18,7 +18,7 @@ def steps(process, processes, micro_batch, seed=776, **changes):
     values = settings(**({"batch": 8, "heldout": 9, "epochs": 2} | changes))
     return [
         [part.tolist() for part in parts]
-        for parts in Pass(TinyRecords(43), values, seed, accelerator, micro_batch, log_every=1)._plan()
+        for parts in RoundData(TinyRecords(43), values, seed, accelerator, micro_batch).numbers()
     ]
 
 
@@ -38,7 +38,7 @@ def test_an_epoch_is_a_run_through_its_order_whatever_came_before(monkeypatch):
     order = [shuffled(np.arange(9, 43), 776, epoch, 0, 32).tolist() for epoch in range(2)]
     expected = [[part[at : at + 8]] for part in order for at in range(0, 32, 8)]
     assert steps(0, 1, 0) == expected
-    monkeypatch.setattr(loop, "ORDERED", 17)  # two steps at once
+    monkeypatch.setattr(data, "ORDERED", 17)  # two steps at once
     assert steps(0, 1, 0) == expected
     assert steps(0, 1, 0, epochs=1) == expected[:4]
     assert steps(0, 1, 0, seed=777) != expected

@@ -1,0 +1,65 @@
+"""The records of a round: which belong to each step, which are held out, and this process's share of both."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from accelerate import Accelerator
+from torch import Tensor
+
+from minimoe.params.rounds import Distill
+from minimoe.records.dataset import Records
+from minimoe.records.shuffle import shuffled
+from minimoe.system.errors import UserError
+from minimoe.training.processes import own_parts
+
+ORDERED = 1 << 14  # records whose order is computed at once, which is faster than a batch's
+
+
+class RoundData:
+    """The batches of a round.
+
+    Args:
+        records: what to train on, and what is held out, of which `settings.heldout` are measured on.
+        settings: the round's settings.
+        seed: of the order.
+        accelerator: knows the device and the other processes, which share a batch.
+        micro_batch: sequences at once on a device; 0 means all of its share.
+
+    Attributes:
+        epoch_steps, steps: steps of an epoch, and of all.
+        heldout: this process's held-out batches, on the device.
+    """
+
+    def __init__(self, records: Records, settings: Distill, seed: int, accelerator: Accelerator, micro_batch: int):
+        self.records, self.settings, self.seed, self.accelerator = records, settings, seed, accelerator
+        self.micro_batch = micro_batch
+        self.training, heldout = records.split(settings.heldout)
+        if settings.epochs and len(self.training) < settings.batch:
+            raise UserError(
+                f"distill.batch: expected at most {len(self.training)}, the records left to train on; "
+                f"got {settings.batch}"
+            )
+        self.epoch_steps = len(self.training) // settings.batch  # an incomplete last batch is left out
+        self.steps = settings.epochs * self.epoch_steps
+        self.heldout = [self._load(part) for part in self._own(heldout)]
+
+    def batches(self, done: int = 0) -> Iterator[list[dict[str, Tensor]]]:
+        """For every step after `done` this process's share of its batch, in parts: ids, mask, segments [B, T]."""
+        for parts in self.numbers(done):
+            yield [self._load(part) for part in parts]
+
+    def numbers(self, done: int = 0) -> Iterator[list[np.ndarray]]:
+        """The numbers of the records in `batches`: a function of seed and epoch, however many processes share them."""
+        size = self.settings.batch
+        many = max(1, ORDERED // size)
+        for epoch in range(done // max(self.epoch_steps, 1), self.settings.epochs):
+            for first in range(max(0, done - epoch * self.epoch_steps), self.epoch_steps, many):
+                last = min(first + many, self.epoch_steps)
+                order = shuffled(self.training, self.seed, epoch, first * size, last * size)
+                yield from map(self._own, order.reshape(-1, size))
+
+    def _own(self, numbers: np.ndarray) -> list[np.ndarray]:
+        return own_parts(numbers, self.micro_batch or self.settings.batch, self.accelerator)
+
+    def _load(self, numbers: np.ndarray) -> dict[str, Tensor]:
+        return {key: value.to(self.accelerator.device) for key, value in self.records.batch(numbers).items()}

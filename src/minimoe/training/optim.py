@@ -1,0 +1,21 @@
+"""Arithmetic and learning rate of a training step."""
+
+from contextlib import nullcontext
+
+import torch
+
+PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+NO_DECAY = ("bias", "LayerNorm.weight")  # how names of weights end that weight decay leaves alone, as in BERT
+
+
+def autocast(device: torch.device, precision: str):
+    """The context of an encoder's forward pass at this precision, one of `PRECISIONS`."""
+    dtype = PRECISIONS[precision]
+    return torch.autocast(device.type, dtype) if dtype else nullcontext()
+
+
+def linear_schedule(step: int, steps: int, warmup: int) -> float:
+    """Share of the peak learning rate at `step` from 0: linear warm-up, then linear decay to 0."""
+    if step < warmup:
+        return step / warmup
+    return max(0.0, (steps - step) / max(1, steps - warmup))
