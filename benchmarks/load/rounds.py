@@ -10,7 +10,7 @@ from minimoe.corpus.build import write_shards
 from minimoe.corpus.tfrecord import IDS_AT, frame
 from minimoe.records.dataset import INDEX, Records
 from minimoe.records.manifest import MANIFEST, VERSION
-from minimoe.resume.outputs import growing
+from minimoe.resume.outputs import resumable
 from minimoe.system.files import signed, write_json
 
 RECORDS = 5_000_000
@@ -37,9 +37,9 @@ def run(folder: Path, records: int = RECORDS) -> dict:
 def write(folder: Path, records: int) -> None:
     """Write so many records of random tokens, a multiple of `PART`; the last part is held out."""
     folder.mkdir(parents=True, exist_ok=True)
-    with growing(folder / "work", minutes=60) as journal:
-        shards = write_shards(journal, lambda done: _parts(records), 1 << 20, training=-(-records // PART) - 1)
-        for file in journal.folder.iterdir():
+    with resumable(folder / "work", minutes=60) as output:
+        shards = write_shards(output, lambda done: _parts(records), 1 << 20, training=-(-records // PART) - 1)
+        for file in output.folder.iterdir():
             file.rename(folder / file.name)
     about = {"max_length": LONGEST, "vocabulary": VOCABULARY, "pad_id": 0, "segments": True, "dtype": "<u2"}
     counts = {"count": records, "heldout": shards[-1]["count"]}

@@ -7,7 +7,7 @@ import pytest
 from minimoe.corpus import plain
 from minimoe.corpus.extract import extract
 from minimoe.corpus.format import bodies
-from minimoe.resume.outputs import Journal
+from minimoe.resume.outputs import ResumableOutput
 from minimoe.system.errors import UserError
 
 
@@ -126,7 +126,7 @@ def test_a_killed_run_ends_with_the_same_bytes(tmp_path, monkeypatch, at):
     for number in range(4):
         (tmp_path / f"dump/corpus/{number}.txt").write_text(f"{number} one\n\n{number} two\n")
     monkeypatch.setattr(plain, "PART_BYTES", 1)
-    note, made = Journal.note, {"form": "cluecorpus", "templates": False, "workers": 1}
+    note, made = ResumableOutput.note, {"form": "cluecorpus", "templates": False, "workers": 1}
 
     def kill(self, values):
         note(self, values)
@@ -136,7 +136,7 @@ def test_a_killed_run_ends_with_the_same_bytes(tmp_path, monkeypatch, at):
 
     assert extract(tmp_path / "dump", tmp_path / "whole", **made) == 8
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(Journal, "note", kill)
+        patch.setattr(ResumableOutput, "note", kill)
         extract(tmp_path / "dump", tmp_path / "out", work=tmp_path / "work", **made)
     assert extract(tmp_path / "dump", tmp_path / "out", work=tmp_path / "work", **made) == 8
     whole, out = ({p.name: p.read_bytes() for p in (tmp_path / name).iterdir()} for name in ("whole", "out"))

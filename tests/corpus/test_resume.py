@@ -14,7 +14,7 @@ from minimoe.corpus import format as format_module
 from minimoe.corpus import tokens
 from minimoe.corpus.chunks import chunks
 from minimoe.corpus.format import format_corpus
-from minimoe.resume.outputs import Journal
+from minimoe.resume.outputs import ResumableOutput
 
 
 class Killed(BaseException):
@@ -28,7 +28,7 @@ def contents(folder):
 @pytest.fixture
 def kill(monkeypatch):
     """Makes the `at`-th note of a piece the last thing that a process does; what it wrote after the mark stays."""
-    note = Journal.note
+    note = ResumableOutput.note
 
     def after(at):
         count = 0
@@ -44,7 +44,7 @@ def kill(monkeypatch):
                 raise Killed
             note(self, values)
 
-        monkeypatch.setattr(Journal, "note", counted)
+        monkeypatch.setattr(ResumableOutput, "note", counted)
 
     return after
 
@@ -83,8 +83,8 @@ def test_records_interrupted_between_two_marks_lose_nothing(build, tmp_path, sma
     with pytest.raises(KeyboardInterrupt):
         build("killed", **values)
     monkeypatch.setattr(build_module, "build_part", part)
-    journals = [json.loads((tmp_path / "work" / name / "journal.json").read_text()) for name in ("tokens", "shards")]
-    assert journals[1]["values"]["done"][0] == 4
+    written = [json.loads((tmp_path / "work" / name / "progress.json").read_text()) for name in ("tokens", "shards")]
+    assert written[1]["values"]["done"][0] == 4
     monkeypatch.setattr(tokens, "tokenize_chunk", interrupted)  # which is not needed again
     killed = contents(build("killed", **values))
     monkeypatch.setattr(tokens, "tokenize_chunk", tokenize)
@@ -130,10 +130,10 @@ def test_what_is_damaged_is_done_anew(extracted, tmp_path, kill, capsys):
     kill(0)
     capsys.readouterr()
     assert formatted(tmp_path, work=tmp_path / "work", minutes=0) == whole
-    assert f"starting over, as what was done cannot be used: {path} is damaged" in capsys.readouterr().err
+    assert f"starting over, as its progress cannot be used: {path} is damaged" in capsys.readouterr().err
 
 
-def test_a_flipped_bit_of_the_journal_changes_no_output(extracted, tmp_path, kill, capsys):
+def test_a_flipped_bit_of_the_progress_changes_no_output(extracted, tmp_path, kill, capsys):
     kill(0)
     whole = formatted(tmp_path)
     kill(3)
@@ -141,13 +141,13 @@ def test_a_flipped_bit_of_the_journal_changes_no_output(extracted, tmp_path, kil
         formatted(tmp_path, work=tmp_path / "work", minutes=0)
     kill(0)
     killed = (tmp_path / "work").rename(tmp_path / "killed")
-    journal = (killed / "journal.json").read_bytes()
-    for bit in range(0, 8 * len(journal), 3):
+    output = (killed / "progress.json").read_bytes()
+    for bit in range(0, 8 * len(output), 3):
         shutil.copytree(killed, tmp_path / "work")
-        flipped = bytearray(journal)
+        flipped = bytearray(output)
         flipped[bit // 8] ^= 1 << bit % 8
-        (tmp_path / "work/journal.json").write_bytes(flipped)
-        assert Journal(tmp_path / "work", 0).values == {}, bit
+        (tmp_path / "work/progress.json").write_bytes(flipped)
+        assert ResumableOutput(tmp_path / "work", 0).values == {}, bit
         assert "starting over" in capsys.readouterr().err
         if bit % 300 == 0:
             assert formatted(tmp_path, work=tmp_path / "work", minutes=0) == whole, bit
@@ -155,13 +155,13 @@ def test_a_flipped_bit_of_the_journal_changes_no_output(extracted, tmp_path, kil
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"3", b"{}", b"\xff", b'{"values": {}}', b"[" * 9999])
-def test_a_journal_of_another_shape_starts_over(tmp_path, content):
-    (tmp_path / "journal.json").write_bytes(content)
-    assert Journal(tmp_path, 0).values == {}
-    assert not (tmp_path / "journal.json").exists()
+def test_progress_of_another_shape_starts_over(tmp_path, content):
+    (tmp_path / "progress.json").write_bytes(content)
+    assert ResumableOutput(tmp_path, 0).values == {}
+    assert not (tmp_path / "progress.json").exists()
 
 
-def test_what_a_journal_says_is_on_the_disk_before_it_says_so(tmp_path, monkeypatch):
+def test_files_are_on_the_disk_before_their_progress_is(tmp_path, monkeypatch):
     """A machine that loses power may lose what was not synced, even where a later rename is kept."""
     events, fsync, replace = [], os.fsync, Path.replace
 
@@ -176,11 +176,11 @@ def test_what_a_journal_says_is_on_the_disk_before_it_says_so(tmp_path, monkeypa
 
     monkeypatch.setattr(os, "fsync", synced)
     monkeypatch.setattr(Path, "replace", renamed)
-    journal = Journal(tmp_path, 0)
+    output = ResumableOutput(tmp_path, 0)
     for text in ("one", "more"):
-        with (journal.folder / "a").open("a") as file:
+        with (output.folder / "a").open("a") as file:
             file.write(text)
-        journal.note({"done": text})
+        output.note({"done": text})
     sizes = [event[1] for event in events if event[0] == "a"]
     assert sizes == [3, 7]
-    assert [event if event == "renamed" else event[0] for event in events] == ["a", "journal.json", "renamed"] * 2
+    assert [event if event == "renamed" else event[0] for event in events] == ["a", "progress.json", "renamed"] * 2

@@ -1,4 +1,4 @@
-"""When a journal writes down, and what it makes of files that shrink and of a full disk; checkpoints that are kept."""
+"""When progress is saved, and what becomes of files that shrink and of a full disk; checkpoints that are kept."""
 
 import os
 import time
@@ -7,43 +7,43 @@ import pytest
 import torch
 
 from minimoe.resume.checkpoints import Checkpoints
-from minimoe.resume.outputs import Journal, growing
+from minimoe.resume.outputs import ResumableOutput, resumable
 
 
-def grow(journal, text, values):
-    with (journal.folder / "a").open("a") as file:
+def grow(output, text, values):
+    with (output.folder / "a").open("a") as file:
         file.write(text)
-    journal.note(values)
+    output.note(values)
 
 
-def test_it_is_written_down_when_its_minutes_are_over(tmp_path, monkeypatch):
+def test_progress_is_saved_when_its_minutes_are_over(tmp_path, monkeypatch):
     now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now)
-    journal = Journal(tmp_path, minutes=2)
+    output = ResumableOutput(tmp_path, minutes=2)
     for seconds, written in ((119, False), (1, True)):
         now += seconds
-        grow(journal, "x", {"done": 1})
-        assert journal.path.exists() is written
-    before = journal.path.read_bytes()
+        grow(output, "x", {"done": 1})
+        assert output.path.exists() is written
+    before = output.path.read_bytes()
     now += 119
-    grow(journal, "x", {"done": 2})
-    assert journal.path.read_bytes() == before
+    grow(output, "x", {"done": 2})
+    assert output.path.read_bytes() == before
 
 
 def test_a_file_that_is_begun_anew_is_summed_anew(tmp_path):
-    journal = Journal(tmp_path, minutes=0)
-    grow(journal, "something long", {"done": 1})
-    (journal.folder / "a").write_text("short")
-    journal.note({"done": 2})
-    assert Journal(tmp_path, minutes=0).values == {"done": 2}
+    output = ResumableOutput(tmp_path, minutes=0)
+    grow(output, "something long", {"done": 1})
+    (output.folder / "a").write_text("short")
+    output.note({"done": 2})
+    assert ResumableOutput(tmp_path, minutes=0).values == {"done": 2}
 
 
 def test_a_full_disk_hides_no_other_error(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(KeyError, match="the work's own"), growing(tmp_path, 60) as journal:
-        grow(journal, "x", {"done": 1})
+    with pytest.raises(KeyError, match="the work's own"), resumable(tmp_path, 60) as output:
+        grow(output, "x", {"done": 1})
         monkeypatch.setattr(os, "fsync", full)
         raise KeyError("the work's own")
 

@@ -26,7 +26,7 @@ from minimoe.corpus.tfrecord import IDS_AT, frame
 from minimoe.corpus.tokens import SPECIAL, Corpus, Template, encoder_tokenizer, pair_template, tokenize
 from minimoe.records.dataset import INDEX
 from minimoe.records.manifest import MANIFEST, VERSION
-from minimoe.resume.outputs import Journal, adopt, growing
+from minimoe.resume.outputs import ResumableOutput, adopt, resumable
 from minimoe.resume.work import place
 from minimoe.system.errors import UserError
 from minimoe.system.files import checksum, signed, write_json
@@ -78,7 +78,7 @@ def build_records(
     dtype = "<u2" if len(hugging_face) <= 1 << 16 else "<u4"
     with place(work, records) as folder:
         backend.save(str(folder / "tokenizer.json"))
-        with growing(folder / "tokens", minutes) as tokens:
+        with resumable(folder / "tokens", minutes) as tokens:
             corpus = tokenize(paths, folder / "tokenizer.json", dtype, tokens, workers)
         if len(corpus.documents) - 1 < 2 * FEWEST:
             raise UserError(
@@ -88,8 +88,8 @@ def build_records(
         recipe = Recipe(template, max_length - template.tokens, short_probability, heldout, seed)
         spans = _spans(corpus, recipe)
         made = partial(_made, spans, tokens.folder, dtype, recipe, workers)
-        with growing(folder / "shards", minutes) as journal:
-            shards = write_shards(journal, made, shard_records, sum(not span.heldout for span in spans))
+        with resumable(folder / "shards", minutes) as output:
+            shards = write_shards(output, made, shard_records, sum(not span.heldout for span in spans))
         manifest = {
             "version": VERSION,
             "count": sum(shard["count"] for shard in shards),
@@ -103,7 +103,7 @@ def build_records(
             "shards": shards,
         }
         write_json(folder / MANIFEST, signed(manifest))
-        adopt([folder / MANIFEST, *sorted(journal.folder.iterdir())], records)
+        adopt([folder / MANIFEST, *sorted(output.folder.iterdir())], records)
     return manifest
 
 
@@ -160,20 +160,20 @@ def build_part(span: Span, folder: Path, dtype: str, recipe: Recipe) -> tuple[by
     return b"".join(frames), np.array(index, INDEX)
 
 
-def write_shards(journal: Journal, parts: Callable[[int], Iterator], limit: int, training: int) -> list[dict]:
+def write_shards(output: ResumableOutput, parts: Callable[[int], Iterator], limit: int, training: int) -> list[dict]:
     """Write frames and their indices as shards of `limit` records; returns the manifest's entry of each.
 
     A shard that is not whole is begun anew: what is done is its number of shards, and the part, and the number of its
     records, that the last of them ends with. `parts` gives the parts without the first so many. The first `training`
     parts are trained on, the others are held out, and no shard holds records of both.
     """
-    first, used, shards = journal.values.get("done", (0, 0, []))
+    first, used, shards = output.values.get("done", (0, 0, []))
     rows = []
 
     def close(heldout: bool, part: int, used: int) -> None:
-        shards.append(_finish(journal.folder, len(shards), rows) | {"heldout": heldout})
+        shards.append(_finish(output.folder, len(shards), rows) | {"heldout": heldout})
         rows.clear()
-        journal.note({"done": [part, used, shards]})
+        output.note({"done": [part, used, shards]})
 
     number = first
     for number, (frames, index) in enumerate(parts(first), first):
@@ -183,7 +183,7 @@ def write_shards(journal: Journal, parts: Callable[[int], Iterator], limit: int,
         while len(index):
             room = limit - sum(map(len, rows))
             end = int(index["offset"][room]) - IDS_AT if room < len(index) else len(frames)
-            with (journal.folder / f"{len(shards):05d}.tfrecord").open("ab") as file:
+            with (output.folder / f"{len(shards):05d}.tfrecord").open("ab") as file:
                 rows.append(_shifted(index[:room], file.tell()))
                 file.write(frames[:end])
             frames, index = _without(frames, index, room)

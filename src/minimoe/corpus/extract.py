@@ -29,7 +29,7 @@ from tqdm import tqdm
 from minimoe.corpus import dump
 from minimoe.corpus.plain import write_documents
 from minimoe.corpus.sources import made_by_a_system
-from minimoe.resume.outputs import adopt, growing
+from minimoe.resume.outputs import adopt, resumable
 from minimoe.resume.work import place
 from minimoe.system.errors import UserError
 from minimoe.system.files import whole_folder
@@ -61,9 +61,9 @@ def extract(
     if len(files) != 1:
         raise UserError(f"{dump_folder}: expected one dump, got {len(files)} files; run the download stage again")
     if form != "wikipedia":
-        with place(work, extracted) as folder, growing(folder, minutes) as journal:
-            documents = write_documents(files[0], form, journal, workers)
-            adopt(sorted(journal.folder.iterdir()), extracted)
+        with place(work, extracted) as folder, resumable(folder, minutes) as output:
+            documents = write_documents(files[0], form, output, workers)
+            adopt(sorted(output.folder.iterdir()), extracted)
             return documents
     if files[0].is_dir():
         return _adopt(files[0], extracted)

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from minimoe.corpus.chunks import Chunk, chunks
 from minimoe.corpus.parallel import in_order
 from minimoe.corpus.sources import made_by_a_system
-from minimoe.resume.outputs import adopt, growing
+from minimoe.resume.outputs import adopt, resumable
 from minimoe.resume.work import place
 from minimoe.system.errors import UserError
 
@@ -80,23 +80,23 @@ def format_corpus(
     if not pieces:
         raise UserError(f"{extracted}: no text in it; expected wikiextractor's files such as AA/wiki_00")
     convert = partial(format_chunk, language=language, splitter=splitter, min_length=min_length)
-    with place(work, formatted) as folder, growing(folder, minutes) as journal:
-        done, part, counted = journal.values.get("done", (0, 0, Counts()))
+    with place(work, formatted) as folder, resumable(folder, minutes) as output:
+        done, part, counted = output.values.get("done", (0, 0, Counts()))
         total = Counts(*counted)
         results = in_order(convert, pieces[done:], workers)
         progress = tqdm(results, initial=done, total=len(pieces), desc="format", unit="piece")
         for number, (text, counts) in enumerate(progress, done + 1):
             total = total.plus(counts)
-            with (journal.folder / f"{part:05d}.txt").open("ab") as file:
+            with (output.folder / f"{part:05d}.txt").open("ab") as file:
                 file.write(text.encode("utf-8"))
                 part += file.tell() > PART_BYTES
-            journal.note({"done": [number, part, total]})
+            output.note({"done": [number, part, total]})
         if not total.sentences:
             raise UserError(
                 f"{extracted}: no sentence has more than {min_length} {unit(language)}; "
                 "check corpus.language and corpus.format.min_length"
             )
-        adopt(sorted(journal.folder.iterdir()), formatted)
+        adopt(sorted(output.folder.iterdir()), formatted)
     return total
 
 

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from minimoe.corpus.parallel import in_order
 from minimoe.corpus.sources import Source, in_groups, sources
-from minimoe.resume.outputs import Journal
+from minimoe.resume.outputs import ResumableOutput
 from minimoe.system.errors import UserError
 
 PART_BYTES = 1 << 26  # of the sources of an output file, at least
@@ -37,20 +37,20 @@ class Form(NamedTuple):
     read: Callable[[Iterable[str], str], Iterator[Document]]  # blocks of a file's text, its name → its documents
 
 
-def write_documents(root: Path, form: str, journal: Journal, workers: int) -> int:
-    """Write the documents of the corpus `root`, of a form in `FORMS`, to files of `journal`; returns how many.
+def write_documents(root: Path, form: str, output: ResumableOutput, workers: int) -> int:
+    """Write the documents of the corpus `root`, of a form in `FORMS`, to files of `output`; returns how many.
 
     Raises `UserError` when there are none, and for a file that is damaged or of another form.
     """
     groups = list(in_groups(sources(root, FORMS[form].suffixes), PART_BYTES))
-    done, total = journal.values.get("done", (0, 0))
-    tasks = ((groups[part], form, journal.folder / f"{part:05d}") for part in range(done, len(groups)))
+    done, total = output.values.get("done", (0, 0))
+    tasks = ((groups[part], form, output.folder / f"{part:05d}") for part in range(done, len(groups)))
     results = in_order(_write, tasks, workers)
     sizes = [sum(source.size for source in group) for group in groups]
     with tqdm(desc="extract", initial=sum(sizes[:done]), total=sum(sizes), unit="B", unit_scale=True) as bar:
         for part, count in enumerate(results, done):
             total += count
-            journal.note({"done": [part + 1, total]})  # of later files, what is there is written anew
+            output.note({"done": [part + 1, total]})  # of later files, what is there is written anew
             bar.update(sizes[part])
     if not total:
         raise UserError(f"{root}: no document in it; expected {form}'s files, or another corpus.extract.form")

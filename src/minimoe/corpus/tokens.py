@@ -15,7 +15,7 @@ from minimoe.corpus.chunks import Chunk, chunks
 from minimoe.corpus.parallel import in_order
 from minimoe.corpus.words import Encoder
 from minimoe.hub.loading import load_tokenizer
-from minimoe.resume.outputs import Journal
+from minimoe.resume.outputs import ResumableOutput
 from minimoe.system.errors import UserError
 
 SPECIAL = ("pad", "mask", "cls", "sep")  # the special tokens that an encoder's tokenizer has
@@ -77,14 +77,14 @@ def pair_template(backend: Tokenizer, name: str | Path) -> Template:
     return Template(pair.ids[:a], pair.ids[a_end:b], pair.ids[b_end:], segments)
 
 
-def tokenize(paths: list[Path], tokenizer: Path, dtype: str, journal: Journal, workers: int) -> Corpus:
-    """Write the tokens of the formatted files `paths` to the journal's folder; `tokenizer` is a tokenizer.json."""
+def tokenize(paths: list[Path], tokenizer: Path, dtype: str, output: ResumableOutput, workers: int) -> Corpus:
+    """Write the tokens of the formatted files `paths` to the output's folder; `tokenizer` is a tokenizer.json."""
     pieces = list(chunks(paths, boundary=b"\n\n"))
-    done, tokens, sentences = journal.values.get("done", (0, 0, 0))
+    done, tokens, sentences = output.values.get("done", (0, 0, 0))
     results = in_order(partial(tokenize_chunk, tokenizer=str(tokenizer), dtype=dtype), pieces[done:], workers)
     sizes = [piece.end - piece.start for piece in pieces]
     with ExitStack() as stack:
-        files = [stack.enter_context((journal.folder / name).open("ab")) for name in Corpus._fields]
+        files = [stack.enter_context((output.folder / name).open("ab")) for name in Corpus._fields]
         progress = stack.enter_context(
             tqdm(desc="tokenize", initial=sum(sizes[:done]), total=sum(sizes), unit="B", unit_scale=True)
         )
@@ -97,11 +97,11 @@ def tokenize(paths: list[Path], tokenizer: Path, dtype: str, journal: Journal, w
                 file.write(array.data)
                 file.flush()
             tokens, sentences = tokens + len(ids), sentences + len(lengths)
-            journal.note({"done": [number + 1, tokens, sentences]})
+            output.note({"done": [number + 1, tokens, sentences]})
             progress.update(sizes[number])
     if not tokens:
         raise UserError(f"{paths[0].parent}: no text in its {len(paths)} files; expected one sentence a line")
-    return Corpus.open(journal.folder, dtype)
+    return Corpus.open(output.folder, dtype)
 
 
 def tokenize_chunk(chunk: Chunk, tokenizer: str, dtype: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -1,8 +1,9 @@
-"""Output files that grow piece by piece, and a journal of how far they are whole, so that a killed stage goes on.
+"""Resumable output: files that a stage appends to, and a record of its progress, so that a killed stage goes on.
 
-The files grow in a folder of `work/`. After every piece the stage says what it has done; from time to time, and when
-it ends before its time, that is written down with the sizes and checksums of the files. A later run verifies them, cuts
-off what came after, and goes on with the next piece. Files that are whole come to the output folder as links.
+The files grow in a folder of `work/`. After every piece of work the stage notes what it has done; every few minutes,
+and however the stage ends, the last note is saved in `progress.json` with the sizes and checksums of the files. The
+next run verifies the files, truncates them to these sizes, and goes on with the next piece. The finished files are
+linked into the output folder.
 """
 
 import json
@@ -21,38 +22,38 @@ from minimoe.system.files import signed, sync, verified, whole_file, whole_folde
 BLOCK = 1 << 22  # bytes read at once
 
 
-class Journal:
-    """A folder of growing files; `values` is what was done when it was opened.
+class ResumableOutput:
+    """A folder of files that grow; `values` is the last note that was saved before it was opened, {} at first.
 
     Args:
-        folder: of the files, `files/` in it, and of the journal.
-        minutes: between two times that it is written down.
+        folder: holds the files, in `files/`, and `progress.json`.
+        minutes: between two times that progress is saved.
     """
 
     def __init__(self, folder: Path, minutes: float) -> None:
-        self.folder, self.path, self.minutes = folder / "files", folder / "journal.json", minutes
+        self.folder, self.path, self.minutes = folder / "files", folder / "progress.json", minutes
         self.values: dict = {}
-        self._sums: dict[str, tuple[int, int]] = {}  # size and checksum of what was written down
+        self._sums: dict[str, tuple[int, int]] = {}  # size and checksum of each file when progress was saved
         self._noted: tuple[dict, dict[str, int]] | None = None
         self._last = time.monotonic()
         self.folder.mkdir(parents=True, exist_ok=True)
         self._open()
 
     def note(self, values: dict) -> None:
-        """All files are whole as they are, and `values`, which JSON can hold, say what is done."""
+        """Note that the files are complete up to here; `values`, which JSON can hold, say what is done."""
         self._noted = (values, {path.name: path.stat().st_size for path in self.folder.iterdir()})
         if time.monotonic() - self._last >= 60 * self.minutes:
-            self.write()
+            self.save()
 
-    def write(self) -> None:
-        """Write down what was noted last."""
+    def save(self) -> None:
+        """Save the last note; the files are synced to the disk first, so that it never promises too much."""
         if not self._noted:
             return
         values, sizes = self._noted
         sums = {}
         for name, size in sizes.items():
             start, value = self._sums.get(name, (0, 0))
-            if size < start:  # it was begun anew
+            if size < start:  # it was started over
                 start, value = 0, 0
             if size > start:
                 sync(self.folder / name)
@@ -64,18 +65,18 @@ class Journal:
         self._noted, self._last = None, time.monotonic()
 
     def _open(self) -> None:
-        """Take up what was written down, if the files are what they were; otherwise start over."""
+        """Load the saved progress if the files match it, else start over; files it does not know are removed."""
         if self.path.exists():
             try:
-                written = verified(json.loads(self.path.read_text(encoding="utf-8")))
-                for name, (size, value) in written["files"].items():
+                saved = verified(json.loads(self.path.read_text(encoding="utf-8")))
+                for name, (size, value) in saved["files"].items():
                     if _checksum(self.folder / name, 0, size, 0) != value:
                         raise ValueError(f"{self.folder / name} is damaged")
                     os.truncate(self.folder / name, size)
                     self._sums[name] = size, value
-                self.values = written["values"]
+                self.values = saved["values"]
             except (OSError, ValueError, RecursionError) as error:
-                print(f"{self.path.parent}: starting over, as what was done cannot be used: {error}", file=sys.stderr)
+                print(f"{self.path.parent}: starting over, as its progress cannot be used: {error}", file=sys.stderr)
                 self._sums = {}
                 self.path.unlink()
         for path in self.folder.iterdir():
@@ -84,18 +85,18 @@ class Journal:
 
 
 @contextmanager
-def growing(work: Path, minutes: float) -> Iterator[Journal]:
-    """A journal that is written down however the block ends."""
-    journal = Journal(work, minutes)
+def resumable(work: Path, minutes: float) -> Iterator[ResumableOutput]:
+    """A resumable output in the folder `work`, whose progress is saved however the block ends."""
+    output = ResumableOutput(work, minutes)
     try:
-        yield journal
+        yield output
     finally:
-        with suppress(OSError):  # the disk is full: what was written down before counts
-            journal.write()
+        with suppress(OSError):  # the disk is full: the progress saved before counts
+            output.save()
 
 
 def adopt(files: list[Path], out: str | Path) -> None:
-    """Have a folder `out` with these files in it, whole or not at all; they stay where they are, too."""
+    """Make the folder `out` of links to these files, or of copies on another file system; complete or not at all."""
     with whole_folder(out) as folder:
         for file in files:
             try:
@@ -111,6 +112,6 @@ def _checksum(path: Path, start: int, end: int, value: int) -> int:
         while start < end:
             block = file.read(min(BLOCK, end - start))
             if not block:
-                raise ValueError(f"{path} is cut off")
+                raise ValueError(f"{path} is truncated")
             value, start = crc32c(block, value), start + len(block)
     return value
