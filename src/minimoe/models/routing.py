@@ -62,12 +62,17 @@ class Router(nn.Linear):
 def computed(tokens: Tensor) -> torch.dtype:
     """The kind of number that products with these tokens are computed in: the autocast's, or their own."""
     device = tokens.device.type
-    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else tokens.dtype
+    return torch.get_autocast_dtype(device) if _autocast(device) else tokens.dtype
 
 
 def _as_it_is(device: str):
     """Without autocast, where there is any."""
-    return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
+    return torch.autocast(device, enabled=False) if _autocast(device) else nullcontext()
+
+
+def _autocast(device: str) -> bool:
+    """Whether autocast is on; the device `meta` has none, and an error for who asks."""
+    return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
 
 
 def arrange(expert: Tensor, experts: int, step: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:

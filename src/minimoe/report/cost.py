@@ -3,7 +3,7 @@
 Multiply-adds are counted as the paper counts them (it writes "GFLOPs"): the linear layers of the encoder for
 one sequence. For bert-base at 128 tokens that is 12 layers x 12 D^2 x 128 = 10.87e9, the paper's 10.9. Left
 out are embeddings, pooler, heads, and the attention products Q K^T and P V (3 % more for bert-base at 128
-tokens). They are counted by hooks in a forward pass, so what a model does not compute is not counted, and a
+tokens). They are counted in a forward pass (`flops`), so what a model does not compute is not counted, and a
 router counts like any linear layer.
 
 An expert layer is a linear layer whose weight has a leading expert dimension, [E, out, in]. A token passes
@@ -21,9 +21,9 @@ from tqdm import tqdm
 from transformers import AutoModel, PreTrainedModel
 from transformers.utils import logging
 
-import minimoe.models  # noqa: F401  (makes the student classes known to AutoModel)
 from minimoe.hub import loading
 from minimoe.models.shapes import positions
+from minimoe.report import flops
 from minimoe.system.errors import UserError
 
 logging.set_verbosity_error()  # a head is left out, as it should be
@@ -56,19 +56,7 @@ def measure(
 
 def count_macs(model: PreTrainedModel, length: int) -> int:
     """Multiply-adds of the encoder's linear layers for one sequence of `length` tokens."""
-    counted = []
-
-    def count(layer: nn.Module, inputs: tuple, _output: object) -> None:
-        tokens = inputs[0].numel() // inputs[0].shape[-1]
-        counted.append(tokens * layer.in_features * layer.out_features)
-
-    hooks = [layer.register_forward_hook(count) for layer in _linear_layers(model)]
-    try:
-        _forward(model, _sequences(model, 1, length))
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return sum(counted)
+    return flops.forward(flops.encoder(model.config), length).linear // 2
 
 
 def count_parameters(model: PreTrainedModel) -> tuple[int, int]:
