@@ -1,4 +1,5 @@
 import math
+import signal
 
 import pytest
 import torch
@@ -7,7 +8,7 @@ from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer
 from minimoe.records.masking import MaskedBatches
 from minimoe.resume.checkpoints import Checkpoints
 from minimoe.system.errors import UserError
-from minimoe.teacher.pretrain import MaskedTrainer, heldout_loss, pretrain
+from minimoe.teacher.pretrain import heldout_loss, masked_loss, pretrain
 from minimoe.tracking import NoTracker
 
 
@@ -65,7 +66,7 @@ def test_the_seed_decides(tmp_path, records, tokenizer):
     assert not all(torch.equal(first[key], other[key]) for key in first)
 
 
-@pytest.mark.parametrize("at", [2, 3, 4, 5, 9])  # 4 steps an epoch; nothing is saved before the second step
+@pytest.mark.parametrize("at", [1, 2, 4, 5, 9])  # 4 steps an epoch
 def test_a_killed_run_ends_with_the_same_bytes(tmp_path, records, tokenizer, at):
     class Killed(Exception):
         pass
@@ -87,14 +88,47 @@ def test_a_killed_run_ends_with_the_same_bytes(tmp_path, records, tokenizer, at)
     assert rest.losses == {step: loss for step, loss in whole.losses.items() if step >= at}
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_run_asked_to_end_saves_first(tmp_path, records, tokenizer, number):
+    class Asked(Tracker):
+        def metrics(self, values, step=0):
+            super().metrics(values, step)
+            if step == 5:
+                signal.raise_signal(number)
+
+    rest, expected = Tracker(), run(records, tokenizer, tmp_path / "whole", epochs=2)
+    made = {"epochs": 2, "log_every": 1, "checkpoints": Checkpoints(tmp_path / "work")}  # none is due
+    with pytest.raises(KeyboardInterrupt):
+        run(records, tokenizer, tmp_path / "out", tracker=Asked(), **made)
+    assert not (tmp_path / "out").exists()
+    assert run(records, tokenizer, tmp_path / "out", tracker=rest, **made) == expected
+    assert list(rest.losses) == [6, 7, 8]
+
+
+def test_a_run_that_ended_before_it_was_saved_trains_no_step_again(tmp_path, records, tokenizer):
+    class Killed(Exception):
+        pass
+
+    class Kills(Tracker):
+        def metrics(self, values, step=0):
+            super().metrics(values, step)
+            if self.heldout:
+                raise Killed
+
+    rest, made = Tracker(), {"epochs": 1, "log_every": 1, "checkpoints": Checkpoints(tmp_path / "work")}
+    with pytest.raises(Killed):
+        run(records, tokenizer, tmp_path / "out", tracker=Kills(), **made)
+    losses = run(records, tokenizer, tmp_path / "out", tracker=rest, **made)
+    assert (rest.losses, rest.heldout) == ({}, {4: losses.heldout})
+
+
 def test_logits_at_masked_positions_give_the_models_own_loss(tmp_path, records, tokenizer):
     run(records, tokenizer, tmp_path / "out", epochs=1)
     model = AutoModelForMaskedLM.from_pretrained(tmp_path / "out").eval()
     batch = records.batch(range(8))
     batch["labels"] = batch["input_ids"].masked_fill(torch.arange(20) % 3 != 0, -100)
     expected = model(**batch).loss
-    trainer = MaskedTrainer.__new__(MaskedTrainer)
-    torch.testing.assert_close(trainer.compute_loss(model, batch), expected)
+    torch.testing.assert_close(masked_loss(model, batch), expected)
 
 
 def test_the_heldout_loss_is_the_mean_over_masked_tokens_of_heldout_records(tmp_path, records, tokenizer):

@@ -1,7 +1,6 @@
 """Hugging Face's Trainer without what is not used here: its checkpoints, reports and printed logs."""
 
 import math
-import os
 import tempfile
 
 import torch
@@ -10,6 +9,7 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArgu
 from transformers.utils import logging
 
 from minimoe.system.errors import UserError
+from minimoe.training.optim import deterministic
 
 logging.disable_progress_bar()  # of loading and saving weights
 
@@ -32,7 +32,6 @@ def arguments(
     warmup: float,
     weight_decay: float,
     log_every: int,
-    **more,
 ) -> TrainingArguments:
     """Linear warm-up and decay, AdamW, one device, one seed for everything.
 
@@ -41,10 +40,8 @@ def arguments(
         batch: sequences a step.
         warmup: share of the steps.
         log_every: steps between two logged losses; changes no result.
-        more: any further field of `TrainingArguments`.
     """
-    if device == "cuda":
-        _deterministic()
+    deterministic(torch.device(device))
     made = TrainingArguments(
         output_dir=tempfile.gettempdir(),  # asked for, and not written to
         save_strategy="no",
@@ -63,17 +60,9 @@ def arguments(
         logging_nan_inf_filter=False,
         remove_unused_columns=False,
         dataloader_pin_memory=device == "cuda",
-        **more,
     )
     made._n_gpu = min(made.n_gpu, 1)  # with several, the Trainer would multiply the batch by their number
     return made
-
-
-def _deterministic() -> None:
-    """Choose GPU kernels that give the same result every time, where there are any; those of a CPU do anyway."""
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.backends.cuda.enable_mem_efficient_sdp(False)
 
 
 class Watch(TrainerCallback):

@@ -1,5 +1,6 @@
 """Arithmetic and learning rate of a training step."""
 
+import os
 from contextlib import nullcontext
 
 import torch
@@ -19,3 +20,11 @@ def linear_schedule(step: int, steps: int, warmup: int) -> float:
     if step < warmup:
         return step / warmup
     return max(0.0, (steps - step) / max(1, steps - warmup))
+
+
+def deterministic(device: torch.device) -> None:
+    """Choose GPU kernels that give the same result every time, where there are any; those of a CPU do anyway."""
+    if device.type == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.backends.cuda.enable_mem_efficient_sdp(False)
