@@ -72,7 +72,7 @@ def unseen(reference: Reference, count: int) -> list[Row]:
 
 def lock(reference: Reference, count: int) -> list[Row]:
     """Cut dvc.lock, which DVC writes in place, as a kill at that moment does."""
-    row = Row("dvc.lock cut off", "mended by `python -m minimoe repro`")
+    row = Row("dvc.lock truncated", "repaired by `python -m minimoe repro`")
     for _ in range(count):
         reference.strike(row, [], partial(_seen, reference, cut, "dvc.lock"), stops=False, cold=COLD)
     return [row]

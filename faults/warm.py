@@ -9,7 +9,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from faults.pipeline import environment
-from minimoe.pipeline.repair import mend
+from minimoe.pipeline.repair import repair
 from minimoe.pipeline.repro import LIBRARIES as CELLS
 from minimoe.system.interrupts import end_with_starter
 from minimoe.system.machine import importing
@@ -23,7 +23,7 @@ LIBRARIES = (  # what DVC and the stages import
     "minimoe.corpus.extract",
     "minimoe.corpus.format",
     "minimoe.distill.round",
-    "minimoe.report.write",
+    "minimoe.report.page",
     "minimoe.sparsify.make",
     "minimoe.tasks.prepare",
     "minimoe.teacher.pretrain",
@@ -42,7 +42,7 @@ def warm() -> None:
 def repro(folder: Path, log: Path, targets: tuple[str, ...]) -> None:
     """`dvc repro` in this process, its stages in forks of it.
 
-    First, as in `python -m minimoe repro`, what a kill has left half-written of DVC's own files is mended.
+    First, as in `python -m minimoe repro`, what a kill has left half-written of DVC's own files is repaired.
     """
     import dvc.stage.run
     from dvc.cli import main
@@ -55,7 +55,7 @@ def repro(folder: Path, log: Path, targets: tuple[str, ...]) -> None:
     os.dup2(out, 2)
     sys.stdout.reconfigure(line_buffering=True)
     dvc.stage.run.cmd_run = _command
-    mend()
+    repair()
     sys.exit(main(["repro", *targets]))
 
 

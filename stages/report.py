@@ -5,8 +5,8 @@ from minimoe.params import load
 from minimoe.params.rounds import Distill
 from minimoe.params.settings import round_of, settings
 from minimoe.report.collect import collect
+from minimoe.report.page import write_report
 from minimoe.report.provenance import provenance
-from minimoe.report.write import write_report
 from stages import run
 
 FOLDER = "reports"

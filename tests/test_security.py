@@ -35,7 +35,7 @@ ONLY = {  # these calls, with these arguments alone
 }
 REFUSED = {"shell": False, "trust_remote_code": False, "allow_pickle": False, "weights_only": True, "verify": True}
 STARTED = {f"subprocess.{name}" for name in ("run", "Popen", "call", "check_call", "check_output")} | {"os.execv"}
-LOADERS = {"src/minimoe/hub/loading.py", "src/minimoe/convert/write.py"}  # files that may call from_pretrained
+LOADERS = {"src/minimoe/hub/loading.py", "src/minimoe/convert/checkpoint.py"}  # files that may call from_pretrained
 STARS = {"HERE": {"local_files_only": True, "trust_remote_code": False}}
 BY_NAME = {  # modules by name, in files whose names are their own
     "importlib.import_module": {"src/minimoe/pipeline/repro.py"}, "runpy.run_path": set(),

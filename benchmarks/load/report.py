@@ -77,8 +77,8 @@ def write_a_report(folder: Path, models: int) -> None:
     from minimoe.params import load
     from minimoe.params.rounds import Round
     from minimoe.report.collect import collect
+    from minimoe.report.page import write_report
     from minimoe.report.provenance import Provenance
-    from minimoe.report.write import write_report
 
     made = {name: Round.model_validate(values) for name, values in rounds(models).items()}
     results = collect(folder, names(models), TASKS, made, load().distill, length=128, batches=[1])

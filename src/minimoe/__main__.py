@@ -141,7 +141,7 @@ def _ui(port: int) -> None:
 
 
 def _convert(source: str, out: str) -> None:
-    from minimoe.convert.write import convert
+    from minimoe.convert.checkpoint import convert
 
     convert(source, out)
 

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from transformers import AutoModel, AutoModelForSequenceClassification, AutoModelForTokenClassification, AutoTokenizer
 
 from minimoe.__main__ import main
-from minimoe.convert.write import convert
+from minimoe.convert.checkpoint import convert
 
 IDS = torch.arange(2, 34).view(2, 16)
 

@@ -20,7 +20,8 @@ from convert.released import (
 )
 from transformers import AutoModel, BertModel, MegatronBertConfig, MegatronBertModel, RobertaModel
 
-from minimoe.convert.write import convert
+from minimoe.convert.checkpoint import convert
+from minimoe.convert.encoders import _kept
 from minimoe.models import MiniMoEModel
 
 DTYPES = [torch.float32, torch.float64]
@@ -135,3 +136,7 @@ def test_megatron_bert(tmp_path):
     convert(folder(tmp_path / "released", values, named), tmp_path / "ours")
     inputs = goldens.tensors(MINILM, "inputs")
     assert torch.equal(outputs(tmp_path / "ours", inputs).last_hidden_state, teacher(**inputs).last_hidden_state)
+
+
+def test_published_sizes_are_cut_in_steps_of_eight_to_the_nearest():
+    assert [_kept(64, removed) for removed in (0, 3, 5, 12, 13, 20)] == [64, 64, 56, 48, 48, 48]

@@ -7,7 +7,7 @@ import pytest
 import torch
 from convert.released import MINILM, ONCE_FOR_ALL, SPARSE, SPARSE_TEACHER, config, folder, release, weights
 
-from minimoe.convert.write import convert
+from minimoe.convert.checkpoint import convert
 from minimoe.system.errors import UserError
 
 MINIMOE = "moebert_minilm_1_4E"

@@ -10,7 +10,7 @@ from tfrecord.writer import TFRecordWriter
 from transformers import AutoTokenizer
 
 from minimoe.corpus import build as module
-from minimoe.corpus import tokens, words
+from minimoe.corpus import tokenize as tokens
 from minimoe.corpus.chunks import chunks
 from minimoe.corpus.tfrecord import IDS_AT, frame
 from minimoe.records.dataset import Records
@@ -49,7 +49,7 @@ def test_words_that_are_kept_change_no_byte(build, small_tasks, tmp_path, monkey
     backbones.make_tokenizer("bert").save_pretrained(tmp_path / "bert")
     text = "Ann EATS, and (bob) sees.\nThe film is [MASK] in Paris: 3.5!\n\nbob eats the play\n\n" * 50
     kept = contents(build("kept", text=text, tokenizer=tmp_path / "bert"))
-    monkeypatch.setattr(words, "words", lambda tokenizer: None)
+    monkeypatch.setattr(tokens, "words", lambda tokenizer: None)
     assert contents(build("plain", text=text, tokenizer=tmp_path / "bert")) == kept
 
 

@@ -45,6 +45,12 @@ def test_other_packings(run):
     assert run(gzip.compress(dump(3)), "dump.gz")[0] == 3
 
 
+def test_streams_of_bzip2_that_follow_one_another(run):
+    """As in Wikimedia's multistream dumps."""
+    whole = dump(30)
+    assert run(b"".join(bz2.compress(part) for part in (whole[:3000], whole[3000:])), "dump.xml.bz2")[0] == 30
+
+
 def cut(data):
     return data[: len(data) // 2]
 

@@ -127,3 +127,18 @@ def test_chunks_cover_the_files_and_end_at_boundaries(tmp_path):
     assert "".join(piece.read() for piece in pieces) == path.read_text()
     assert len(pieces) > 20 and all(piece.read().endswith("--") for piece in pieces[:-1])
     assert {piece.path for piece in pieces} == {str(path)}
+
+
+def test_a_chunk_ends_with_the_first_boundary_that_ends_at_its_size_or_later(tmp_path):
+    path = tmp_path / "a"
+    path.write_bytes(b"12--34--5678--90")
+    assert [piece[1:] for piece in chunks([path], b"--", size=4)] == [(0, 4), (4, 8), (8, 14), (14, 16)]
+
+
+def test_a_later_chunk_that_is_not_utf8_names_the_byte_of_the_file(tmp_path):
+    path = tmp_path / "a"
+    path.write_bytes(b"12--34\xff--")
+    first, second = chunks([path], b"--", size=4)
+    assert first.read() == "12--"
+    with pytest.raises(UserError, match=r"a: not UTF-8 at byte 6$"):
+        second.read()

@@ -8,7 +8,7 @@ from corpus.tiny_corpus import BERT, make_tokenizer
 
 from minimoe.corpus import build as module
 from minimoe.corpus import pairs as pairs_module
-from minimoe.corpus import tokens
+from minimoe.corpus import tokenize as tokens
 from minimoe.corpus.chunks import chunks
 from minimoe.corpus.holdout import Without, hold_out
 from minimoe.records.dataset import Records
@@ -83,3 +83,15 @@ def test_the_seed_draws_the_documents():
 @pytest.mark.parametrize("left_out", [[], [0], [9], [0, 1, 2], [3, 4, 8], list(range(9))])
 def test_numbers_without_some(left_out):
     assert list(Without(10, left_out)) == [number for number in range(10) if number not in left_out]
+
+
+def test_two_documents_are_left_to_train_on():
+    """A random B comes from another document of the same part."""
+    for share in (0.9, 1.0):
+        training, heldout = hold_out(5, share, 1)
+        assert len(training) == 2 and len(heldout) == 3
+
+
+def test_which_documents_are_held_out_stays_the_same():
+    """They are drawn by a number that no document has: else the draws would be those of that document's pairs."""
+    assert hold_out(100, 0.05, 776).heldout == [13, 49, 56, 60, 90]

@@ -11,7 +11,7 @@ from corpus.tiny_corpus import sentences
 
 from minimoe.corpus import build as build_module
 from minimoe.corpus import format as format_module
-from minimoe.corpus import tokens
+from minimoe.corpus import tokenize as tokens
 from minimoe.corpus.chunks import chunks
 from minimoe.corpus.format import format_corpus
 from minimoe.resume.outputs import ResumableOutput

@@ -81,3 +81,14 @@ def test_names_in_an_archive_cannot_break_the_line(tmp_path):
 def test_groups_hold_neighbours():
     items = [Source(str(number), size) for number, size in enumerate((5, 5, 20, 1, 1))]
     assert [[item.path for item in group] for group in in_groups(items, 10)] == [["0", "1"], ["2"], ["3", "4"]]
+
+
+def test_a_small_text_may_repeat_itself(tmp_path):
+    assert read(archive(tmp_path / "a.zip", {"a.txt": "0" * 900_000})) == ["0" * 900_000]
+
+
+def test_text_that_is_not_utf8_far_into_a_file(tmp_path, monkeypatch):
+    monkeypatch.setattr("minimoe.corpus.sources._BLOCK", 64)
+    (tmp_path / "a.txt").write_bytes(b"x" * 640 + b"\xff")
+    with pytest.raises(UserError, match=r"a\.txt: not UTF-8 near byte 640$"):
+        read(tmp_path)

@@ -122,6 +122,7 @@ CASES = [
     ({}, "distill.tinybert_weights", [1, 2], rounds("tinybert") | REPORT),
     ({}, "distill.load_balance", 0.1, rounds("base") | REPORT),
     ({}, "distill.balance_padding", True, rounds("base") | REPORT),
+    ({"rounds.base.epochs": 0}, "distill.load_balance", 0.1, REPORT),  # it has experts, and never trains
     ({}, "distill.assistant_tradeoff", 0.3, rounds("minidisc")),
     ({}, "distill.evaluate_every", 7, TRAINED),
     ({"rounds.base.learning_rate": 0.1}, "distill.learning_rate", 0.2, TRAINED - rounds("base") | REPORT),

@@ -63,7 +63,7 @@ def test_what_is_there_is_not_spoken_of(tmp_path, capsys):
 def test_repro_looks_first(monkeypatch, no_gpu):
     params = SimpleNamespace(runtime=settings(device="cuda"), table=SimpleNamespace(models=[], tasks=[]))
     monkeypatch.setattr(repro, "load", lambda: params)
-    monkeypatch.setattr(repro, "mend", lambda: None)
+    monkeypatch.setattr(repro, "repair", lambda: None)
     monkeypatch.setattr(repro, "_stale", lambda: {"settings"})
     monkeypatch.setattr(repro, "_dvc", lambda *_: pytest.fail("began"))
     with pytest.raises(UserError, match=r"runtime\.device"):

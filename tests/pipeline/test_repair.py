@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from minimoe.pipeline import repair as module
-from minimoe.pipeline.repair import mend, wait_for_others
+from minimoe.pipeline.repair import repair, wait_for_others
 from minimoe.system.errors import UserError
 
 GRAPH = """stages:
@@ -27,7 +27,7 @@ def done(tmp_path_factory):
     """A pipeline of one stage that has run, in a folder without a dvc.lock that is cut off."""
     from dvc.repo import Repo
 
-    folder = tmp_path_factory.mktemp("mend") / "done"
+    folder = tmp_path_factory.mktemp("repair") / "done"
     folder.mkdir()
     (folder / "in").write_text("1234567890")
     (folder / "params.yaml").write_text("p: 12")
@@ -66,7 +66,7 @@ def reproduce():
 
 def test_whole_files_stay(folder):
     before = (folder / "dvc.lock").read_bytes()
-    mend()
+    repair()
     assert (folder / "dvc.lock").read_bytes() == before
     assert entry(folder)
     assert not list(folder.rglob("*.damaged"))
@@ -76,7 +76,7 @@ def test_whole_files_stay(folder):
 @pytest.mark.parametrize("text", ["stages:\n  one:\n    outs: [", "schema: '2.0'\nstages:\n  one:\n", "\0\0\0", ""])
 def test_a_lock_file_that_is_cut_off_is_put_aside(folder, text, capsys):
     (folder / "dvc.lock").write_text(text)
-    mend()
+    repair()
     assert not (folder / "dvc.lock").exists()
     assert (folder / "dvc.lock.damaged").read_text() == text
     assert "dvc.lock: cut off" in capsys.readouterr().out
@@ -88,7 +88,7 @@ def test_a_lock_file_may_be_cut_off_anywhere(folder):
     whole = lock.read_bytes()
     for end in range(len(whole)):
         lock.write_bytes(whole[:end])
-        mend()
+        repair()
         assert not lock.exists() or whole[:end].endswith(b"\n"), whole[:end]
         if lock.exists() or end % 50 == 0:
             reproduce()
@@ -100,7 +100,7 @@ def test_an_output_without_its_size_is_cut_off(folder, path, key):
     values = yaml.safe_load((folder / "dvc.lock").read_text())
     del next(out for out in values["stages"]["one"]["outs"] if out["path"] == path)[key]
     (folder / "dvc.lock").write_text(yaml.safe_dump(values))
-    mend()
+    repair()
     assert not (folder / "dvc.lock").exists()
 
 
@@ -111,7 +111,7 @@ def test_an_entry_of_the_run_cache_may_be_cut_off_anywhere(folder, capsys):
     for end in range(0, len(whole), 40):
         (folder / "dvc.lock").unlink()
         path.with_name(".PiR3.tmp").write_bytes(whole[:end])
-        mend()
+        repair()
         assert "half-written of 1 entries" in capsys.readouterr().out
         assert reproduce() == ["one"]
         assert entry(folder).read_bytes() == whole
@@ -121,7 +121,7 @@ def test_an_entry_of_the_run_cache_may_be_cut_off_anywhere(folder, capsys):
 def test_a_whole_entry_beside_one_that_is_cut_off_stays(folder):
     unfinished = entry(folder).with_name(".PiR3.tmp")
     unfinished.touch()
-    mend()
+    repair()
     assert not unfinished.exists()
     assert entry(folder)
 
@@ -129,14 +129,14 @@ def test_a_whole_entry_beside_one_that_is_cut_off_stays(folder):
 def test_an_entry_that_was_not_begun_is_no_obstacle(folder):
     entry(folder).unlink()
     (folder / "dvc.lock").unlink()
-    mend()
+    repair()
     assert reproduce() == ["one"]
 
 
 def test_a_list_of_locks_that_is_cut_off_is_put_aside(folder):
     (folder / ".dvc/tmp").mkdir(exist_ok=True)
     (folder / ".dvc/tmp/rwlock").write_text('{"read": {"a')
-    mend()
+    repair()
     assert not (folder / ".dvc/tmp/rwlock").exists()
 
 

@@ -23,7 +23,7 @@ def stale(tmp_path, monkeypatch):
     monkeypatch.setenv(CHECKED, "so that it is put back")
     monkeypatch.delenv(CHECKED)
     monkeypatch.setattr(repro, "wait_for_others", lambda _: None)
-    for name, stub in {"mend": None, "_stale": stale, "_show": None}.items():
+    for name, stub in {"repair": None, "_stale": stale, "_show": None}.items():
         monkeypatch.setattr(repro, name, lambda stub=stub: stub)
     monkeypatch.setattr(repro, "_dvc", lambda *targets: ran.append(targets))
     return stale, ran

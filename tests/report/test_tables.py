@@ -8,11 +8,10 @@ import pytest
 
 from minimoe.report.columns import GLUE
 from minimoe.report.findings import find
-from minimoe.report.page import page
+from minimoe.report.page import page, write_report
 from minimoe.report.provenance import Provenance
 from minimoe.report.scores import big, glue_scores, majority_glue, score
 from minimoe.report.tables import markdown, terminal
-from minimoe.report.write import write_report
 
 
 def test_glue_is_the_mean_of_the_eight(tree):
@@ -99,7 +98,7 @@ def test_nothing_is_left_when_writing_fails(tree, monkeypatch):
     def fail(*_):
         raise RuntimeError
 
-    monkeypatch.setattr("minimoe.report.write.page", fail)
+    monkeypatch.setattr("minimoe.report.page.page", fail)
     with pytest.raises(RuntimeError):
         write_report(tree.collect(), tree.root / "reports", Provenance())
     assert not [path.name for path in tree.root.iterdir() if "reports" in path.name]

@@ -1,4 +1,4 @@
-"""How a stage ends: in one line where the user can mend it."""
+"""How a stage ends: in one line where the user can fix it."""
 
 import errno
 import os

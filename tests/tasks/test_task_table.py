@@ -33,3 +33,23 @@ def test_written_labels_match_label_names():
     for task in TASKS.values():
         assert not task.written or len(task.written) == len(task.labels)
         assert bool(task.labels) == (task.kind != "regression")
+
+
+def test_labels_of_glue_are_numbered_as_on_the_hub():
+    """Those that a model finetuned elsewhere answers with."""
+    numbered = {
+        "cola": ("unacceptable", "acceptable"),
+        "sst2": ("negative", "positive"),
+        "mrpc": ("not_equivalent", "equivalent"),
+        "qqp": ("not_duplicate", "duplicate"),
+        "mnli": ("entailment", "neutral", "contradiction"),
+        "qnli": ("entailment", "not_entailment"),
+        "rte": ("entailment", "not_entailment"),
+        "wnli": ("not_entailment", "entailment"),
+    }
+    assert {name: TASKS[name].labels for name in numbered} == numbered
+
+
+def test_the_papers_metric_comes_first():
+    first = {"cola": "matthews", "mrpc": "f1", "qqp": "f1", "stsb": "spearman", "conll2003": "chunk_f1"}
+    assert {name: task.metrics[0] for name, task in TASKS.items()} == {name: "accuracy" for name in TASKS} | first

@@ -144,6 +144,6 @@ def test_an_address_that_is_no_database_is_told_at_once(folder, kind, monkeypatc
         path.write_bytes(b"some notes\n" * 99 if kind == "text" else path.read_bytes()[:20])
     asked = []
     monkeypatch.setattr("mlflow.MlflowClient", lambda *of: asked.append(of))  # which would try for minutes
-    with pytest.raises(UserError, match=r"runtime.tracking.uri: cannot use sqlite:///.*; mend it or set"), run("db"):
+    with pytest.raises(UserError, match=r"runtime.tracking.uri: cannot use sqlite:///.*; fix it or set"), run("db"):
         pass
     assert not asked

@@ -23,7 +23,7 @@ from minimoe.corpus.holdout import FEWEST, hold_out
 from minimoe.corpus.pairs import generator, pairs
 from minimoe.corpus.parallel import in_order
 from minimoe.corpus.tfrecord import IDS_AT, frame
-from minimoe.corpus.tokens import SPECIAL, Corpus, Template, encoder_tokenizer, pair_template, tokenize
+from minimoe.corpus.tokenize import SPECIAL, Template, TokenizedCorpus, encoder_tokenizer, pair_template, tokenize
 from minimoe.records.dataset import INDEX
 from minimoe.records.manifest import MANIFEST, VERSION
 from minimoe.resume.outputs import ResumableOutput, adopt, resumable
@@ -115,7 +115,7 @@ class Span(NamedTuple):
     end: int
 
 
-def _spans(corpus: Corpus, recipe: Recipe) -> list[Span]:
+def _spans(corpus: TokenizedCorpus, recipe: Recipe) -> list[Span]:
     """All documents, those to train on first, in tasks of about as many tokens."""
     starts, documents = memoryview(corpus.starts), memoryview(corpus.documents)
     count, spans = len(documents) - 1, []
@@ -139,7 +139,7 @@ def _made(spans: list[Span], folder: Path, dtype: str, recipe: Recipe, workers: 
 
 def build_part(span: Span, folder: Path, dtype: str, recipe: Recipe) -> tuple[bytes, np.ndarray]:
     """The records of the documents of a span as TFRecord frames, and their index."""
-    corpus = Corpus.open(folder, dtype)
+    corpus = TokenizedCorpus.open(folder, dtype)
     width = corpus.tokens.itemsize
     # memory views give plain integers and bytes, several times as fast as arrays do
     tokens = memoryview(corpus.tokens).cast("B")

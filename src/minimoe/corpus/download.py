@@ -85,7 +85,7 @@ def _copy_folder(path: Path, folder: Path) -> Path:
             shutil.copytree(path, temporary / path.name)
     except shutil.Error as error:
         source, _, reason = error.args[0][0]
-        raise UserError(f"{source}: cannot be copied: {reason}; remove or mend it") from None
+        raise UserError(f"{source}: cannot be copied: {reason}; remove or fix it") from None
     return folder / path.name
 
 

@@ -46,7 +46,7 @@ def transfer(url: str, partial: Path, pause: float = 1.0) -> None:
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
             raise UserError(f"{url}: not an address: {error}") from None
         except requests.exceptions.SSLError as error:
-            raise UserError(f"{url}: its server cannot be trusted: {error}; mend the certificates here") from None
+            raise UserError(f"{url}: its server cannot be trusted: {error}; fix the certificates here") from None
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             raise Broken(str(error)) from None
 

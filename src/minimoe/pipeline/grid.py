@@ -56,7 +56,7 @@ def run(stages: list[str], workers: int, prepare: Callable[[], None]) -> None:
                 os.killpg(forge.pid, signal.SIGTERM)
             forge.join()
     if forge.exitcode:
-        raise UserError("a stage failed; its own message stands above; mend it and run again: what is done stays done")
+        raise UserError("a stage failed; its own message stands above; fix it and run again: what is done stays done")
 
 
 def _forge(stages: list[str], workers: int, prepare: Callable[[], None]) -> None:

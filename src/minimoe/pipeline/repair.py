@@ -22,7 +22,7 @@ WRITE_SECONDS = 1.0  # more than it takes to write an entry of the run cache
 LOOK_SECONDS = 0.2  # between two looks at who is at work
 
 
-def mend() -> None:
+def repair() -> None:
     """Put aside files that are cut off, and remove what no run will ever finish."""
     from dvc.dvcfile import LOCK_FILE
     from dvc.repo import Repo, lock_repo

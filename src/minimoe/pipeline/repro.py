@@ -19,7 +19,7 @@ from minimoe import tracking
 from minimoe.params import load
 from minimoe.pipeline import grid
 from minimoe.pipeline.preflight import preflight
-from minimoe.pipeline.repair import mend, wait_for_others
+from minimoe.pipeline.repair import repair, wait_for_others
 from minimoe.system import interrupts, machine
 from minimoe.system.errors import UserError
 
@@ -46,7 +46,7 @@ def repro(stages: Sequence[str] = ()) -> None:
     params = load()
     # stages are run as `python`: this one, also where its environment is not activated
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    mend()
+    repair()
     wait_for_others(PATIENCE)
     if stages:
         preflight(params.runtime, whole=False)
@@ -140,7 +140,7 @@ def _import() -> None:
 def _dvc(*targets: str) -> None:
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", *targets]
     if interrupts.run(command, _end):
-        raise UserError("a stage failed; its own message stands above; mend it and run again: what is done stays done")
+        raise UserError("a stage failed; its own message stands above; fix it and run again: what is done stays done")
 
 
 def _end(process: subprocess.Popen) -> None:

@@ -10,7 +10,7 @@ from transformers import BertTokenizer
 
 from minimoe.corpus.build import build_records
 from minimoe.corpus.format import format_corpus
-from minimoe.corpus.tokens import encoder_tokenizer
+from minimoe.corpus.tokenize import encoder_tokenizer
 from minimoe.teacher.tokenizer import SPECIAL
 
 WORDS, DOCUMENTS = 3000, 1500  # about 3 MB

@@ -1,8 +1,12 @@
-"""`Results` → index.html: one self-contained page. What it looks like is page.html's business."""
+"""Write the report: a self-contained HTML page, rendered from page.html, with tables as CSV and Markdown beside it.
+
+The template says how the page looks; this module prepares what it shows.
+"""
 
 from collections.abc import Callable, Iterable
 from importlib import resources
 from itertools import islice
+from pathlib import Path
 
 import jinja2
 from markupsafe import Markup
@@ -13,17 +17,32 @@ from minimoe.report.cells import column_groups, cost_cells, cost_groups, majorit
 from minimoe.report.collect import Results
 from minimoe.report.columns import SCORE
 from minimoe.report.drawing import slug
-from minimoe.report.findings import Findings
+from minimoe.report.findings import Findings, find
 from minimoe.report.models import ASSISTED, KINDS, Model, is_teacher
 from minimoe.report.pairs import EXPERTS, not_told_apart
 from minimoe.report.provenance import Provenance
 from minimoe.report.published import CLAIM, PUBLISHED
 from minimoe.report.scores import big, headline, headline_majority, headlines
-from minimoe.report.tables import MAJORITY
+from minimoe.report.tables import MAJORITY, markdown, models_table, terminal
+from minimoe.system.files import whole_folder
 
 FLAT = 12  # rows that need no headings between them
 FIGURES = 12  # of one kind that are drawn; of more, the first
 PAIRS = 40  # in a figure; of more, those of the largest differences
+
+
+def write_report(results: Results, folder: str | Path, made: Provenance) -> None:
+    """Write results.csv, models.csv, results.md, results.txt (for a terminal) and index.html to `folder`, all or none.
+
+    Only the page says when and from what it was `made`; the other files are the same at every run.
+    """
+    findings = find(results)
+    with whole_folder(folder) as temporary:
+        results.scores.to_csv(temporary / "results.csv", index=False)
+        models_table(results).to_csv(temporary / "models.csv", index=False)
+        (temporary / "results.md").write_text(markdown(results, findings), encoding="utf-8")
+        (temporary / "results.txt").write_text(terminal(results, findings) + "\n", encoding="utf-8")
+        (temporary / "index.html").write_text(page(results, findings, made), encoding="utf-8")
 
 
 def page(results: Results, findings: Findings, made: Provenance) -> str:

@@ -29,7 +29,7 @@ FAILURE = "MINIMOE_FAILURE"  # the variable that names a file for the message, w
 
 
 class UserError(Exception):
-    """Something the user can mend.
+    """Something the user can fix.
 
     The message is one line: the file, key or value; what was expected; what to do. What a file holds may stand in it:
     a line end becomes a space, and what cannot be printed, such as a terminal's commands, a question mark.

@@ -51,7 +51,7 @@ def _write(task: Task, split: Split, folders: dict, hubs: dict, copies: dict[str
             try:
                 file.write(json.dumps(item, ensure_ascii=False) + "\n")
             except UnicodeEncodeError:
-                raise UserError(f"{where}: example {count} holds half a surrogate pair; mend or remove it") from None
+                raise UserError(f"{where}: example {count} holds half a surrogate pair; fix or remove it") from None
     if not count:
         raise UserError(f"{where}: expected examples, found none")
     return count

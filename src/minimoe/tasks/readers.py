@@ -76,7 +76,7 @@ def example(texts: list[str | list], label: int | float, where: str) -> dict:
     """
     texts = [text if isinstance(text, str) else " ".join(map(str, text)) for text in texts]
     if not any(text.strip() for text in texts):
-        raise UserError(f"{where}: expected text, found none; mend or remove the example")
+        raise UserError(f"{where}: expected text, found none; fix or remove the example")
     return {"text": texts[0], "pair": texts[1] if len(texts) > 1 else None, "label": label}
 
 

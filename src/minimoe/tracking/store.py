@@ -57,7 +57,7 @@ def connect(tracking) -> tuple:
             return _experiment(MlflowClient(uri), tracking.experiment, artifacts)
     except Exception as error:  # MLflow's client can raise anything over what is not MLflow's
         kind = UserError if isinstance(error, OSError) else UnreachableError
-        message = f"cannot use {uri}: {first_line(error)}; mend it or set enabled: false"
+        message = f"cannot use {uri}: {first_line(error)}; fix it or set enabled: false"
         raise kind(f"runtime.tracking.uri: {message}") from None
 
 

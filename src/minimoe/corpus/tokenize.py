@@ -1,6 +1,18 @@
-"""Formatted sentences become one long row of token ids, in files that are read through memory maps."""
+"""Tokenize the formatted sentences into one long row of token ids, in files that are read through memory maps.
+
+Each distinct word is tokenized once (`CachedTokenizer`), because text repeats its words. BERT's tokenizer cleans a text
+character by character, splits it at spaces and around every punctuation mark and Chinese character, and then splits
+each word into pieces on its own. So the ids of a sentence are the ids of its words, marks and Chinese characters, one
+after another. Those of each word are cached; new words go to the `tokenizers` library. Only the splits that are made
+here must be right, not all be found: a rare mark stays with its word, which costs time alone.
+
+Special tokens are matched in the raw text before all that, so none may contain a space, and no character of one counts
+as a mark. A tokenizer that is built in another way, or whose added tokens contain a space, match whole words only or
+are matched in the cleaned text, gets whole sentences.
+"""
 
 import os
+import re
 from contextlib import ExitStack
 from functools import lru_cache, partial
 from itertools import chain
@@ -9,19 +21,24 @@ from typing import NamedTuple
 
 import numpy as np
 from tokenizers import Tokenizer
+from tokenizers.models import WordPiece
+from tokenizers.normalizers import BertNormalizer
+from tokenizers.pre_tokenizers import BertPreTokenizer
 from tqdm import tqdm
 
 from minimoe.corpus.chunks import Chunk, chunks
 from minimoe.corpus.parallel import in_order
-from minimoe.corpus.words import Encoder
 from minimoe.hub.loading import load_tokenizer
 from minimoe.resume.outputs import ResumableOutput
 from minimoe.system.errors import UserError
 
 SPECIAL = ("pad", "mask", "cls", "sep")  # the special tokens that an encoder's tokenizer has
+MARKS = ",.\"()-'/:;“”’，。、：；！？（）《》"
+CHINESE = "\u4e00-\u9fff"
+LIMIT = 1 << 18  # cached words, some 40 MB; when there are more, the cache is emptied
 
 
-class Corpus(NamedTuple):
+class TokenizedCorpus(NamedTuple):
     """The tokenized corpus. Sentence s is `tokens[starts[s]:starts[s + 1]]`; none is empty.
 
     The sentences of document d are `documents[d]` to `documents[d + 1]`, the latter excluded.
@@ -32,8 +49,8 @@ class Corpus(NamedTuple):
     documents: np.ndarray  # [documents + 1] int64
 
     @classmethod
-    def open(cls, folder: Path, dtype: str) -> "Corpus":
-        """Map the files that `tokenize` wrote."""
+    def open(cls, folder: Path, dtype: str) -> "TokenizedCorpus":
+        """Memory-map the files that `tokenize` wrote."""
         dtypes = (dtype, "<i8", "<i8")
         return cls(*(np.memmap(folder / name, kind, "r") for name, kind in zip(cls._fields, dtypes, strict=True)))
 
@@ -77,14 +94,58 @@ def pair_template(backend: Tokenizer, name: str | Path) -> Template:
     return Template(pair.ids[:a], pair.ids[a_end:b], pair.ids[b_end:], segments)
 
 
-def tokenize(paths: list[Path], tokenizer: Path, dtype: str, output: ResumableOutput, workers: int) -> Corpus:
+class CachedTokenizer:
+    """Sentences as token ids, exactly as `tokenizer` encodes them without special tokens, with the words' ids cached.
+
+    Args:
+        tokenizer: it neither truncates nor pads.
+        dtype: of the ids, as NumPy writes it.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, dtype: str) -> None:
+        self.tokenizer, self.dtype = tokenizer, dtype
+        self.pattern = words(tokenizer)
+        self.known: dict[str, bytes] = {}
+
+    def __call__(self, sentences: list[str]) -> list[bytes]:
+        """The ids of each sentence, as the bytes of an array."""
+        if not self.pattern:
+            return self._encode(sentences)
+        if len(self.known) > LIMIT:
+            self.known.clear()
+        parts = [self.pattern.findall(sentence) for sentence in sentences]
+        new = list(set(chain.from_iterable(parts)).difference(self.known))
+        self.known.update(zip(new, self._encode(new), strict=True))
+        return [b"".join(map(self.known.__getitem__, part)) for part in parts]
+
+    def _encode(self, texts: list[str]) -> list[bytes]:
+        encodings = self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+        return [np.array(encoding.ids, self.dtype).tobytes() for encoding in encodings]
+
+
+def words(tokenizer: Tokenizer) -> re.Pattern | None:
+    """A pattern of the parts of a sentence that `tokenizer` encodes independently; None where that is not certain."""
+    normalizer, added = tokenizer.normalizer, tokenizer.get_added_tokens_decoder().values()
+    parts = (normalizer, BertNormalizer), (tokenizer.pre_tokenizer, BertPreTokenizer), (tokenizer.model, WordPiece)
+    if not all(isinstance(part, kind) for part, kind in parts):
+        return None
+    if any(token.normalized or token.single_word or len(token.content.split()) != 1 for token in added):
+        return None
+    special = "".join(token.content for token in added)
+    marks = "".join(re.escape(mark) for mark in MARKS if mark not in special)
+    if normalizer.handle_chinese_chars and not re.search(f"[{CHINESE}]", special):
+        marks += CHINESE
+    return re.compile(f"[^{marks} ]+|[^ ]")
+
+
+def tokenize(paths: list[Path], tokenizer: Path, dtype: str, output: ResumableOutput, workers: int) -> TokenizedCorpus:
     """Write the tokens of the formatted files `paths` to the output's folder; `tokenizer` is a tokenizer.json."""
     pieces = list(chunks(paths, boundary=b"\n\n"))
     done, tokens, sentences = output.values.get("done", (0, 0, 0))
     results = in_order(partial(tokenize_chunk, tokenizer=str(tokenizer), dtype=dtype), pieces[done:], workers)
     sizes = [piece.end - piece.start for piece in pieces]
     with ExitStack() as stack:
-        files = [stack.enter_context((output.folder / name).open("ab")) for name in Corpus._fields]
+        files = [stack.enter_context((output.folder / name).open("ab")) for name in TokenizedCorpus._fields]
         progress = stack.enter_context(
             tqdm(desc="tokenize", initial=sum(sizes[:done]), total=sum(sizes), unit="B", unit_scale=True)
         )
@@ -101,7 +162,7 @@ def tokenize(paths: list[Path], tokenizer: Path, dtype: str, output: ResumableOu
             progress.update(sizes[number])
     if not tokens:
         raise UserError(f"{paths[0].parent}: no text in its {len(paths)} files; expected one sentence a line")
-    return Corpus.open(output.folder, dtype)
+    return TokenizedCorpus.open(output.folder, dtype)
 
 
 def tokenize_chunk(chunk: Chunk, tokenizer: str, dtype: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -118,7 +179,7 @@ def tokenize_chunk(chunk: Chunk, tokenizer: str, dtype: str) -> tuple[np.ndarray
 
 
 @lru_cache(maxsize=1)
-def _encoder(path: str, dtype: str) -> Encoder:
-    """The tokenizer of a worker, which has one core to itself."""
+def _encoder(path: str, dtype: str) -> CachedTokenizer:
+    """A worker's tokenizer; it starts no threads, as every core has a worker."""
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    return Encoder(Tokenizer.from_file(path), dtype)
+    return CachedTokenizer(Tokenizer.from_file(path), dtype)

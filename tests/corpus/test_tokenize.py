@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers
 
-from minimoe.corpus import words as module
-from minimoe.corpus.words import Encoder, words
+from minimoe.corpus import tokenize as module
+from minimoe.corpus.tokenize import CachedTokenizer, words
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 PIECES = ("the", "un", "##ing", "##un", "中", "文", "한", "U", "u", "é", "##\u0301", "\u0301", "ς", "σ", "ss", "ß", "i")
@@ -81,7 +81,7 @@ KINDS = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_odd_text_is_encoded_as_the_tokenizer_does(kind):
     made = tokenizer(**KINDS[kind])
-    encoder = Encoder(made, "<u2")
+    encoder = CachedTokenizer(made, "<u2")
     assert encoder.pattern
     for seed in range(6):
         sentences = odd_sentences(seed, 100)
@@ -90,14 +90,14 @@ def test_odd_text_is_encoded_as_the_tokenizer_does(kind):
 
 def test_every_character_beside_words_marks_and_spaces():
     made = tokenizer()
-    encoder = Encoder(made, "<u2")
+    encoder = CachedTokenizer(made, "<u2")
     characters = [chr(code) for code in [*range(0x3100), *range(0x3100, 0x30000, 53)] if not 0xD800 <= code < 0xE000]
     sentences = [f"the{c}ing .{c},{c} {c}e{c}{c}'s 中{c}文{c}" for c in characters]
     assert encoded(encoder, sentences) == expected(made, sentences)
 
 
 def test_a_word_is_tokenized_once():
-    encoder = Encoder(tokenizer(), "<u2")
+    encoder = CachedTokenizer(tokenizer(), "<u2")
     asked = []
 
     class Spy:
@@ -114,7 +114,7 @@ def test_a_word_is_tokenized_once():
 def test_when_too_many_words_are_kept_they_are_forgotten(monkeypatch):
     monkeypatch.setattr(module, "LIMIT", 50)
     made = tokenizer()
-    encoder = Encoder(made, "<u4")
+    encoder = CachedTokenizer(made, "<u4")
     kept = []
     for batch in range(40):
         sentences = [f"w{batch}x{number} the" for number in range(20)]
@@ -124,7 +124,7 @@ def test_when_too_many_words_are_kept_they_are_forgotten(monkeypatch):
 
 
 def test_no_sentences_and_empty_ones():
-    encoder = Encoder(tokenizer(), "<u2")
+    encoder = CachedTokenizer(tokenizer(), "<u2")
     assert encoder([]) == [] and encoder(["", " ", "\x00"]) == [b"", b"", b""]
 
 
@@ -142,4 +142,4 @@ def test_other_tokenizers_get_whole_sentences(kind):
     made = OTHERS[kind]
     assert words(made) is None
     sentences = [*odd_sentences(7, 100), "the un UN.the un文字", "bob sees the film"]
-    assert encoded(Encoder(made, "<u4"), sentences) == expected(made, sentences)
+    assert encoded(CachedTokenizer(made, "<u4"), sentences) == expected(made, sentences)
