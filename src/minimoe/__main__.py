@@ -1,12 +1,4 @@
-"""The command line: `minimoe`, or `python -m minimoe`.
-
-init     set up this folder: the graph of stages, params.yaml, the sample
-repro    run the whole pipeline, finetuning cells side by side, and show the results
-profile  write the params.yaml of another run
-plan     print what a run will read, write and take, before it is started
-ui       serve MLflow on this machine
-convert  a checkpoint released by the authors of MiniMoE, as folders that load anywhere
-"""
+"""The command line: `minimoe`, or `python -m minimoe`. What a user types besides `dvc`."""
 
 import argparse
 import os

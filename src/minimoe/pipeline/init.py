@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 import minimoe
-from minimoe.pipeline.profiles import PARAMS, SAMPLE, whole
+from minimoe.pipeline.profiles import PARAMS, SAMPLE, shipped, whole
 from minimoe.system.errors import UserError
 
 COPIED = (
@@ -31,8 +31,8 @@ def init(folder: str | Path) -> None:
 
     Raises `UserError` where `folder` has `stages` or `src/minimoe` of its own, as a clone of the repository has.
     """
-    package, target = Path(minimoe.__file__).resolve().parent, Path(folder).resolve()
-    source = _source(package)
+    source, target = shipped(), Path(folder).resolve()
+    package = Path(minimoe.__file__).resolve().parent
     links = {target / "stages": source / "stages", target / "src/minimoe": package}
     for link in links:
         if link.exists() and not link.is_symlink():
@@ -48,12 +48,6 @@ def init(folder: str | Path) -> None:
     print(f"{target} is set up; edit {PARAMS}, then run it with: minimoe repro")
     if kept:
         print(f"kept, though the package has others: {', '.join(kept)}")
-
-
-def _source(package: Path) -> Path:
-    """Where the pipeline's own files are: in the package, or in the repository that it is installed from."""
-    inside = package / "project"
-    return inside if inside.is_dir() else package.parents[1]
 
 
 def _copied(source: Path, target: Path, name: str) -> list[str]:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from ruamel.yaml import YAML, CollectionNode, MappingNode, Node, YAMLError
 
+import minimoe
 from minimoe.params import Params, parse, read
 from minimoe.system.errors import UserError
 from minimoe.system.files import whole_file
@@ -24,6 +25,13 @@ REPLACED = (
     "rounds"  # not merged key by key: its keys are names of the user's, and those of the sample mean nothing here
 )
 COLUMN = 32  # where comments begin
+
+
+def shipped() -> Path:
+    """Where the project's own profiles, stages and sample are: in the wheel, or the repository that is installed."""
+    package = Path(minimoe.__file__).resolve().parent
+    inside = package / "project"  # as pyproject.toml lays it out in a wheel
+    return inside if inside.is_dir() else package.parents[1]
 
 
 def names(root: str | Path) -> list[str]:
