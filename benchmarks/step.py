@@ -11,7 +11,6 @@ from tempfile import TemporaryDirectory
 
 import torch
 from accelerate import Accelerator
-from torch.utils.flop_counter import FlopCounterMode
 from transformers import BertConfig, BertModel
 
 from benchmarks import naive
@@ -21,6 +20,7 @@ from minimoe.distill.learner import Learner, teacher_features
 from minimoe.distill.losses import TokenCounts
 from minimoe.distill.start import StudentFactory
 from minimoe.params.rounds import Distill, Student
+from minimoe.plan import operations
 
 LENGTH = 128
 SIZES = (16, 32)
@@ -90,11 +90,10 @@ class Step:
         self.accelerator = Accelerator(cpu=not torch.cuda.is_available())
         self.teacher = Teacher(teacher, "last", precision=precision)
         self.teacher.model.to(self.accelerator.device)
-        factory = StudentFactory(self.teacher.config, self.settings, 0)
-        self.learners = [
-            Learner(factory.student(str(n), s).to(self.accelerator.device), self.settings, 1000, 0, self.accelerator)
-            for n, s in enumerate(students)
-        ]
+        self.factory = StudentFactory(self.teacher.config, self.settings, 0)
+        self.students = {str(number): student for number, student in enumerate(students)}
+        made = [self.factory.student(*student).to(self.accelerator.device) for student in self.students.items()]
+        self.learners = [Learner(student, self.settings, 1000, 0, self.accelerator) for student in made]
 
     def __call__(self, batch: dict[str, torch.Tensor]) -> None:
         """Take it with ids, mask and segments [B, T]."""
@@ -105,10 +104,12 @@ class Step:
             learner.update()
 
     def flops(self, batch: dict[str, torch.Tensor]) -> int:
-        """Floating-point operations of the step's matrix products."""
-        with FlopCounterMode(display=False) as counter:
-            self(batch)
-        return counter.get_total_flops()
+        """Floating-point operations of the step's matrix products, padding included, as `plan` counts them."""
+        size, length = batch["input_ids"].shape
+        teacher = operations.teacher_hooks(self.teacher.config, self.settings)
+        students = operations.students(self.factory, self.students)
+        one = operations.count_pass(teacher, students, self.settings, length)
+        return size * (one.teacher + sum(learner.flops for learner in one.learners))
 
 
 def bert(layers: int, hidden: int) -> BertConfig:

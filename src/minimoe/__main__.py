@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import time
 
 from minimoe.system.errors import exit_cleanly
 from minimoe.system.interrupts import end_with_starter
@@ -121,9 +122,10 @@ def _profile(name: str | None, force: bool) -> None:
 
 
 def _plan(**options) -> None:
+    start = time.perf_counter()
     from minimoe.plan.run import plan
 
-    plan(".", **options)
+    plan(".", start=time.perf_counter() - start, **options)
 
 
 def _ui(port: int) -> None:

@@ -6,12 +6,10 @@ import pytest
 
 from minimoe.params import Params
 from minimoe.pipeline.profiles import load_profile
-from minimoe.plan import corpus
-from minimoe.plan.examples import examples
-from minimoe.plan.rates import MEASURED, Rates
-from minimoe.plan.row import Row, Run
-from minimoe.plan.run import stages
-from minimoe.plan.shapes import Shapes
+from minimoe.plan import sizes, stages
+from minimoe.plan.models import Models
+from minimoe.plan.stages import Row, Run
+from minimoe.plan.timing import MEASURED, Rates
 
 ROOT = Path(__file__).parents[2]
 RATES = Rates(
@@ -33,13 +31,13 @@ def profile(name: str = "sample", **changes) -> Params:
 
 
 def run_of(params: Params, root: Path = ROOT, done=frozenset(), rates=RATES, device="cpu", devices=1) -> Run:
-    tasks = {task: examples(task, params, root, done) for task in params.table.tasks}
-    sizes = corpus.measure(params, root, done, online=False)
-    return Run(params, root, done, Shapes(params, root, done), sizes, tasks, rates, device, devices)
+    tasks = {task: sizes.examples(task, params, root, done) for task in params.table.tasks}
+    corpus = sizes.corpus(params, root, done, online=False)
+    return Run(params, root, done, Models(params, root, done), corpus, tasks, rates, device, devices)
 
 
 def rows_of(*args, **options) -> dict[str, Row]:
-    return {row.stage: row for row in stages(run_of(*args, **options))}
+    return {row.stage: row for row in stages.rows(run_of(*args, **options))}
 
 
 @pytest.fixture(scope="session")

@@ -1,112 +1,126 @@
-"""The command: what stands on disk, how fast this machine is, and a row for each stage of the graph."""
+"""The command: which stages are up to date, how fast this machine is, and a row for each stage of the graph."""
 
 import math
 import re
 import shutil
-import time
 from pathlib import Path
 
+import mlflow  # noqa: F401  (what stages import is imported here, and timed)
 import psutil
+import torch
 
-from minimoe.params import load as load_params
+from minimoe.params import load
+from minimoe.params.resolve import resolve, text
+from minimoe.params.settings import FOLDER
+from minimoe.plan import sizes, stages, table, timing
+from minimoe.plan.models import Models
 from minimoe.system.errors import UserError
 from minimoe.system.files import write_json
 from minimoe.system.machine import cores
 
 
-def plan(root: str | Path, *, given: float | None, devices: int | None, online: bool, json: str | None) -> None:
+def plan(
+    root: str | Path, *, start: float, given: float | None, devices: int | None, online: bool, json: str | None
+) -> None:
     """Print what a run of the repository `root` would take.
 
     Args:
+        start: seconds that it took to import this module, as a stage takes before its work.
         given: sequences a second of the first round, on one device; None: measured by a short trial.
-        devices: that a round is shared out to; None: as runtime.launcher says.
+        devices: that share a round's work; None: as runtime.launcher says.
         online: ask the dump's server for its size.
         json: a file for the numbers.
 
     Raises:
-        UserError: params.yaml is wrong, or something that nothing here knows.
+        UserError: params.yaml is wrong, or a size that nothing here tells.
     """
     if (given is not None and given <= 0) or (devices is not None and devices < 1):
         raise UserError("plan: expected more than 0 sequences a second and at least 1 device")
     if json and (Path(json).is_dir() or not Path(json).absolute().parent.is_dir()):
         raise UserError(f"--json: expected the name of a file in a folder that is there, got {json}")
-    load, start = psutil.getloadavg()[0] / cores(), _start_up()
-    from minimoe.plan.done import done
-    from minimoe.plan.show import as_json, text
-
-    run = prepare(Path(root), done(root), start, given, devices, online)
-    rows, machine = stages(run), _machine(run, load)
-    print(text(run, rows, machine))
+    load_average = psutil.getloadavg()[0] / cores()
+    run = prepare(Path(root), _done(Path(root)), start, given, devices, online)
+    rows, machine = stages.rows(run), _machine(run, load_average)
+    print(table.text(run, rows, machine))
     if json:
-        write_json(json, as_json(run, rows, machine))
+        write_json(json, table.as_json(run, rows, machine))
 
 
-def prepare(root: Path, done: set[str], start: float, given: float | None, devices: int | None, online: bool):
-    """The `Run` of the params in `root`; `start` is the seconds until a stage begins."""
-    import torch
-
-    from minimoe.plan import corpus
-    from minimoe.plan.examples import examples
-    from minimoe.plan.rates import rates
-    from minimoe.plan.row import Run
-    from minimoe.plan.shapes import Shapes
-
-    params = load_params(root / "params.yaml")
-    shapes = Shapes(params, root, done)
-    wanted = params.runtime.device
-    there = torch.cuda.is_available()
+def prepare(
+    root: Path, done: set[str], start: float, given: float | None, devices: int | None, online: bool
+) -> stages.Run:
+    """What a plan of the params in `root` follows from; arguments as of `plan`, `done` are the stages up to date."""
+    params = load(root / "params.yaml")
+    models, wanted = Models(params, root, done), params.runtime.device
     # speeds that are given may be another machine's
-    device = "cuda" if wanted != "cpu" and (there or (given and wanted == "cuda")) else "cpu"
-    return Run(
+    cuda = torch.cuda.is_available() or (given and wanted == "cuda")
+    device = "cuda" if wanted != "cpu" and cuda else "cpu"
+    return stages.Run(
         params,
         root,
         done,
-        shapes,
-        corpus.measure(params, root, done, online),
-        {task: examples(task, params, root, done) for task in params.table.tasks},
-        rates(shapes, device, start, given),
+        models,
+        sizes.corpus(params, root, done, online),
+        {task: sizes.examples(task, params, root, done) for task in params.table.tasks},
+        timing.measure(models, device, start, given),
         device,
         devices or launched(params.runtime.launcher),
     )
 
 
-def stages(run) -> list:
-    """A row for every stage, in the order of the graph; cells and costs together."""
-    from minimoe.plan import stages, training
-
-    rounds = [training.distill(run, name) for name in run.params.rounds]
-    cells = [training.finetune(run, task) for task in run.params.table.tasks]
-    tasks, *others = stages.tables(run)
-    return [*stages.texts(run), *stages.teachers(run), *rounds, tasks, *cells, *others]
-
-
 def launched(launcher: str) -> int:
     """Processes that the launcher starts; torchrun's `gpu` is as many as there are."""
-    import torch
-
     found = re.search(r"--(?:nproc[-_]per[-_]node|num_processes)[= ](\w+)", launcher)
     if not found:
         return 1
     return int(found[1]) if found[1].isdigit() else max(1, torch.cuda.device_count())
 
 
-def _start_up() -> float:
-    """Seconds that the imports of a stage take; so this comes before all others."""
-    start = time.perf_counter()
-    import mlflow  # noqa: F401
-
-    import minimoe.distill.round
-    import minimoe.finetune.cell  # noqa: F401
-
-    return time.perf_counter() - start
-
-
-def _machine(run, load: float):
-    import torch
-
-    from minimoe.plan.show import Machine
-
+def _machine(run: stages.Run, load_average: float) -> table.Machine:
     memory = psutil.virtual_memory().total
-    if run.device == "cuda":  # another machine's, where there is none here, is not known
+    if run.device == "cuda":  # that of another machine, where there is none here, is not known
         memory = torch.cuda.get_device_properties(0).total_memory if torch.cuda.is_available() else math.inf
-    return Machine(shutil.disk_usage(run.root).free, memory, load)
+    return table.Machine(shutil.disk_usage(run.root).free, memory, load_average)
+
+
+def _done(root: Path) -> set[str]:
+    """Names of the stages that are up to date; `UserError` where DVC cannot say."""
+    from dvc.exceptions import DvcException
+    from dvc.lock import LockError
+    from dvc.repo import Repo
+
+    try:
+        with Repo(str(root)) as repo:
+            changed = set(repo.status())
+            if "settings" in changed:  # params.yaml was edited, and nothing has run since
+                changed = changed - {"settings"} | _with_other_settings(repo.index.stages, root)
+            return up_to_date(repo.index.graph, changed)
+    except LockError:
+        raise UserError("another dvc command is running here; plan when it has ended") from None
+    except DvcException as error:
+        raise UserError(f"{root}: dvc cannot read the pipeline: {' '.join(str(error).split())}") from None
+
+
+def _with_other_settings(all_stages, root: Path) -> set[str]:
+    """Names of the stages whose settings are not those of their last run."""
+    now = {root / FOLDER / f"{name}.json": text(values) for name, values in resolve(load(root / "params.yaml")).items()}
+    changed = {str(path.relative_to(root)) for path, content in now.items() if _read(path) != content}
+    return {stage.addressing for stage in all_stages if changed & {dep.def_path for dep in stage.deps}}
+
+
+def _read(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
+def up_to_date(graph, changed: set[str]) -> set[str]:
+    """Stages of `graph` that neither changed nor stand on one that did; edges lead to what a stage depends on.
+
+    DVC compares each stage with what lies on disk now: what stands on a stage that will run anew looks up to date.
+    """
+    from networkx import descendants
+
+    return {
+        stage.name
+        for stage in graph
+        if not changed & {stage.name, *(needed.name for needed in descendants(graph, stage))}
+    }

@@ -1,66 +1,231 @@
-"""The rows of the stages from the dump to the sparsified teacher, of the tasks, the costs and the report."""
+"""A row for each stage of the graph: what it reads and writes, what it does, how long it takes."""
 
-from minimoe.plan import constants, flops
-from minimoe.plan.corpus import COUNTED, GUESSED, Known
-from minimoe.plan.rates import MEASURED
-from minimoe.plan.row import Row, Run, number
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from minimoe.params import Params
+from minimoe.params.sections import Finetune
+from minimoe.plan import constants
+from minimoe.plan.constants import Examples
+from minimoe.plan.models import Models
+from minimoe.plan.operations import STEP, Pass, activations
+from minimoe.plan.sizes import COUNTED, GUESSED, Amount, Corpus
+from minimoe.plan.timing import MEASURED, Rates
+from minimoe.report.cost import WARM_UP
+from minimoe.system.machine import cores, workers
 from minimoe.tasks.table import TASKS
 
 FLOAT = 4  # bytes of a weight
 STATES = 4  # numbers that training keeps of a weight: itself, its gradient, and two of AdamW's
 
 
-def texts(run: Run) -> list[Row]:
+@dataclass(frozen=True)
+class Run:
+    """All that a plan follows from."""
+
+    params: Params
+    root: Path
+    done: set[str]  # stages that are up to date
+    models: Models
+    corpus: Corpus
+    tasks: dict[str, tuple[Examples, str]]  # their sets, and whether they were counted or guessed
+    rates: Rates
+    device: str  # cpu or cuda
+    devices: int  # that share a round's work
+
+    @property
+    def processes(self) -> int:
+        """Processes that work side by side on texts."""
+        return self.side_by_side(threads=1)
+
+    def side_by_side(self, threads: int) -> int:
+        """Processes of so many threads each that work at full speed."""
+        return max(1, min(workers(self.params.runtime.workers, threads), cores() // threads))
+
+    def begin(self) -> float:
+        """Seconds of a stage beside its work."""
+        return self.rates.start + constants.STAGE
+
+    def left(self, stage: str) -> tuple[list[str], bool]:
+        """The models of the table whose cell, `stage` with {}, is to be made; where none is, all, and True."""
+        models = self.params.table.models
+        left = [model for model in models if stage.format(model) not in self.done]
+        return left or models, not left
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one stage, or several alike, will take."""
+
+    stage: str
+    reads: float = 0  # bytes
+    writes: float = 0  # bytes, once; DVC's cache keeps them again
+    work: str = ""
+    seconds: float = 0
+    size: str = ""  # what the amounts rest on: counted, or guessed
+    speed: str = ""  # what the time rests on: measured, given, or guessed
+    memory: float = 0  # bytes, on the device
+    done: bool = False
+
+
+def rows(run: Run) -> list[Row]:
+    """All rows in the order of the graph; cells and costs together."""
+    made = [*_texts(run), *_teachers(run), *(_distill(run, name) for name in run.params.rounds)]
+    return [*made, _tasks(run), *(_finetune(run, task) for task in run.params.table.tasks), _costs(run), _report(run)]
+
+
+def number(value: float) -> str:
+    """Three digits and a unit: 950, 73.2 k, 6.46 M."""
+    for unit, size in {" T": 1e12, " G": 1e9, " M": 1e6}.items():
+        if value >= size:
+            return f"{value / size:.3g}{unit}"
+    return f"{value / 1000:.3g} k" if value >= 1e4 else f"{value:,.0f}"
+
+
+def _row(run: Run, stage: str, reads: float, writes: float, work: str, seconds: float, **more) -> Row:
+    """The row of one stage, with what DVC takes; without a time where it is up to date."""
+    if stage in run.done:
+        return Row(stage, reads, writes, work, size=more["size"], done=True)
+    return Row(stage, reads, writes, work, seconds + run.begin() + writes / constants.DISK, **more)
+
+
+def _texts(run: Run) -> Iterator[Row]:
     """download, extract, format, tokenizer, records."""
-    corpus, params, rates = run.corpus, run.params, run.rates
-    fetched, trained = params.corpus.download.source, params.teacher.source == "pretrain"
-    local = fetched == "local" or fetched.startswith("file:")
-    dump, extracted, formatted = (known.value for known in (corpus.dump, corpus.extracted, corpus.formatted))
-    adopted = local and (run.root / params.corpus.download.path).is_dir()  # documents already
-    if params.corpus.extract.form == "wikipedia" and not adopted:
-        templates = dump / constants.UNPACK if params.corpus.extract.templates else 0
-        extract = dump / constants.EXTRACT / run.processes + templates
-    else:
-        extract = extracted / constants.PLAIN / run.processes
-    seconds = {  # and what they rest on
-        "download": (0 if local else dump / constants.NETWORK, GUESSED),
-        "extract": (extract, GUESSED),
-        "format": (extracted / rates.format / run.processes, MEASURED),
-        "tokenizer": (formatted / constants.TOKENIZER if trained else 0, GUESSED),
-        "records": (formatted / rates.records / run.processes, MEASURED),
-    }
-    made = {  # what is read, written and done
-        "download": (Known(0, COUNTED) if not local else corpus.dump, corpus.dump, "a copy" if local else "a transfer"),
-        "extract": (corpus.dump, corpus.extracted, f"{number(corpus.documents.value)} documents"),
-        "format": (corpus.extracted, corpus.formatted, f"{number(corpus.sentences.value)} sentences"),
-        "tokenizer": (corpus.formatted, Known(1e6, GUESSED), "WordPiece, trained" if trained else "the teacher's"),
-        "records": (corpus.formatted, corpus.record_bytes, f"{number(corpus.records.value)} examples"),
-    }
-    return [
-        row(run, stage, reads.value, writes.value, work, seconds[stage][0], writes.basis, seconds[stage][1])
-        for stage, (reads, writes, work) in made.items()
-    ]
+    corpus, source, rates = run.corpus, run.params.corpus.download, run.rates
+    local, trained = source.source == "local" or source.source.startswith("file:"), _pretrains(run)
+    formatted = corpus.formatted.value
+    learned = "WordPiece, trained" if trained else "the teacher's"
+
+    def row(stage: str, reads: Amount, writes: Amount, work: str, seconds: float, speed: str) -> Row:
+        return _row(run, stage, reads.value, writes.value, work, seconds, size=writes.basis, speed=speed)
+
+    fetching = (corpus.dump, "a copy", 0) if local else (Amount(0, COUNTED), "a transfer", constants.NETWORK)
+    from_, how, speed = fetching
+    yield row("download", from_, corpus.dump, how, corpus.dump.value / speed if speed else 0, GUESSED)
+    documents = f"{number(corpus.documents.value)} documents"
+    adopted = local and (run.root / source.path).is_dir()  # documents already
+    yield row("extract", corpus.dump, corpus.extracted, documents, _extracting(run, adopted), GUESSED)
+    seconds = corpus.extracted.value / rates.format / run.processes
+    sentences = f"{number(corpus.sentences.value)} sentences"
+    yield row("format", corpus.extracted, corpus.formatted, sentences, seconds, MEASURED)
+    seconds = formatted / constants.TOKENIZER if trained else 0
+    yield row("tokenizer", corpus.formatted, Amount(1e6, GUESSED), learned, seconds, GUESSED)
+    seconds = formatted / rates.records / run.processes
+    examples = f"{number(corpus.records.value)} examples"
+    yield row("records", corpus.formatted, corpus.record_bytes, examples, seconds, MEASURED)
 
 
-def teachers(run: Run) -> list[Row]:
+def _extracting(run: Run, adopted: bool) -> float:
+    settings, dump = run.params.corpus.extract, run.corpus.dump.value
+    if settings.form != "wikipedia" or adopted:
+        return run.corpus.extracted.value / constants.PLAIN / run.processes
+    return dump / constants.EXTRACT / run.processes + (dump / constants.UNPACK if settings.templates else 0)
+
+
+def _pretrains(run: Run) -> bool:
+    return run.params.teacher.source == "pretrain"
+
+
+def _teachers(run: Run) -> Iterator[Row]:
     """The teacher, further teachers, and the sparsified one."""
-    params, config = run.params, run.shapes.of("models/teacher")
-    size = FLOAT * flops.parameters(config)
-    made = [_pretrained(run, config, size) if params.teacher.source == "pretrain" else
-            _copied(run, "teacher", params.teacher, size)]  # fmt: skip
-    for name, further in params.teachers.items():
-        weights = flops.parameters(run.shapes.of(f"models/teachers/{name}"))
-        made.append(_copied(run, f"teachers@{name}", further, FLOAT * weights))
-    records, share = run.corpus.training, params.sparsify.share
+    params, records, rates = run.params, run.corpus.training, run.rates
+    size = FLOAT * run.models.weights("models/teacher")
+    yield _pretrained(run, size) if _pretrains(run) else _copied(run, "teacher", params.teacher, size)
+    for name, teacher in params.teachers.items():
+        yield _copied(run, f"teachers@{name}", teacher, FLOAT * run.models.weights(f"models/teachers/{name}"))
+    share = params.sparsify.share
     for name in params.sparsify.teachers:
         reads, work = run.corpus.record_bytes.value * share + size, f"{number(records.value * share)} records"
-        seconds = records.value * share * _masked_lm(run, config)
-        made.append(row(run, f"sparsify@{name}", reads, 2 * size, work, seconds, records.basis, run.rates.basis))
-    return made
+        seconds = records.value * share * _masked_lm(run)
+        yield _row(run, f"sparsify@{name}", reads, 2 * size, work, seconds, size=records.basis, speed=rates.basis)
 
 
-def tables(run: Run) -> list[Row]:
-    """tasks, cost and report."""
+def _pretrained(run: Run, size: float) -> Row:
+    own, records, config = run.params.teacher.pretrain, run.corpus.training, run.models.config("models/teacher")
+    steps = own.epochs * -(-records.value // own.batch)
+    work = f"{own.epochs} x {number(records.value)} records, {number(steps)} steps"
+    seconds = steps * (run.rates.step + own.batch * _masked_lm(run))
+    memory = STATES * size + FLOAT * own.batch * activations(config, run.params.corpus.records.max_length)
+    basis = {"size": records.basis, "speed": run.rates.basis}
+    return _row(run, "teacher", run.corpus.record_bytes.value, size, work, seconds, memory=memory, **basis)
+
+
+def _masked_lm(run: Run) -> float:
+    """Seconds of masked language modeling for one sequence, its loss and gradients, without dropout."""
+    length, config = run.params.corpus.records.max_length, run.models.config("models/teacher")
+    head = 2 * 0.15 * length * config.hidden_size * (config.hidden_size + config.vocab_size)  # at masked tokens, 15 %
+    speed = run.rates.teacher * run.rates.scale("fp32")
+    return STEP * (run.models.forward("models/teacher", length) + head) / speed
+
+
+def _copied(run: Run, stage: str, source, size: float) -> Row:
+    hub = source.source == "hub"
+    work, seconds = (source.hub, size / constants.NETWORK) if hub else (source.path, 0)
+    return _row(run, stage, size, size, work, seconds, size=COUNTED, speed=GUESSED)
+
+
+def _distill(run: Run, name: str) -> Row:
+    settings, round_, records = run.models.settings(name), run.params.rounds[name], run.corpus.training
+    teacher = FLOAT * run.models.weights(round_.teacher)
+    steps = settings.epochs * int(records.value // settings.batch)
+    measured = settings.heldout * (2 + steps // settings.evaluate_every)
+    seconds = memory = 0.0
+    batch = min(run.params.runtime.micro_batch or settings.batch, -(-settings.batch // run.devices))
+    for one in run.models.passes(name):
+        trained, tested = _sequence(run.rates, one, settings.precision)
+        seconds += steps * settings.batch * trained / run.devices + measured * tested  # every process measures all
+        most = max(learner.activations for learner in one.learners)
+        memory = max(memory, STATES * sum(learner.weights for learner in one.learners) + batch * most)
+    reads = run.corpus.record_bytes.value + teacher
+    writes = FLOAT * sum(run.models.weights(f"models/{name}/{model}") for model in round_.models)
+    work = f"{settings.epochs} x {number(records.value)} records, {number(steps)} steps, models: {len(round_.models)}"
+    more = {"size": records.basis, "speed": run.rates.basis, "memory": teacher + FLOAT * memory}
+    return _row(run, f"distill@{name}", reads, writes, work, seconds, **more)
+
+
+def _sequence(rates: Rates, one: Pass, precision: str) -> tuple[float, float]:
+    """Seconds that a pass of a round takes for one sequence of training, and of measuring the held-out loss."""
+    faster = rates.scale(precision)
+    steps = sum(own.flops / (rates.experts if own.experts else rates.dense) for own in one.learners) / faster
+    steps += rates.learner * sum(own.students for own in one.learners)
+    taught = one.teacher / rates.teacher / faster
+    return taught + steps, taught + steps / STEP
+
+
+def _finetune(run: Run, task: str) -> Row:
+    """All cells of one task that are not up to date."""
+    settings, (sets, size) = run.params.tasks[task].over(run.params.finetune), run.tasks[task]
+    models, done = run.left(f"finetune@{{}}-{task}")
+    paths = [f"models/{model}" for model in models]
+    length = round(min(settings.max_length, sets.tokens * constants.PADDING))
+    train = min(sets.train, settings.max_train or sets.train)
+    runs = len(settings.learning_rates) * len(settings.seeds)
+    seconds = _cells(run, paths, settings, runs * settings.epochs, train, sets.scored, length)
+    weights = [FLOAT * run.models.weights(path) for path in paths]
+    memory = max(
+        STATES * own + FLOAT * settings.batch * activations(run.models.config(path), length)
+        for path, own in zip(paths, weights, strict=True)
+    )
+    memory *= run.side_by_side(settings.threads)
+    work = f"{len(models)} cells: {runs} x {settings.epochs} x {number(train)} examples at most"
+    size_, speed, total = size, run.rates.basis, sum(weights)
+    seconds += total / constants.DISK
+    return Row(f"finetune@*-{task}", total, total, work, seconds, size_, speed, memory, done)
+
+
+def _cells(run: Run, paths: list[str], settings: Finetune, epochs: int, train: int, scored: int, length: int) -> float:
+    """Seconds to finetune models side by side, each for so many epochs in all its runs."""
+    evaluated = min(10, max(1, train // 5000)) * scored  # in an epoch, as in finetune.loop
+    forward = epochs * sum(run.models.forward(path, length) for path in paths)
+    computed = forward * (STEP * train + evaluated) / run.rates.finetune
+    besides = len(paths) * (epochs * -(-train // settings.batch) * run.rates.step + run.begin())
+    processes = run.side_by_side(settings.threads)
+    # they share a GPU, and have cores of their own
+    return besides / processes + computed / (processes if run.device == "cpu" else 1)
+
+
+def _tasks(run: Run) -> Row:
     params = run.params
     count = sum(sets.train + sets.scored for sets, _ in run.tasks.values())
     size = GUESSED if any(basis == GUESSED for _, basis in run.tasks.values()) else COUNTED
@@ -68,61 +233,18 @@ def tables(run: Run) -> list[Row]:
     hub = any(dict(params.task_data)[family].source == "hub" for family in families)
     written = constants.EXAMPLE * count
     seconds = written / (constants.NETWORK if hub else constants.PLAIN)
-    tasks = row(run, "tasks", written, written, f"{number(count)} examples", seconds, size, GUESSED)
-    report = row(run, "report", 0, 5e6, "tables, figures, page", constants.REPORT, GUESSED, GUESSED)
-    return [tasks, _costs(run), report]
+    return _row(run, "tasks", written, written, f"{number(count)} examples", seconds, size=size, speed=GUESSED)
 
 
 def _costs(run: Run) -> Row:
     settings, (models, done) = run.params.cost, run.left("cost@{}")
-    configs = [run.shapes.of(f"models/{model}") for model in models]
-    passes = (3 + settings.repeats) * sum(settings.batches)  # 3 are not counted, as in report.cost
-    computed = passes * sum(flops.encoder(config, settings.length) for config in configs)
+    paths = [f"models/{model}" for model in models]
+    passes = (WARM_UP + settings.repeats) * sum(settings.batches)
+    computed = passes * sum(run.models.forward(path, settings.length) for path in paths)
     seconds = computed / (run.rates.teacher * run.rates.scale("fp32")) + len(models) * run.begin()
-    reads = FLOAT * sum(map(flops.parameters, configs))
+    reads = FLOAT * sum(map(run.models.weights, paths))
     return Row("cost", reads, 0, f"{len(models)} models", seconds, COUNTED, run.rates.basis, done=done)
 
 
-def row(
-    run: Run,
-    stage: str,
-    reads: float,
-    writes: float,
-    work: str,
-    seconds: float,
-    size: str,
-    speed: str,
-    memory: float = 0,
-) -> Row:
-    """The row of one stage, with what DVC takes; without a time where it is up to date."""
-    if stage in run.done:
-        return Row(stage, reads, writes, work, size=size, done=True)
-    return Row(stage, reads, writes, work, seconds + run.begin() + writes / constants.DISK, size, speed, memory)
-
-
-def training_memory(config, batch: int, length: int) -> float:
-    """Bytes of training a model on so many sequences at once."""
-    return FLOAT * (STATES * flops.parameters(config) + batch * flops.activations(config, length))
-
-
-def _pretrained(run: Run, config, size: float) -> Row:
-    own, records, length = run.params.teacher.pretrain, run.corpus.training, run.params.corpus.records.max_length
-    steps = own.epochs * -(-records.value // own.batch)
-    work = f"{own.epochs} x {number(records.value)} records, {number(steps)} steps"
-    seconds = steps * (run.rates.step + own.batch * _masked_lm(run, config))
-    reads, memory = run.corpus.record_bytes.value, training_memory(config, own.batch, length)
-    return row(run, "teacher", reads, size, work, seconds, records.basis, run.rates.basis, memory)
-
-
-def _copied(run: Run, stage: str, source, size: float) -> Row:
-    hub = source.source == "hub"
-    work, seconds = (source.hub, size / constants.NETWORK) if hub else (source.path, 0)
-    return row(run, stage, size, size, work, seconds, COUNTED, GUESSED)
-
-
-def _masked_lm(run: Run, config) -> float:
-    """Seconds of masked language modeling for one sequence, its loss and gradients, without dropout."""
-    length, width = run.params.corpus.records.max_length, config.hidden_size
-    head = 2 * 0.15 * length * width * (width + config.vocab_size)  # at masked tokens, 15 %
-    speed = run.rates.teacher * run.rates.scale("fp32")
-    return flops.BACKWARD * (flops.encoder(config, length) + head) / speed
+def _report(run: Run) -> Row:
+    return _row(run, "report", 0, 5e6, "tables, figures, page", constants.REPORT, size=GUESSED, speed=GUESSED)

@@ -1,9 +1,7 @@
-"""The run in small: a few steps of distilling, on the records of `made_text`, and of finetuning are timed.
+"""The run in small: made text becomes records, and a few steps of distilling on them and of finetuning are timed.
 
-Everything goes through the stages' own functions, so what they gain or lose in speed is seen here. Widths, length,
-precision and relation heads are the run's; there are few layers, a small vocabulary and as many sequences at once as
-fit the time. What a layer costs is the difference between a model with more of them and one with fewer; what is left
-(relations, optimizer) is the learner's own.
+Everything goes through the stages' own functions, so what they gain or lose in speed is seen here. Models are as wide
+as the run's; they have few layers, a small vocabulary and as many sequences at once as fit the time.
 """
 
 import io
@@ -18,23 +16,61 @@ from types import SimpleNamespace
 
 import numpy as np
 import torch
-from transformers import BertForSequenceClassification
+from transformers import BertConfig, BertForSequenceClassification, BertModel, BertTokenizer
 
+from minimoe.corpus.build import build_records
+from minimoe.corpus.format import format_corpus
+from minimoe.corpus.tokenize import encoder_tokenizer
 from minimoe.distill.hooks import Teacher
 from minimoe.distill.round import distill
 from minimoe.finetune.data import Batches, Examples
 from minimoe.finetune.loop import computing, train
-from minimoe.models import MiniMoEConfig, MiniMoEModel
-from minimoe.models.save import save
 from minimoe.params.rounds import Distill, Student
 from minimoe.params.sections import Finetune
-from minimoe.plan import flops
 from minimoe.records.dataset import Records
 from minimoe.tasks.table import TASKS
+from minimoe.teacher.tokenizer import SPECIAL
 from minimoe.training.optim import PRECISIONS
 
+WORDS, DOCUMENTS = 3000, 1500  # of the made text, about 3 MB
+LETTERS = "etaoinshrdlcumwfgypbvk"
 VOCABULARY = 2048  # of the models; the made text has fewer tokens
 STEPS = 5
+
+
+def texts(work: Path, language: str, splitter: str, length: int) -> tuple[float, float]:
+    """Bytes a second and process of formatting and of record building; the records are in `work`/records."""
+    extracted = _write_text(work / "extracted")
+    encoder_tokenizer(work / "tokenizer")  # what is imported for it counts as a stage's beginning
+    with redirect_stderr(io.StringIO()):  # no progress bars
+        start = time.perf_counter()
+        format_corpus(work / "extracted", work / "formatted", language, splitter, 0, workers=1)
+        middle = time.perf_counter()
+        build_records(
+            work / "formatted", work / "tokenizer", work / "records", length, 0.1, 1 << 20, 0.01, seed=0, workers=1
+        )
+        end = time.perf_counter()
+    formatted = sum(file.stat().st_size for file in (work / "formatted").iterdir())
+    return extracted / (middle - start), formatted / (end - middle)
+
+
+def _write_text(folder: Path) -> int:
+    """Documents in wikiextractor's form, words by Zipf's law, and a tokenizer beside them; returns the bytes."""
+    draw = np.random.default_rng(0)
+    words = ["".join(draw.choice(list(LETTERS), size)) for size in draw.integers(2, 11, WORDS)]
+    frequency = 1 / np.arange(1, WORDS + 1)
+    documents = []
+    for number in range(DOCUMENTS):
+        drawn = draw.choice(words, (15, 20), p=frequency / frequency.sum())
+        body = " ".join(" ".join(sentence).capitalize() + "." for sentence in drawn)
+        documents.append(f'<doc id="{number}" url="" title="{number}">\n{number}\n\n{body}\n</doc>\n')
+    folder.mkdir()
+    (folder / "wiki_00").write_text("".join(documents), encoding="utf-8")
+    # every other word is a token, the others are put together from pieces
+    pieces = [*words[::2], *LETTERS, *(f"##{a}{b}" for a in LETTERS for b in LETTERS), *(f"##{a}" for a in LETTERS)]
+    vocabulary = {token: number for number, token in enumerate(dict.fromkeys([*SPECIAL, *pieces]))}
+    BertTokenizer(vocab=vocabulary).save_pretrained(folder.parent / "tokenizer")
+    return (folder / "wiki_00").stat().st_size
 
 
 class _EnoughError(Exception):
@@ -55,8 +91,8 @@ class Clock:
             raise _EnoughError
 
     def seconds(self, training: Callable[[], object]) -> float:
-        """Seconds of a step of `training`, which has this tracker, when nothing disturbs it."""
-        with suppress(_EnoughError), redirect_stderr(io.StringIO()):  # no bars
+        """The shortest step of `training`, which has this tracker, in seconds."""
+        with suppress(_EnoughError), redirect_stderr(io.StringIO()):
             training()
         return float(np.diff(self.ends).min())
 
@@ -68,26 +104,44 @@ def product(precision: str, device: str) -> float:
     return 2 * size**3 / _shortest(lambda: x @ x, device)
 
 
-def teaching(work: Path, teacher: MiniMoEConfig, settings: Distill, device: str) -> float:
-    """Seconds of a teacher's pass over a batch of the records in `work`."""
+def bert(like, layers: int) -> BertConfig:
+    """BERT as wide as a model with the config `like`, with so many layers and a small vocabulary."""
+    shape = student(like, layers)
+    return BertConfig(
+        vocab_size=VOCABULARY,
+        num_hidden_layers=layers,
+        hidden_size=shape.hidden,
+        num_attention_heads=shape.heads,
+        intermediate_size=shape.neurons,
+    )
+
+
+def student(like, layers: int, experts: int = 1) -> Student:
+    """A student as wide as a model with the config `like`, with so many layers and feed-forward experts."""
+    width, neurons = getattr(like, "width", like.hidden_size), getattr(like, "layer_neurons", [like.intermediate_size])
+    heads = math.gcd(width, like.num_attention_heads)
+    return Student(layers=layers, hidden=width, heads=heads, neurons=neurons[0] or None, experts={"ffn": experts})
+
+
+def few_steps(settings: Distill, *widths: int) -> Distill:
+    """A round's settings for a trial, whose length the clock decides; relation heads that divide the widths."""
+    heads = math.gcd(settings.relation_heads, *widths)
+    same = {"objective": "minilm", "teacher_layer": "last", "relation_heads": heads}
+    return settings.model_copy(update={"epochs": 1000, "heldout": 1, "evaluate_every": 10**9, **same})
+
+
+def teaching(work: Path, teacher: BertConfig, settings: Distill, device: str) -> float:
+    """Seconds of a teacher's forward pass over a batch of the records in `work`."""
     model = Teacher(_saved(teacher, work), "last", precision=settings.precision)
     model.model.to(device)
     batch = Records(work / "records").batch(range(settings.batch))
     batch = {name: values.to(device) for name, values in batch.items()}
-
     return _shortest(lambda: model(batch), device)
 
 
-def distilling(work: Path, teacher: MiniMoEConfig, student: MiniMoEConfig, settings: Distill, device: str) -> float:
+def distilling(work: Path, teacher: BertConfig, shape: Student, settings: Distill, device: str) -> float:
     """Seconds of a distillation step on the records in `work`."""
     records, clock = Records(work / "records"), Clock()
-    shape = Student(
-        layers=student.num_hidden_layers,
-        hidden=student.hidden_size,
-        heads=student.num_attention_heads,
-        neurons=student.intermediate_size,
-        experts={"ffn": student.ffn_experts[0]},
-    )
     return clock.seconds(
         lambda: distill(
             _saved(teacher, work),
@@ -102,7 +156,7 @@ def distilling(work: Path, teacher: MiniMoEConfig, student: MiniMoEConfig, setti
     )
 
 
-def finetuning(model: MiniMoEConfig, length: int, settings: Finetune, device: str) -> float:
+def finetuning(model: BertConfig, length: int, settings: Finetune, device: str) -> float:
     """Seconds of a finetuning step on sequences of `length` tokens, on a cell's cores."""
     ids = np.random.default_rng(0).integers(5, model.vocab_size, (settings.batch * (STEPS + 1), length)).tolist()
     mask = array("i", [1] * length)
@@ -110,15 +164,14 @@ def finetuning(model: MiniMoEConfig, length: int, settings: Finetune, device: st
     made = Examples(features, [0] * len(features), [])
     batches = Batches(TASKS["sst2"], SimpleNamespace(pad_token_id=0, pad_token_type_id=0))
     clock = Clock()
-    chosen = settings.model_dump(include={"batch", "warmup", "weight_decay"})
     with computing(settings.threads):
         return clock.seconds(
             lambda: train(
-                BertForSequenceClassification(model.plain()),
+                BertForSequenceClassification(model),
                 TASKS["sst2"],
                 {"train": made, "dev": made},
                 batches,
-                **chosen,
+                **settings.model_dump(include={"batch", "warmup", "weight_decay"}),
                 epochs=1,
                 patience=1,
                 learning_rate=settings.learning_rates[0],
@@ -131,32 +184,11 @@ def finetuning(model: MiniMoEConfig, length: int, settings: Finetune, device: st
         )
 
 
-def shrunk(config, layers: int, experts: int = 1) -> MiniMoEConfig:
-    """A model as wide as one with this config, with so many layers and experts and a small vocabulary."""
-    layer = flops.layers(config)[0]
-    heads = math.gcd(layer.width, config.num_attention_heads)
-    return MiniMoEConfig(
-        vocab_size=VOCABULARY,
-        num_hidden_layers=layers,
-        hidden_size=layer.width,
-        num_attention_heads=heads,
-        intermediate_size=max(1, layer.neurons),
-        ffn_experts=[experts] * layers,
-    )
-
-
-def few_steps(settings: Distill, *widths: int) -> Distill:
-    """A round's settings for a trial, whose length the clock decides; relation heads that divide the widths."""
-    heads = math.gcd(settings.relation_heads, *widths)
-    same = {"objective": "minilm", "teacher_layer": "last", "relation_heads": heads}
-    return settings.model_copy(update={"epochs": 1000, "heldout": 1, "evaluate_every": 10**9, **same})
-
-
-def _saved(config: MiniMoEConfig, work: Path) -> Path:
+def _saved(config: BertConfig, work: Path) -> Path:
     """The folder of a teacher of this shape."""
     folder = work / f"teacher-{config.num_hidden_layers}"
     if not folder.exists():
-        save(MiniMoEModel(config), folder)
+        BertModel(config, add_pooling_layer=False).save_pretrained(folder)
     return folder
 
 

@@ -6,10 +6,11 @@ from dataclasses import replace
 import pytest
 
 from minimoe.pipeline.profiles import names, whole
-from minimoe.plan.corpus import Known
-from minimoe.plan.rates import GIVEN, reference
-from minimoe.plan.run import launched, stages
-from minimoe.plan.shapes import Shapes
+from minimoe.plan.models import Models
+from minimoe.plan.run import launched
+from minimoe.plan.sizes import Amount
+from minimoe.plan.stages import rows
+from minimoe.plan.timing import GIVEN, reference
 from tests.plan.conftest import RATES, ROOT, profile, rows_of
 
 
@@ -25,9 +26,9 @@ def test_every_stage_of_the_graph_has_a_row(name, tmp_path):
     params = profile(name)
     cells = {f"finetune@{model}-{task}": f"finetune@*-{task}" for model in params.table.models for task in params.tasks}
     cells |= {f"cost@{model}": "cost" for model in params.table.models}
-    rows = rows_of(params)
-    assert set(rows) == {cells.get(stage, stage) for stage in graph}
-    assert all(row.seconds > 0 and row.work and row.size and row.speed for row in rows.values())
+    made = rows_of(params)
+    assert set(made) == {cells.get(stage, stage) for stage in graph}
+    assert all(row.seconds > 0 and row.work and row.size and row.speed for row in made.values())
 
 
 def work(row) -> float:
@@ -40,7 +41,7 @@ def test_rounds_take_longer_with_epochs_and_students():
     heldout = rows_of(profile(distill__epochs=0))
     for name in ("base", "tinybert", "once-for-all"):
         alone = work(heldout[f"distill@{name}"])
-        first, second = (work(rows[f"distill@{name}"]) - alone for rows in (once, twice))
+        first, second = (work(made[f"distill@{name}"]) - alone for made in (once, twice))
         assert second == pytest.approx(2 * first)
     assert work(once["distill@control"]) == pytest.approx(work(twice["distill@control"]))
     assert work(once["distill@base"]) > 2 * work(once["distill@assisted"])
@@ -48,8 +49,8 @@ def test_rounds_take_longer_with_epochs_and_students():
 
 def test_rounds_take_longer_with_records(sample):
     def seconds(records: int) -> float:
-        counted = replace(sample.corpus, training=Known(records, "counted"))
-        return work({row.stage: row for row in stages(replace(sample, corpus=counted))}["distill@assisted"])
+        counted = replace(sample.corpus, training=Amount(records, "counted"))
+        return work({row.stage: row for row in rows(replace(sample, corpus=counted))}["distill@assisted"])
 
     assert seconds(32_000) - seconds(0) == pytest.approx((seconds(64_000) - seconds(0)) / 2, rel=1e-3)
 
@@ -68,8 +69,8 @@ def test_lower_precision_is_as_much_faster_as_matrix_products():
 
 
 def test_an_assistant_costs_a_pass_of_its_own():
-    rows = rows_of(profile(distill__epochs=2))
-    assert work(rows["distill@minidisc"]) > 2 * work(rows["distill@sparse"])
+    made = rows_of(profile(distill__epochs=2))
+    assert work(made["distill@minidisc"]) > 2 * work(made["distill@sparse"])
 
 
 def test_a_grid_costs_its_runs():
@@ -84,10 +85,10 @@ def test_a_grid_costs_its_runs():
 def test_what_is_up_to_date_takes_nothing(sample):
     models = sample.params.table.models
     done = {"distill@base", *(f"finetune@{model}-rte" for model in models), f"finetune@{models[0]}-cola"}
-    rows = {row.stage: row for row in stages(replace(sample, done=done))}
-    assert rows["distill@base"].done and rows["distill@base"].seconds == 0
-    assert rows["finetune@*-rte"].done and not rows["finetune@*-cola"].done
-    assert rows["finetune@*-cola"].work.startswith(f"{len(models) - 1} cells")
+    made = {row.stage: row for row in rows(replace(sample, done=done))}
+    assert made["distill@base"].done and made["distill@base"].seconds == 0
+    assert made["finetune@*-rte"].done and not made["finetune@*-cola"].done
+    assert made["finetune@*-cola"].work.startswith(f"{len(models) - 1} cells")
 
 
 def test_memory_follows_what_is_at_once_on_a_device():
@@ -98,9 +99,9 @@ def test_memory_follows_what_is_at_once_on_a_device():
 
 def test_the_reference_is_the_first_round_that_trains():
     params = profile()
-    assert reference(Shapes(params, ROOT, set())) == "base"
+    assert reference(Models(params, ROOT, set())) == "base"
     params = profile(rounds__base__epochs=0)
-    assert reference(Shapes(params, ROOT, set())) == "assisted"
+    assert reference(Models(params, ROOT, set())) == "assisted"
 
 
 @pytest.mark.parametrize(
@@ -112,6 +113,6 @@ def test_devices_that_a_launcher_uses(launcher, count):
 
 
 def test_every_basis_is_told(sample):
-    rows = stages(replace(sample, rates=replace(RATES, basis=GIVEN)))
-    assert {row.speed for row in rows} == {"given", "measured", "guessed"}
-    assert {row.size for row in rows} == {"counted", "guessed"}
+    made = rows(replace(sample, rates=replace(RATES, basis=GIVEN)))
+    assert {row.speed for row in made} == {"given", "measured", "guessed"}
+    assert {row.size for row in made} == {"counted", "guessed"}

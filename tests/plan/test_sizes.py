@@ -7,13 +7,13 @@ from threading import Thread
 import pytest
 
 from minimoe.plan import constants
-from minimoe.plan.corpus import COUNTED, GUESSED, Known, measure
+from minimoe.plan.sizes import COUNTED, GUESSED, Amount, corpus
 from minimoe.system.errors import UserError
 from tests.plan.conftest import ROOT, profile
 
 
 def sizes(root=ROOT, done=frozenset(), online=False, name="sample", **changes):
-    return measure(profile(name, **changes), root, done, online)
+    return corpus(profile(name, **changes), root, done, online)
 
 
 def documents(root, size: int):
@@ -24,7 +24,7 @@ def documents(root, size: int):
 
 def test_the_samples_dump_is_counted_and_its_records_are_guessed_within_a_half():
     made = sizes()
-    assert made.dump == Known((ROOT / "data/sample/wiki.xml.bz2").stat().st_size, COUNTED)
+    assert made.dump == Amount((ROOT / "data/sample/wiki.xml.bz2").stat().st_size, COUNTED)
     assert made.records.basis == GUESSED
     assert 3467 / 1.5 < made.records.value < 3467 * 1.5  # what the records stage makes of it
 
@@ -45,9 +45,9 @@ def test_what_is_up_to_date_is_counted(tmp_path):
     (tmp_path / "data/records").mkdir()
     (tmp_path / "data/records/manifest.json").write_text(json.dumps({"count": 77, "heldout": 7}))
     dump = documents(tmp_path, 10_000)
-    assert sizes(tmp_path, {"format", "records"}, **dump).formatted == Known(5000, COUNTED)
-    assert sizes(tmp_path, {"format", "records"}, **dump).records == Known(77, COUNTED)
-    assert sizes(tmp_path, {"format", "records"}, **dump).training == Known(70, COUNTED)
+    assert sizes(tmp_path, {"format", "records"}, **dump).formatted == Amount(5000, COUNTED)
+    assert sizes(tmp_path, {"format", "records"}, **dump).records == Amount(77, COUNTED)
+    assert sizes(tmp_path, {"format", "records"}, **dump).training == Amount(70, COUNTED)
     assert sizes(tmp_path, **dump).training.value == pytest.approx(sizes(tmp_path, **dump).records.value * 0.9)
     assert sizes(tmp_path, **dump).formatted.basis == GUESSED
     assert sizes(tmp_path, **dump).records.basis == GUESSED
@@ -55,8 +55,8 @@ def test_what_is_up_to_date_is_counted(tmp_path):
 
 def test_known_wikis_and_corpora_come_from_the_table(tmp_path):
     made = sizes(tmp_path, name="paper_base")
-    assert made.dump == Known(constants.WIKIS["enwiki"].dump, GUESSED)
-    assert sizes(tmp_path, name="chinese").dump == Known(14e9, GUESSED)
+    assert made.dump == Amount(constants.WIKIS["enwiki"].dump, GUESSED)
+    assert sizes(tmp_path, name="chinese").dump == Amount(14e9, GUESSED)
 
 
 @pytest.mark.parametrize(
@@ -94,6 +94,6 @@ def server():
 
 
 def test_online_asks_the_server(server):
-    assert sizes(online=True, corpus__download__source=f"{server}/dump.bz2").dump == Known(123456, COUNTED)
+    assert sizes(online=True, corpus__download__source=f"{server}/dump.bz2").dump == Amount(123456, COUNTED)
     with pytest.raises(UserError, match=r"404.*without --online"):
         sizes(online=True, corpus__download__source=f"{server}/other")

@@ -8,9 +8,9 @@ from pathlib import Path
 import networkx
 import pytest
 
-from minimoe.plan.done import up_to_date
-from minimoe.plan.row import Row, number
-from minimoe.plan.show import DAY, Machine, as_json, duration, text, warnings
+from minimoe.plan.run import up_to_date
+from minimoe.plan.stages import Row, number
+from minimoe.plan.table import DAY, Machine, as_json, duration, text, warnings
 
 PLENTY = Machine(disk=math.inf, memory=math.inf)
 
@@ -46,7 +46,7 @@ def test_short_stages_that_take_a_day_together(sample):
 def test_a_gpu_that_is_not_here(sample):
     runtime = sample.params.runtime.model_copy(update={"device": "cuda"})
     run = replace(sample, params=sample.params.model_copy(update={"runtime": runtime}))
-    assert "none here" in warnings(run, [], PLENTY)[0]
+    assert "finds no GPU here" in warnings(run, [], PLENTY)[0]
     assert warnings(replace(run, device="cuda"), [], PLENTY) == []
 
 

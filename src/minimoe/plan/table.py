@@ -4,21 +4,21 @@ from dataclasses import asdict, dataclass
 
 from tabulate import tabulate
 
-from minimoe.plan.rates import GIVEN, reference
-from minimoe.plan.row import Row, Run, number
+from minimoe.plan.stages import Row, Run, number
+from minimoe.plan.timing import GIVEN, reference
 
 DAY = 86400.0
-BUSY = 0.5  # processes at work for each core
+BUSY = 0.5  # running processes for each core
 COPIES = 2  # of every output: in its place, and in DVC's cache where the file system cannot clone
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What there is to be used up, in bytes, and what is used already."""
+    """What the machine has, in bytes, and how busy it is."""
 
     disk: float
     memory: float  # of the device
-    load: float = 0.0  # processes at work for each core, before the trial
+    load: float = 0.0  # running processes for each core, before the trial
 
 
 def text(run: Run, rows: list[Row], machine: Machine) -> str:
@@ -47,7 +47,7 @@ def as_json(run: Run, rows: list[Row], machine: Machine) -> dict:
 
 
 def warnings(run: Run, rows: list[Row], machine: Machine) -> list[str]:
-    """What somebody would want to know before a start."""
+    """What the user should know before a start."""
     left, made = [row for row in rows if not row.done], []
     if _seconds(rows) > DAY:
         long = [f"{row.stage} {duration(row.seconds)}" for row in left if row.seconds > DAY]
@@ -61,9 +61,9 @@ def warnings(run: Run, rows: list[Row], machine: Machine) -> list[str]:
             "lower runtime.micro_batch, or runtime.workers for finetuning"
         )
     if run.params.runtime.device == "cuda" and run.device == "cpu":
-        made.append("runtime.device is cuda, and there is none here: times are this processor's")
+        made.append("runtime.device is cuda, but PyTorch finds no GPU here: times are those of this processor")
     if machine.load > BUSY and run.rates.basis != GIVEN:
-        made.append("this machine is at work, which makes times longer than they need be; plan again when it is idle")
+        made.append("this machine is busy, so these times are too long; plan again when it is idle")
     return made
 
 
@@ -80,7 +80,7 @@ def _speed(run: Run) -> str:
     """What the times of training rest on."""
     rates, where = run.rates, f"{run.devices} x {run.device}"
     if rates.basis == GIVEN:
-        return f"Speed: as given for round {reference(run.shapes)}; others follow by their matrix products ({where})"
+        return f"Speed: as given for round {reference(run.models)}; others follow by their matrix products ({where})"
     products = ", ".join(f"{_tera(rate)} {name}" for name, rate in rates.products.items())
     trial = f"teacher {_tera(rates.teacher)}, student {_tera(rates.dense)}, finetuning {_tera(rates.finetune)}"
     return f"Speed ({where}, TFLOP/s): large matrix products {products}; in a short trial {trial}"

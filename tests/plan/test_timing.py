@@ -7,11 +7,11 @@ import sys
 
 import pytest
 
-from minimoe.params.rounds import Distill
-from minimoe.plan import made_text, rates, trial
-from minimoe.plan.rates import Tried
+from minimoe.params.rounds import Distill, Student
+from minimoe.plan import timing, trial
+from minimoe.plan.models import Models
 from minimoe.plan.run import plan
-from minimoe.plan.shapes import Shapes
+from minimoe.plan.timing import Tried, measure
 from minimoe.system.errors import UserError
 from tests.plan.conftest import ROOT, profile
 
@@ -20,10 +20,10 @@ FEW = {"seed": 0, "corpus__records__max_length": 16, "distill__batch": 4, "disti
 
 @pytest.fixture
 def little_text(monkeypatch):
-    monkeypatch.setattr(made_text, "WORDS", 200)
-    monkeypatch.setattr(made_text, "DOCUMENTS", 12)
+    monkeypatch.setattr(trial, "WORDS", 200)
+    monkeypatch.setattr(trial, "DOCUMENTS", 12)
     monkeypatch.setattr(trial, "VOCABULARY", 1500)
-    monkeypatch.setattr(rates, "FINETUNE_LENGTH", 8)
+    monkeypatch.setattr(timing, "FINETUNE_LENGTH", 8)
     monkeypatch.setattr(trial, "product", lambda precision, device: 1e11)
 
 
@@ -47,20 +47,14 @@ def test_the_clock_ends_a_training_after_its_steps():
 
 
 def test_widths_and_experts_are_the_models_own():
-    experts = Shapes(profile(), ROOT, set()).of("models/base/minimoe-2L-72H")
-    shape = trial.shrunk(experts, 1, 4)
-    assert (shape.hidden_size, shape.num_attention_heads, shape.layer_neurons, shape.ffn_experts) == (
-        72,
-        12,
-        [288],
-        [4],
-    )
+    experts = Models(profile(), ROOT, set()).config("models/base/minimoe-2L-72H")
+    assert trial.student(experts, 1, 4) == Student(layers=1, hidden=72, heads=12, experts={"ffn": 4})
     settings = trial.few_steps(profile().distill, 96, 72)
     assert isinstance(settings, Distill) and settings.relation_heads == 6
 
 
 def test_a_trial_of_every_kind(little_text):
-    made = rates.rates(Shapes(profile(**FEW), ROOT, set()), "cpu", start=1.0)
+    made = measure(Models(profile(**FEW), ROOT, set()), "cpu", start=1.0)
     assert made.basis == "measured" and made.start == 1.0
     speeds = (made.teacher, made.dense, made.experts, made.finetune)
     assert all(0 < speed <= 1e11 for speed in speeds)
@@ -68,7 +62,7 @@ def test_a_trial_of_every_kind(little_text):
 
 
 def test_given_speeds_are_those_of_the_first_round(little_text):
-    made, twice = (rates.rates(Shapes(profile(**FEW), ROOT, set()), "cpu", 1.0, given) for given in (10, 20))
+    made, twice = (measure(Models(profile(**FEW), ROOT, set()), "cpu", 1.0, given) for given in (10, 20))
     assert made.basis == "given" and made.teacher == made.experts
     assert twice.dense == 2 * made.dense
 
@@ -76,14 +70,14 @@ def test_given_speeds_are_those_of_the_first_round(little_text):
 @pytest.mark.parametrize(("given", "devices"), [(0, None), (-1, None), (None, 0)])
 def test_nonsense_is_refused(given, devices):
     with pytest.raises(UserError, match="more than 0 sequences a second and at least 1 device"):
-        plan(".", given=given, devices=devices, online=False, json=None)
+        plan(".", start=1.0, given=given, devices=devices, online=False, json=None)
 
 
 @pytest.mark.parametrize("name", [".", "data", "nowhere/plan.json", "dvc.yaml/plan.json"])
 def test_a_folder_for_the_numbers_is_refused_before_all_else(monkeypatch, name):
     monkeypatch.chdir(ROOT)
     with pytest.raises(UserError, match="--json: expected the name of a file in a folder that is there, got"):
-        plan(".", given=10, devices=None, online=False, json=name)
+        plan(".", start=1.0, given=10, devices=None, online=False, json=name)
 
 
 @pytest.mark.slow

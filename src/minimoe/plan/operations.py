@@ -1,0 +1,100 @@
+"""Count what one sequence takes in distillation: the operations of a teacher and of its students, without weights."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from minimoe.distill.hooks import LayerHooks
+from minimoe.distill.losses import Features, TokenCounts, minilm, tinybert
+from minimoe.distill.start import StudentFactory
+from minimoe.distill.supernet import Supernet
+from minimoe.params.rounds import Distill, Student
+from minimoe.report import flops
+
+STEP = 3  # forward and backward pass over forward pass: one more product for the inputs' gradient, one for the weights'
+
+
+class Learner(NamedTuple):
+    """A supernet in training; amounts are of one sequence."""
+
+    students: int
+    experts: bool
+    flops: int  # of a step: forward pass, loss, backward pass
+    weights: int
+    activations: int  # numbers kept for the backward pass
+
+
+class Pass(NamedTuple):
+    """One pass over the corpus."""
+
+    teacher: int  # FLOPs of its forward pass over one sequence, to the layer that is read
+    learners: list[Learner]
+
+
+def teacher_hooks(config, settings: Distill) -> LayerHooks:
+    """A teacher of this config, with hooks on the layer that a round with these settings reads."""
+    return LayerHooks(flops.encoder(config), settings.teacher_layer, states=settings.objective == "tinybert")
+
+
+def students(factory: StudentFactory, shapes: dict[str, Student]) -> list[Supernet]:
+    """Students of these shapes on the meta device; bf16 is as in `flops.encoder`."""
+    with torch.device("meta"):
+        return [factory.student(name, shape).bfloat16().eval() for name, shape in shapes.items()]
+
+
+def count_pass(teacher: Callable[..., Features], supernets: list[Supernet], settings: Distill, length: int) -> Pass:
+    """Count one sequence of `length` tokens; teacher and students are on the meta device."""
+    with flops.counter() as counter, torch.no_grad():
+        features = teacher(**flops.sequence(length))
+    if settings.objective == "minilm":  # the students of a round share the teacher's relations
+        features = features.with_targets(_mask(length), settings.relation_heads)
+    return Pass(counter.get_total_flops(), [_learner(supernet, features, settings, length) for supernet in supernets])
+
+
+def _learner(supernet: Supernet, teacher: Features, settings: Distill, length: int) -> Learner:
+    with flops.counter() as forward, torch.no_grad():
+        outputs = [supernet(group, **flops.sequence(length)) for group in supernet.groups]
+    with flops.counter() as compared:
+        for features, _ in (output for group in outputs for output in group.values()):
+            own = Features(*(own.requires_grad_() if isinstance(own, Tensor) else own for own in features))
+            _loss(own, teacher, settings, supernet).backward()
+    configs = supernet.subnets.values()
+    return Learner(
+        students=len(configs),
+        experts=any(max(config.attention_experts + config.ffn_experts) > 1 for config in configs),
+        flops=STEP * forward.get_total_flops() + compared.get_total_flops(),
+        weights=count_weights(supernet),
+        activations=max(activations(config, length) for config in configs),
+    )
+
+
+def _loss(student: Features, teacher: Features, settings: Distill, supernet: Supernet) -> Tensor:
+    length = student.query.shape[1]
+    if settings.objective == "minilm":
+        heads, weights = settings.relation_heads, settings.relation_weights
+        return minilm(student, teacher, _mask(length), heads, tokens=length, weights=weights)
+    heads, counts = supernet.whole.encoder.config.num_attention_heads, TokenCounts(length, length**2)
+    return tinybert(student, teacher, _mask(length), heads, counts=counts, weights=settings.tinybert_weights)
+
+
+def _mask(length: int) -> Tensor:
+    return torch.ones(1, length, dtype=torch.bool, device="meta")
+
+
+def count_weights(model: nn.Module) -> int:
+    """Numbers in a model's weights."""
+    return sum(weight.numel() for weight in model.parameters())
+
+
+def activations(config, length: int) -> int:
+    """Numbers that the forward pass over one sequence keeps for the backward pass.
+
+    17 a token and dimension in each layer, and 5/2 a head and pair of tokens (Korthikanti et al., arXiv 2205.05198,
+    eq. 2, in numbers instead of bytes); a feed-forward that is not 4 times as wide is counted in proportion.
+    """
+    layers, width = config.num_hidden_layers, getattr(config, "width", config.hidden_size)
+    heads = getattr(config, "layer_heads", None) or [config.num_attention_heads] * layers
+    neurons = getattr(config, "layer_neurons", None) or [config.intermediate_size] * layers
+    return length * (9 * width * layers + 2 * sum(neurons)) + int(2.5 * sum(heads) * length**2)
