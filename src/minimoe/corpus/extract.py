@@ -38,6 +38,9 @@ FILE_BYTES = "16M"  # of an extracted file
 SHARED = Path("/dev/shm")  # a container has 64 MB by default
 SHARE = 10  # of a packed dump, such as simplewiki's, one tenth may be templates
 _CRASH = "Traceback (most recent call last)"
+LOOK_SECONDS = 0.1  # between two looks at wikiextractor
+KILLED = "one of its processes was killed, as happens when memory runs out; run again, with fewer runtime.workers"
+STALLED = 100  # looks in a row at which none of its processes has computed: they wait for one that was killed
 
 
 def extract(
@@ -138,8 +141,9 @@ def _run(command: str, path: Path, folder: Path, templates: bool, workers: int) 
         try:
             for feed in feeds:
                 feed.start()
-            while process.poll() is None and not _crashed(process, feeds, log):
-                time.sleep(0.1)
+            stalled = Stalled(process.pid)
+            while process.poll() is None and not (_crashed(process, feeds, log) or stalled.now(feeds)):
+                time.sleep(LOOK_SECONDS)
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)  # what is left of it, when it crashed or this was interrupted
@@ -165,6 +169,7 @@ class Feed(Thread):
         self.reader, self.writer = os.pipe()
         self.source = f"/dev/fd/{self.reader}"  # what a process that inherits the reader opens
         self.error: UserError | None = None
+        self.reading = True  # and not waiting for the other end of the pipe
 
     def run(self) -> None:
         """Write the dump, and keep the error of a bad one; why nobody reads it any more is not seen here."""
@@ -172,11 +177,38 @@ class Feed(Thread):
         try:
             with os.fdopen(self.writer, "wb") as pipe:
                 for block in dump.read(self.path, self.progress.update):
+                    self.reading = False
                     pipe.write(block)
+                    self.reading = True
         except UserError as error:
             self.error = error
         except BrokenPipeError:
             pass
+        finally:
+            self.reading = False
+
+
+class Stalled:
+    """Tells whether a process and its children have stopped to compute for good.
+
+    A worker that is killed while it holds a queue's lock leaves the others waiting for it for ever, and where it is
+    killed before the next one is started, its parent removes every trace of it.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self.pid, self.seconds, self.looks = pid, -1.0, 0
+
+    def now(self, feeds: list[Feed]) -> bool:
+        """Look once more; time counts by looks, as this process may have been stopped together with them."""
+        try:
+            process = psutil.Process(self.pid)
+            each = [one.cpu_times() for one in (process, *process.children(recursive=True))]
+        except psutil.NoSuchProcess:  # one of them has just ended
+            return False
+        seconds = sum(times.user + times.system for times in each)
+        idle = seconds == self.seconds and not any(feed.reading for feed in feeds)
+        self.seconds, self.looks = seconds, self.looks + 1 if idle else 0
+        return self.looks >= STALLED
 
 
 def _crashed(process: subprocess.Popen, feeds: list[Feed], log: BinaryIO) -> bool:
@@ -210,6 +242,6 @@ def _messages(log: BinaryIO) -> str:
 
 def _last(messages: str) -> str:
     """The last error that wikiextractor told, or the last line."""
-    lines = [line.strip() for line in messages.splitlines() if line.strip()] or ["it said nothing"]
+    lines = [line.strip() for line in messages.splitlines() if line.strip() and not line.startswith("INFO")]
     errors = [line for line in lines if re.match(r"[\w.]+(Error|Exception)\b", line)]
-    return (errors or lines)[-1]
+    return (errors or lines or [KILLED])[-1]
