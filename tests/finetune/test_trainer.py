@@ -1,6 +1,7 @@
 import pytest
 import torch
 from torch import nn
+from transformers import TrainingArguments
 
 from minimoe.finetune.trainer import QuietTrainer, arguments
 
@@ -43,6 +44,14 @@ def rates(warmup):
 )
 def test_linear_warm_up_is_a_share_of_the_steps(warmup, expected):
     assert rates(warmup) == pytest.approx(expected)
+
+
+def test_of_several_gpus_one_is_used(monkeypatch):
+    monkeypatch.setattr(TrainingArguments, "n_gpu", property(lambda _: 8))
+    made = arguments(
+        device="cpu", seed=1, epochs=1, batch=2, learning_rate=1.0, warmup=0.0, weight_decay=0.0, log_every=1
+    )
+    assert (made.n_gpu, made.train_batch_size) == (1, 2)
 
 
 def test_the_trainer_prints_nothing(capsys):

@@ -97,7 +97,7 @@ def test_gradient_checkpointing_changes_no_gradient(kind):
 @every_kind
 def test_compiles_to_one_graph(kind):
     model, inputs = student(kind), batch(kind)
-    torch._dynamo.reset()
+    torch.compiler.reset()
     compiled = torch.compile(model, backend="eager", fullgraph=True)
     assert torch.equal(hidden(compiled, inputs), hidden(model, inputs))
 
@@ -107,7 +107,7 @@ def test_compiles_to_one_graph(kind):
 def test_compiled_gradients(kind, dtype):
     model, inputs = student(kind).to(dtype), batch(kind)
     expected = gradients(model, inputs)
-    torch._dynamo.reset()
+    torch.compiler.reset()
     compiled = torch.compile(model, backend="aot_eager", fullgraph=True)
     hidden(compiled, inputs).float().square().sum().backward()  # on top of those there are
     for name, weight in model.named_parameters():

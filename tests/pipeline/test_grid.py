@@ -187,3 +187,17 @@ def test_a_stage_that_is_killed_is_an_error(folder):
     assert code == 1
     assert "exited with -9" in output
     assert sorted(locked(folder)) == sorted([CELLS[0], CELLS[2]])
+
+
+@pytest.mark.parametrize(
+    "gone",
+    ["import dvc.stage.run; del dvc.stage.run.cmd_run", "import dvc.repo; dvc.repo.Repo.__init__ = lambda self: 0"],
+)
+def test_without_dvcs_own_parts_plain_dvc_runs_every_stage(folder, gone):
+    (folder / "stages" / "gone.py").write_text(gone)
+    code, output = finish(start(folder, LIBRARY="stages.gone", FAIL="x", workers=2))
+    assert code == 1
+    assert "every stage is run by `dvc repro`" in output
+    assert output.splitlines()[-1].startswith("error: a stage failed")
+    assert sorted(locked(folder)) == sorted([CELLS[1], CELLS[3]])
+    assert not json.loads((folder / "y.json").read_text())["prepared"]

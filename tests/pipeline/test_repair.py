@@ -165,3 +165,10 @@ def test_another_run_is_waited_for_and_then_named(folder):
     other.kill()
     other.wait()
     wait_for_others(0)
+
+
+def test_a_dvc_without_these_parts_is_left_to_itself(folder, monkeypatch):
+    (folder / "dvc.lock").write_text("")
+    monkeypatch.delattr("dvc.dvcfile.Lockfile")
+    module.repair()
+    assert (folder / "dvc.lock").exists()

@@ -42,7 +42,7 @@ def arguments(
         log_every: steps between two logged losses; changes no result.
     """
     deterministic(torch.device(device))
-    made = TrainingArguments(
+    return OneDevice(
         output_dir=tempfile.gettempdir(),  # asked for, and not written to
         save_strategy="no",
         report_to="none",
@@ -61,8 +61,15 @@ def arguments(
         remove_unused_columns=False,
         dataloader_pin_memory=device == "cuda",
     )
-    made._n_gpu = min(made.n_gpu, 1)  # with several, the Trainer would multiply the batch by their number
-    return made
+
+
+class OneDevice(TrainingArguments):
+    """One GPU of several: with all of them, the Trainer would multiply the batch by their number."""
+
+    @property
+    def n_gpu(self) -> int:
+        """Of GPUs, those that are used: at most one."""
+        return min(super().n_gpu, 1)
 
 
 class Watch(TrainerCallback):

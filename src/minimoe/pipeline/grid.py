@@ -3,7 +3,8 @@
 Importing PyTorch, Transformers and MLflow takes about as long as training a small cell, and so does DVC's rewriting of
 dvc.lock after every stage. So one process, the forge, imports all of it once and forks workers. A worker takes the
 next stage, lets DVC see to its dependencies, cache and lock file, and instead of starting `python -m stages.…` anew
-runs that module in a fork of itself. What is computed is the same as under plain `dvc repro`, which needs none of this.
+runs that module in a fork of itself (`runner`). What is computed is the same as under plain `dvc repro`, which needs
+none of this.
 
     repro ── forge ─┬─ worker ── stage
                     └─ worker ── stage     from the forge on one process group, which ends as a whole
@@ -11,24 +12,19 @@ runs that module in a fork of itself. What is computed is the same as under plai
 
 import gc
 import os
-import re
-import runpy
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import partial
 from multiprocessing import get_context, parent_process
 
+from minimoe.pipeline import runner
 from minimoe.system.errors import INTERRUPTED, UserError, exit_cleanly
 from minimoe.system.interrupts import end_with
 
-SPAWN, FORK = get_context("spawn"), get_context("fork")
-# Elsewhere a process that has loaded such libraries may not fork, and DVC starts every command itself.
-WARM = sys.platform == "linux"
-COMMAND = re.compile(r"python -m (stages\.\w+)((?: [\w./-]+)*)")  # what can be forked; anything else DVC starts
-WRITE_SECONDS = 60  # between two rewritings of dvc.lock; what is finished in between is in DVC's run cache
+SPAWN = get_context("spawn")
 LOOK_SECONDS = 0.1  # between two looks at who is alive
 
 
@@ -63,12 +59,12 @@ def _forge(stages: list[str], workers: int, prepare: Callable[[], None]) -> None
     """Import once, fork the workers, and end them all if one of them or the parent is killed."""
     os.setpgrp()
     gc.disable()  # what is imported stays: there is no garbage to look for, now or, frozen, in a fork
-    if WARM:
+    if runner.WARM:
         prepare()
     gc.freeze()
     gc.enable()
-    taken = FORK.Value("i", 0)
-    running = [FORK.Process(target=_work, args=(stages, taken, os.getpid())) for _ in range(workers)]
+    taken = runner.FORK.Value("i", 0)
+    running = [runner.FORK.Process(target=_work, args=(stages, taken, os.getpid())) for _ in range(workers)]
     for worker in running:
         worker.start()
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the group's end: this process waits for the others
@@ -88,38 +84,15 @@ def _well(workers: list) -> bool:
 
 def _work(names: list[str], taken, forge: int) -> None:
     """Take stages and bring them up to date, until none is left."""
-    import dvc.stage.run
-    from dvc.repo import Repo
     from tqdm import tqdm
 
     signal.signal(signal.SIGTERM, _interrupt)
     end_with(forge)
     tqdm.monitor_interval = 0  # no thread of its own, because this process forks
-    dvc.stage.run.cmd_run = partial(_command, dvc.stage.run.cmd_run)
     try:
-        with Repo(_wait_for_lock=True) as repo:
-            sys.exit(_bring_up_to_date(repo, _next(names, taken)))
+        sys.exit(runner.bring_up_to_date(_next(names, taken)))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
-
-
-def _bring_up_to_date(repo, names: Iterator[str]) -> bool:
-    """Whether a stage failed."""
-    from dvc.exceptions import DvcException
-    from dvc.repo import lock_repo
-
-    failed = False
-    with lock_repo(repo):
-        stages = {stage.addressing: stage for stage in repo.index.stages}
-    with _lock_file(repo) as write:
-        for name in names:
-            try:
-                with lock_repo(repo):
-                    write(stages[name].reproduce())
-            except DvcException as error:
-                print(f"error: {name}: {error}", file=sys.stderr, flush=True)
-                failed = True
-    return failed
 
 
 def _interrupt(_signal, _frame) -> None:
@@ -136,62 +109,3 @@ def _next(names: list[str], taken) -> Iterator[str]:
         if number >= len(names):
             return
         yield names[number]
-
-
-@contextmanager
-def _lock_file(repo) -> Iterator[Callable]:
-    """Writes stages into dvc.lock, several at once, because the whole file is read and written each time."""
-    from dvc.repo import lock_repo
-
-    waiting, written = [], time.monotonic()
-
-    def flush() -> None:
-        nonlocal waiting, written
-        if waiting:
-            waiting[0].dvcfile.dump_stages(waiting, update_pipeline=False)
-        waiting, written = [], time.monotonic()
-
-    def write(stage) -> None:
-        waiting.extend([stage] if stage else [])
-        if time.monotonic() - written > WRITE_SECONDS:
-            flush()
-
-    try:
-        yield write
-    finally:
-        with lock_repo(repo):
-            flush()
-
-
-def _command(usual: Callable, stage, dry: bool = False, run_env: dict | None = None) -> None:
-    """Run a stage's command in a fork; in place of `usual`, DVC's own `cmd_run`, which starts a shell for it."""
-    from dvc.stage.exceptions import StageCmdFailedError
-    from dvc.stage.run import prepare_kwargs
-
-    known = WARM and COMMAND.fullmatch(str(stage.cmd))
-    if not known:
-        return usual(stage, dry=dry, run_env=run_env)
-    print(f"Running stage '{stage.addressing}':", flush=True)
-    module, arguments = known.groups()
-    started = prepare_kwargs(stage, run_env=run_env)
-    process = FORK.Process(target=_stage, args=(os.getpid(), module, arguments.split(), started["cwd"], started["env"]))
-    try:
-        process.start()
-        process.join()
-    except KeyboardInterrupt:
-        process.terminate()  # it closes its run
-        process.join()
-        raise
-    if process.exitcode:
-        raise StageCmdFailedError(stage.cmd, process.exitcode)
-
-
-def _stage(worker: int, module: str, arguments: list[str], folder: str, environment: dict[str, str]) -> None:
-    """As `python -m module arguments` in a folder."""
-    end_with(worker)
-    os.chdir(folder)
-    os.environ.clear()
-    os.environ.update(environment)
-    sys.argv = [module, *arguments]
-    sys.path.insert(0, folder)
-    runpy.run_module(module, run_name="__main__", alter_sys=True)

@@ -6,6 +6,10 @@
   the entry, whatever its name, and expects that there is one.
 
 Nothing is lost with any of them, because the results of all stages are in the run cache's whole entries.
+
+Of these files DVC says nothing in public: their places and forms are those of DVC 3.67 (tested with 3.67.1;
+pyproject.toml admits no later minor version). A version without these parts gets no repair, and says itself what it
+stumbles over.
 """
 
 import json
@@ -24,9 +28,12 @@ LOOK_SECONDS = 0.2  # between two looks at who is at work
 
 def repair() -> None:
     """Put aside files that are cut off, and remove what no run will ever finish."""
-    from dvc.dvcfile import LOCK_FILE
-    from dvc.repo import Repo, lock_repo
-
+    try:
+        from dvc.dvcfile import LOCK_FILE, Lockfile  # noqa: F401
+        from dvc.repo import Repo, lock_repo
+        from dvc.stage.cache import StageCache  # noqa: F401
+    except ImportError:
+        return
     with Repo(_wait_for_lock=True) as repo, lock_repo(repo):  # nobody is writing them now
         written = {Path(repo.root_dir, LOCK_FILE): _whole_lock_file, Path(repo.tmp_dir, "rwlock"): _whole_json}
         for path, whole in written.items():
@@ -43,7 +50,7 @@ def wait_for_others(seconds: float) -> None:
     """
     from dvc.repo import Repo
 
-    with Repo(_wait_for_lock=True) as repo:
+    with Repo() as repo:
         path = Path(repo.tmp_dir, "rwlock")
     end = time.monotonic() + seconds
     while holder := _holder(path):

@@ -109,7 +109,7 @@ def _stale() -> set[str]:
     end = time.monotonic() + PATIENCE
     while True:
         try:
-            with Repo(_wait_for_lock=True) as repo:
+            with Repo() as repo:
                 return set(repo.status())  # of all stages: faster than of many named ones
         except LockError as error:  # what is left of a run that was killed ends soon
             if time.monotonic() > end:

@@ -1,0 +1,148 @@
+"""Bring stages up to date with DVC's own code in this process, their commands run in forks of it.
+
+DVC has no public way to change how it starts a command, or to write dvc.lock once for several stages. So this file uses
+parts of DVC 3.67 that are its own (tested with 3.67.1; pyproject.toml admits no later minor version). Where one of
+these parts is gone, every stage is run by the program `dvc repro`.
+"""
+
+import os
+import re
+import runpy
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from importlib import import_module
+from inspect import signature
+from multiprocessing import get_context
+
+from minimoe.system import interrupts
+from minimoe.system.interrupts import end_with
+
+FORK = get_context("fork")
+# Elsewhere a process that has loaded such libraries may not fork, and DVC starts every command itself.
+WARM = sys.platform == "linux"
+COMMAND = re.compile(r"python -m (stages\.\w+)((?: [\w./-]+)*)")  # what can be forked; anything else DVC starts
+WRITE_SECONDS = 60  # between two rewritings of dvc.lock; what is finished in between is in DVC's run cache
+PARTS = {  # of DVC, with the arguments that are passed to them here
+    "dvc.stage.run:cmd_run": ("stage", "dry", "run_env"),
+    "dvc.stage.run:prepare_kwargs": ("stage", "run_env"),
+    "dvc.stage.exceptions:StageCmdFailedError": (),
+    "dvc.repo:lock_repo": ("repo",),
+    "dvc.repo:Repo": ("_wait_for_lock",),
+    "dvc.dvcfile:ProjectFile.dump_stages": ("update_pipeline",),
+}
+
+
+def bring_up_to_date(names: Iterator[str]) -> bool:
+    """Bring stages up to date, one after another; returns whether one failed, which stops no other."""
+    if not _has_parts():
+        return _by_program(names)
+    import dvc.stage.run
+    from dvc.repo import Repo
+
+    dvc.stage.run.cmd_run = partial(_command, dvc.stage.run.cmd_run)
+    with Repo(_wait_for_lock=True) as repo:
+        return _in_process(repo, names)
+
+
+def _has_parts() -> bool:
+    """Whether this version of DVC has the parts that are used here."""
+    for place, arguments in PARTS.items():
+        module, _, path = place.partition(":")
+        try:
+            part = import_module(module)
+            for name in path.split("."):
+                part = getattr(part, name)
+        except (ImportError, AttributeError):
+            return False
+        if not set(arguments) <= set(signature(part).parameters):
+            return False
+    return True
+
+
+def _by_program(names: Iterator[str]) -> bool:
+    print("this version of DVC is another than expected: every stage is run by `dvc repro`", file=sys.stderr)
+    failed = False
+    for name in names:
+        command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", name]
+        failed |= bool(interrupts.run(command, lambda process: process.terminate()))
+    return failed
+
+
+def _in_process(repo, names: Iterator[str]) -> bool:
+    from dvc.exceptions import DvcException
+    from dvc.repo import lock_repo
+
+    failed = False
+    with lock_repo(repo):
+        stages = {stage.addressing: stage for stage in repo.index.stages}
+    with _lock_file(repo) as write:
+        for name in names:
+            try:
+                with lock_repo(repo):
+                    write(stages[name].reproduce())
+            except DvcException as error:
+                print(f"error: {name}: {error}", file=sys.stderr, flush=True)
+                failed = True
+    return failed
+
+
+@contextmanager
+def _lock_file(repo) -> Iterator[Callable]:
+    """Writes stages into dvc.lock, several at once, because the whole file is read and written each time."""
+    from dvc.repo import lock_repo
+
+    waiting, written = [], time.monotonic()
+
+    def flush() -> None:
+        nonlocal waiting, written
+        if waiting:
+            waiting[0].dvcfile.dump_stages(waiting, update_pipeline=False)
+        waiting, written = [], time.monotonic()
+
+    def write(stage) -> None:
+        waiting.extend([stage] if stage else [])
+        if time.monotonic() - written > WRITE_SECONDS:
+            flush()
+
+    try:
+        yield write
+    finally:
+        with lock_repo(repo):
+            flush()
+
+
+def _command(usual: Callable, stage, dry: bool = False, run_env: dict | None = None) -> None:
+    """Run a stage's command in a fork; in place of `usual`, DVC's own `cmd_run`, which starts a shell for it."""
+    from dvc.stage.exceptions import StageCmdFailedError
+    from dvc.stage.run import prepare_kwargs
+
+    known = WARM and COMMAND.fullmatch(str(stage.cmd))
+    if not known:
+        return usual(stage, dry=dry, run_env=run_env)
+    print(f"Running stage '{stage.addressing}':", flush=True)
+    module, arguments = known.groups()
+    started = prepare_kwargs(stage, run_env=run_env)
+    process = FORK.Process(target=_stage, args=(os.getpid(), module, arguments.split(), started["cwd"], started["env"]))
+    try:
+        process.start()
+        process.join()
+    except KeyboardInterrupt:
+        process.terminate()  # it closes its run
+        process.join()
+        raise
+    if process.exitcode:
+        raise StageCmdFailedError(stage.cmd, process.exitcode)
+
+
+def _stage(worker: int, module: str, arguments: list[str], folder: str, environment: dict[str, str]) -> None:
+    """As `python -m module arguments` in a folder."""
+    end_with(worker)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = [module, *arguments]
+    sys.path.insert(0, folder)
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
