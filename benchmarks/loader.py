@@ -72,7 +72,7 @@ def _row(what: str, records: Records, folder: Path, features: dict, goal: float 
 
 
 def collate(examples: Iterable[dict]) -> dict[str, Tensor]:
-    """Examples of either form as padded int64 tensors [B, T]."""
+    """EncodedExamples of either form as padded int64 tensors [B, T]."""
     ids, segments = zip(*map(_parse, examples), strict=True)
     mask = [torch.ones(len(row), dtype=torch.int64) for row in ids]
     parts = {"input_ids": ids, "attention_mask": mask, "token_type_ids": segments}

@@ -1,4 +1,4 @@
-"""Damage on disk: a bit that flips, a file that is cut off.
+"""Damage on disk: a bit that flips, a file that is truncated.
 
 DVC notices a file that has changed since it last looked, and takes it from its cache or makes it again. A disk that
 goes bad changes no time stamp; then DVC takes the file for what it was, and who reads it has to notice: records and
@@ -47,7 +47,7 @@ def cut(path: Path, random: Random) -> None:
 def seen(reference: Reference, count: int) -> list[Row]:
     """Damage outputs of a finished pipeline."""
     rows = []
-    for damage, name in ((flip, "a flipped bit"), (cut, "cut off")):
+    for damage, name in ((flip, "a flipped bit"), (cut, "truncated")):
         row = Row(f"{name}: {', '.join(list(FILES)[:count])}")
         for pattern, *_ in list(FILES.values())[:count]:
             reference.strike(row, [], partial(_seen, reference, damage, pattern), stops=False)
@@ -81,7 +81,7 @@ def lock(reference: Reference, count: int) -> list[Row]:
 def checkpoints(reference: Reference, count: int) -> list[Row]:
     """Kill a round, and damage every file of its checkpoints in a way."""
     rows = []
-    for damage, name in ((flip, "a flipped bit"), (cut, "cut off")):
+    for damage, name in ((flip, "a flipped bit"), (cut, "truncated")):
         row = Row(f"{name}: checkpoints of a round that was killed")
         for _ in range(count):
             reference.strike(row, ["distill@base"], partial(_checkpoint, reference, damage), stops=False)

@@ -113,5 +113,5 @@ def stages(folder: Path) -> list[str]:
     path = folder / "dvc.lock"
     try:
         return list((yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("stages", {}))
-    except (FileNotFoundError, yaml.YAMLError):  # not there yet; cut off by a kill
+    except (FileNotFoundError, yaml.YAMLError):  # not there yet; truncated by a kill
         return []

@@ -15,7 +15,7 @@ CASES = {
     "finetune: no tokenizer": Case(
         "finetune base/small sst2", drop(f"{SMALL}/{TOKENIZER}"), SMALL, "saved with its tokenizer"
     ),
-    "finetune: a tokenizer cut off": Case(
+    "finetune: a tokenizer truncated": Case(
         "finetune base/small sst2", cut(f"{SMALL}/{TOKENIZER}"), SMALL, "run the stage that makes it"
     ),
     "finetune: a config that is a list": Case(
@@ -43,14 +43,14 @@ CASES = {
     ),
     # cost
     "cost: no model": Case("cost base/small", drop(SMALL), SMALL, "run the stage that makes it"),
-    "cost: weights cut off": Case("cost base/small", cut(f"{SMALL}/{WEIGHTS}"), SMALL, "run the stage that makes it"),
+    "cost: weights truncated": Case("cost base/small", cut(f"{SMALL}/{WEIGHTS}"), SMALL, "run the stage that makes it"),
     "cost: a length beyond the positions": Case(
         "cost base/small", params({"cost.length": 33}), "cost.length", "at most 32"
     ),
     "cost: a path": Case("cost ../given/teacher", params({}), "../given/teacher", "expected one of"),
     # the report
     "report: no metrics": Case("report", drop(METRICS), METRICS, "dvc repro"),
-    "report: metrics cut off": Case("report", cut(METRICS), METRICS, "dvc repro"),
+    "report: metrics truncated": Case("report", cut(METRICS), METRICS, "dvc repro"),
     "report: metrics that are a list": Case("report", write(METRICS, "[]"), METRICS, "dvc repro"),
     "report: metrics of another task": Case("report", json_of(METRICS, {"results.sst2": GONE}), METRICS, "dvc repro"),
     "report: a score that is text": Case(

@@ -145,8 +145,8 @@ CASES = {
     "an empty document file": Case("format", write(DOCUMENTS, b""), "data/extracted", "expected wikiextractor's files"),
     "documents: plain text": Case("format", write(DOCUMENTS, "Some text.\n"), DOCUMENTS, "expected"),
     "documents: not UTF-8": Case("format", write(DOCUMENTS, DOCUMENT.encode() + b"\xff"), DOCUMENTS, "not UTF-8"),
-    "documents: cut off": Case("format", cut(DOCUMENTS), DOCUMENTS, "get or extract it again"),
-    "documents: cut off within a header": Case(
+    "documents: truncated": Case("format", cut(DOCUMENTS), DOCUMENTS, "get or extract it again"),
+    "documents: truncated within a header": Case(
         "format", write(DOCUMENTS, DOCUMENT + '<doc id="2" ti'), DOCUMENTS, "get or extract it again"
     ),
     "documents: without a title": Case(

@@ -39,7 +39,7 @@ def unusable(what: str, stage: str, name: str) -> dict[str, Case]:
     harms = {
         "none": drop(name),
         "without its config": drop(f"{name}/{CONFIG}"),
-        "weights cut off": cut(f"{name}/{WEIGHTS}"),
+        "weights truncated": cut(f"{name}/{WEIGHTS}"),
         "a pickle for weights": write(f"{name}/{WEIGHTS}", EVIL),
     }
     return {f"{what}: {how}": Case(stage, harm, name, "run the stage that makes") for how, harm in harms.items()}
@@ -95,7 +95,7 @@ CASES = {
     },
     "no weights": Case("teacher", drop(f"{GIVEN}/{WEIGHTS}"), GIVEN, "expected model.safetensors"),
     "weights that are empty": Case("teacher", write(f"{GIVEN}/{WEIGHTS}", b""), GIVEN, "expected an encoder"),
-    "weights cut off": Case("teacher", cut(f"{GIVEN}/{WEIGHTS}"), GIVEN, "expected an encoder"),
+    "weights truncated": Case("teacher", cut(f"{GIVEN}/{WEIGHTS}"), GIVEN, "expected an encoder"),
     "weights not fetched by git lfs": Case(
         "teacher",
         write(f"{GIVEN}/{WEIGHTS}", "version https://git-lfs.github.com/spec/v1\n"),

@@ -63,7 +63,7 @@ CASES = {
         "expected minilm",
     ),
     "no sparsified teacher": Case("distill sparse", drop(f"{SPARSE}/importance.safetensors"), SPARSE, "run dvc repro"),
-    "importances cut off": Case("distill sparse", cut(f"{SPARSE}/importance.safetensors"), SPARSE, "run dvc repro"),
+    "importances truncated": Case("distill sparse", cut(f"{SPARSE}/importance.safetensors"), SPARSE, "run dvc repro"),
     "importances of other names": Case(
         "distill sparse",
         lambda root: save_file({"x": torch.ones(2)}, root / f"{SPARSE}/importance.safetensors"),
@@ -79,7 +79,7 @@ CASES = {
     "a sparsity map of words": Case(
         "distill sparse", write(f"{SPARSE}/sparsity_map.json", '{"much": {}}'), SPARSE, "run dvc repro"
     ),
-    "the reordered weights cut off": Case(
+    "the reordered weights truncated": Case(
         "distill sparse", cut(f"{SPARSE}/reordered/{WEIGHTS}"), SPARSE, "run dvc repro"
     ),
     "a sparsity that leaves nothing": Case("distill sparse", sparse(99), "sparsity 99", "choose a lower one"),
@@ -87,7 +87,7 @@ CASES = {
     "sparsify: no teacher": Case("sparsify teacher", drop(TEACHER), TEACHER, "run the stage that makes it"),
     "sparsify: an unknown teacher": Case("sparsify nobody", params({}), "nobody", "expected one of"),
     "sparsify: a path": Case("sparsify ../given/teacher", params({}), "../given/teacher", "expected one of"),
-    "sparsify: weights cut off": Case(
+    "sparsify: weights truncated": Case(
         "sparsify teacher", cut(f"{TEACHER}/{WEIGHTS}"), TEACHER, "run the stage that makes it"
     ),
     "sparsify: no head": Case(

@@ -56,11 +56,11 @@ def cut(data):
 
 
 BAD = {
-    "cut off bz2": (cut(bz2.compress(dump(400))), "damaged or cut off near byte"),
-    "cut off gzip": (cut(gzip.compress(dump(400))), "damaged or cut off near byte"),
+    "truncated bz2": (cut(bz2.compress(dump(400))), "damaged or truncated near byte"),
+    "cut off gzip": (cut(gzip.compress(dump(400))), "damaged or truncated near byte"),
     "cut off xml": (cut(dump()), "does not end with </mediawiki>"),
     "cut off within whole bz2": (bz2.compress(cut(dump())), "does not end with </mediawiki>"),
-    "damaged": (bz2.compress(dump(400)).replace(b"\x31\x41\x59\x26", b"\0\0\0\0"), "damaged or cut off near byte"),
+    "damaged": (bz2.compress(dump(400)).replace(b"\x31\x41\x59\x26", b"\0\0\0\0"), "damaged or truncated near byte"),
     "a web page": (b"<html>Not found</html>", "not a MediaWiki dump"),
     "empty": (b"", "does not end with </mediawiki>"),
     "no article": (dump(0), "no article in it"),

@@ -79,8 +79,8 @@ def test_any_number_of_workers_writes_the_same(run, tmp_path, monkeypatch):
 
 
 BAD = {
-    "cut off": ("wudao", json.dumps(objects("一", "二"))[:-9], "object 2: not JSON|it is cut off|after 1 of them"),
-    "cut off between": ("wudao", json.dumps(objects("一"))[:-1], "after 1 of them it is cut off"),
+    "cut off": ("wudao", json.dumps(objects("一", "二"))[:-9], "object 2: not JSON|it is truncated|after 1 of them"),
+    "cut off between": ("wudao", json.dumps(objects("一"))[:-1], "after 1 of them it is truncated"),
     "not JSON": ("wudao", "<html>no</html>", "after 0 of them got '<html"),
     "text after the array": ("wudao", "[]\nmore", "after 0 of them got"),
     "no objects": ("wudao", "[1, 2]", "after 0 of them got '1, 2"),

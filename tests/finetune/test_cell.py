@@ -7,8 +7,8 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForTokenClassification, BertConfig, BertForMaskedLM, BertModel, pipeline
 
 from minimoe.finetune.cell import finetune, summary
-from minimoe.finetune.data import Batches, Examples, encode, read_examples
-from minimoe.finetune.loop import Run, load_model, predict
+from minimoe.finetune.data import Batches, EncodedExamples, encode, read_examples
+from minimoe.finetune.loop import FinetuneRun, load_model, predict
 from minimoe.finetune.metrics import scores
 from minimoe.models.config import MiniMoEConfig
 from minimoe.models.initialise import new_student
@@ -204,10 +204,10 @@ def test_a_diverging_run_is_one_line_and_leaves_nothing(model, data, tmp_path):
 
 
 def test_the_rate_with_the_best_mean_is_chosen():
-    sets = {"dev": Examples([], [0, 0, 1, 1], [])}
+    sets = {"dev": EncodedExamples([], [0, 0, 1, 1], [])}
     values = {1e-3: [50.0, 80.0], 1e-4: [70.0, 72.0]}
     runs = [
-        Run(seed, rate, 1.0, score, {}, {"rte": {"accuracy": score}})
+        FinetuneRun(seed, rate, 1.0, score, {}, {"rte": {"accuracy": score}})
         for rate, row in values.items()
         for seed, score in enumerate(row)
     ]

@@ -79,7 +79,7 @@ def test_a_lock_file_that_is_cut_off_is_put_aside(folder, text, capsys):
     repair()
     assert not (folder / "dvc.lock").exists()
     assert (folder / "dvc.lock.damaged").read_text() == text
-    assert "dvc.lock: cut off" in capsys.readouterr().out
+    assert "dvc.lock: truncated" in capsys.readouterr().out
 
 
 def test_a_lock_file_may_be_cut_off_anywhere(folder):

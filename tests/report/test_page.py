@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from minimoe.params.resolve import resolve
@@ -16,8 +17,9 @@ from minimoe.report.figures import front
 from minimoe.report.findings import find
 from minimoe.report.models import FAMILIES, KINDS
 from minimoe.report.page import page
+from minimoe.report.pairs import EXPERTS, pairs
 from minimoe.report.provenance import Provenance, provenance
-from minimoe.report.scores import glue_scores
+from minimoe.report.scores import glue_scores, headline
 
 MADE = Provenance("2026-01-31", "abc1234567", ("corpus", "glue"))
 VOID = {"meta", "br", "wbr", "link", "img"}
@@ -270,3 +272,28 @@ def test_the_front_has_no_beaten_model():
     macs = pd.Series({"a": 1, "b": 1, "c": 2, "d": 3})
     scores = pd.Series({"a": 5.0, "b": 6.0, "c": 6.0, "d": 7.0})
     assert front(macs, scores) == ["b", "d"]
+
+
+def test_a_broken_line_is_a_student_that_had_an_assistant(every_kind):
+    drawn = {name: m for name, m in every_kind.models.items() if m.steps}
+    seen = set()
+    for model in drawn.values():
+        if svg := figures.curves_figure(every_kind, [model]):
+            seen.add(model.assisted)
+            assert ("stroke-dasharray" in svg) is model.assisted, model.name
+    assert seen == {True, False}
+
+
+def test_a_line_joins_the_scores_of_experts_and_of_their_dense_twin(every_kind, monkeypatch):
+    lines, plot = [], Axes.plot
+
+    def watched(self, x, y, **style):
+        if style.get("zorder") == 1:
+            lines.append(list(y))
+        return plot(self, x, y, **style)
+
+    monkeypatch.setattr(Axes, "plot", watched)
+    label, table = headline(every_kind)
+    joined = [pair for pair in pairs(every_kind) if pair.question == EXPERTS]
+    figures.compute_figure(every_kind, table["mean"], label, joined)
+    assert joined and lines == [[table["mean"][pair.first], table["mean"][pair.second]] for pair in joined]

@@ -1,1 +1,1 @@
-"""Checkpoints as the authors of MiniMoE released them, converted to the form of our own students."""
+"""Convert checkpoints released by the authors of MiniMoE to folders that load as this project's students do."""

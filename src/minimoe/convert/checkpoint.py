@@ -1,4 +1,4 @@
-"""`python -m minimoe convert SRC DST`: a released checkpoint as folders that load anywhere.
+"""`python -m minimoe convert SRC DST`: convert a released checkpoint to folders that load anywhere.
 
 Each model becomes an ordinary Hugging Face folder: safetensors, a fast tokenizer, and where stock BERT does not do
 the code to load it. Nothing is written before all of the checkpoint is read and found whole.

@@ -1,4 +1,4 @@
-"""The encoders in a released checkpoint, as models: stock ones where the shape is stock, else ours.
+"""Build models from a released checkpoint's encoders: stock classes where the shape is stock, else ours.
 
 One function per form of encoder. Each takes a `Released` and returns its models by the sub-folder they are written to,
 "" for a checkpoint that holds one model. Every weight must find its place.

@@ -1,4 +1,4 @@
-"""The kinds of released checkpoints, each known by what its folder holds beside a stock encoder.
+"""Recognise the kind of a released checkpoint by what it holds beside a stock encoder.
 
 A kind's marks are the parts beside the encoder, such as the projection that only distillation uses, and the
 config's keys that change the encoder's shape. They must be met exactly: a checkpoint with one part more or less is of

@@ -1,4 +1,4 @@
-"""A checkpoint as its authors released it: config.json, one file of weights, a tokenizer.
+"""Read a released checkpoint: config.json, one file of weights, a tokenizer.
 
 Only numbers are read. A pickle goes through PyTorch's `weights_only` reader, which runs no code of its own, and
 what it holds beside tensors is an error.

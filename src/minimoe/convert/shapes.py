@@ -1,4 +1,4 @@
-"""From the numbers of a released config.json to a model that holds exactly the released weights."""
+"""Build a model from the sizes in a released config.json, and load exactly the released weights."""
 
 from huggingface_hub.errors import StrictDataclassError
 from torch import Tensor

@@ -1,1 +1,1 @@
-"""The corpus: a dump becomes documents, documents sentences, and sentences records."""
+"""Build training examples from a corpus: dump → documents → sentences → records."""

@@ -1,11 +1,11 @@
-"""Sentences become records: pairs as token ids, in TFRecord shards with an index and a manifest.
+"""Build records from sentences: pairs of token ids in TFRecord shards, with an index and a manifest.
 
-Whole documents are held out of training (`holdout`). Their records are the last, in shards of their own.
+Whole documents are held out of training (`holdout`). Their records come last, in shards of their own.
 
-Two passes, each in parallel and each in the order of the documents, so the bytes are the same for any number of
-workers. The first tokenizes the corpus into one long row of ids in a temporary file (`tokens`); the second draws
-every document's pairs from that row (`pairs`) and frames them (`tfrecord`). Both read through memory maps: the B
-of a pair can come from any document of the corpus, and still little is in memory.
+There are two passes, each in parallel and each in document order, so the bytes are the same for any number of workers.
+The first tokenizes the corpus into one long row of ids in a temporary file (`tokenize`); the second draws every
+document's pairs from that row (`pairs`) and writes them as frames (`tfrecord`). Both read through memory maps, because
+the B of a pair can come from any document and the corpus does not fit into memory.
 """
 
 from bisect import bisect_left
@@ -35,7 +35,7 @@ TASK_TOKENS = 1 << 18  # a task is the documents of about so many tokens; of the
 
 
 class Recipe(NamedTuple):
-    """What a document's records depend on, besides the corpus."""
+    """Settings that a document's records depend on, besides the corpus."""
 
     template: Template
     budget: int  # the most tokens of A and B together
@@ -61,8 +61,8 @@ def build_records(
 
     `tokenizer` is a Hugging Face tokenizer folder. `max_length` is the most tokens of a record, special ones
     included, `short_probability` the share of documents that aim at shorter ones, `shard_records` the records in a
-    file, `heldout` the share of documents held out of training. What is done so far is written down in the folder
-    `work` (`minimoe.resume.work`) every so many `minutes`.
+    file, `heldout` the share of documents held out of training. Progress is saved in the folder `work`
+    (`minimoe.resume.work`) every so many `minutes`.
     Raises `UserError` when there are fewer than four documents or the tokenizer is not an encoder's.
     """
     paths = sorted(Path(formatted).glob("*.txt"))
@@ -108,7 +108,7 @@ def build_records(
 
 
 class Span(NamedTuple):
-    """Documents that a task makes the records of: a run of the places in their part of the corpus."""
+    """Documents whose records one task makes: a range of positions in their part of the corpus."""
 
     heldout: bool
     start: int
@@ -116,7 +116,7 @@ class Span(NamedTuple):
 
 
 def _spans(corpus: TokenizedCorpus, recipe: Recipe) -> list[Span]:
-    """All documents, those to train on first, in tasks of about as many tokens."""
+    """Split all documents, those to train on first, into tasks of about as many tokens."""
     starts, documents = memoryview(corpus.starts), memoryview(corpus.documents)
     count, spans = len(documents) - 1, []
     for heldout, part in enumerate(hold_out(count, recipe.heldout, recipe.seed)):
@@ -128,7 +128,7 @@ def _spans(corpus: TokenizedCorpus, recipe: Recipe) -> list[Span]:
 
 
 def _made(spans: list[Span], folder: Path, dtype: str, recipe: Recipe, workers: int, done: int) -> Iterator:
-    """What `build_part` makes of the spans, in their order, without the first `done`."""
+    """Run `build_part` on the spans after the first `done`, in parallel; results come in order."""
     results = in_order(partial(build_part, folder=folder, dtype=dtype, recipe=recipe), spans[done:], workers)
     sizes = [span.end - span.start for span in spans]
     with tqdm(desc="records", initial=sum(sizes[:done]), total=sum(sizes), unit="doc", unit_scale=True) as progress:
@@ -163,8 +163,8 @@ def build_part(span: Span, folder: Path, dtype: str, recipe: Recipe) -> tuple[by
 def write_shards(output: ResumableOutput, parts: Callable[[int], Iterator], limit: int, training: int) -> list[dict]:
     """Write frames and their indices as shards of `limit` records; returns the manifest's entry of each.
 
-    A shard that is not whole is begun anew: what is done is its number of shards, and the part, and the number of its
-    records, that the last of them ends with. `parts` gives the parts without the first so many. The first `training`
+    An unfinished shard is started over. Progress is the finished shards, the part that the last of them ends in, and
+    how many of its records are used. `parts(n)` gives the parts without the first n. The first `training`
     parts are trained on, the others are held out, and no shard holds records of both.
     """
     first, used, shards = output.values.get("done", (0, 0, []))

@@ -1,7 +1,7 @@
-"""Large text files cut into pieces that workers read on their own.
+"""Split large text files into chunks that workers read independently.
 
-A piece ends right after a boundary, the end of a document, so no document is cut. Where the pieces end
-depends on the files alone, never on the number of workers, and only the pieces at work are in memory.
+A chunk ends right after a boundary, the end of a document, so no document is split. Where chunks end depends on the
+files alone, never on the number of workers, and only the chunks being worked on are in memory.
 """
 
 import mmap
@@ -20,7 +20,7 @@ class Chunk(NamedTuple):
     end: int
 
     def read(self) -> str:
-        """The text of the piece; `UserError` when it is not UTF-8."""
+        """The text of the chunk; `UserError` when it is not UTF-8."""
         with Path(self.path).open("rb") as file:
             file.seek(self.start)
             text = file.read(self.end - self.start)
@@ -31,12 +31,12 @@ class Chunk(NamedTuple):
 
 
 def chunks(paths: Iterable[Path], boundary: bytes, size: int = 1 << 19) -> Iterator[Chunk]:
-    """The files as pieces of about `size` bytes, in order; each ends with `boundary` or with its file."""
+    """The files as chunks of about `size` bytes, in order; each ends with `boundary` or with its file."""
     for path in paths:
         total = path.stat().st_size
         start = 0
         with path.open("rb") as file:
-            # a file of no bytes cannot be mapped, and has no pieces
+            # an empty file cannot be mapped, and has no chunks
             text = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if total else b""
             while start < total:
                 found = text.find(boundary, start + size - len(boundary))

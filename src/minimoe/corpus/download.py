@@ -1,8 +1,7 @@
-"""The dump comes to its folder: a local file, one of dumps.wikimedia.org, or any http(s):// or file:// address.
+"""Download the dump: a local file, one from dumps.wikimedia.org, or any http(s):// or file:// URL.
 
-A transfer goes to a partial file outside of that folder, which DVC deletes before a rerun, so that it goes on after
-a break, in the same run or a later one. Only a file that is there whole, with the sha1 published beside it, takes
-its name.
+A download goes to a partial file outside of the output folder, which DVC deletes before a rerun, so that the same run
+or a later one resumes it. Only a complete file that matches the published SHA-1 is moved into the output folder.
 """
 
 import hashlib
@@ -35,11 +34,11 @@ def download(
     base: str = WIKIMEDIA,
     pause: float = 1.0,
 ) -> Path:
-    """Bring the dump to `folder`; returns its path there.
+    """Download or copy the dump to `folder`; returns its path there.
 
     `source` is "local" (the file `path`, or a folder of documents extracted already), "wikipedia" (the dump of `wiki`
-    at `date`, yyyymmdd or "latest", from the server `base`) or an address. What is under way lies in `work`; `pause`
-    is the seconds before a second attempt.
+    at `date`, yyyymmdd or "latest", from the server `base`) or an address. Partial files lie in `work`; `pause` is
+    the seconds before a second attempt.
     Raises `UserError` when there is no such dump, it cannot be had, or its sha1 is not the published one.
     """
     if source == "local":
@@ -90,7 +89,7 @@ def _copy_folder(path: Path, folder: Path) -> Path:
 
 
 def _fetch(url: str, sha1: str | None, folder: str | Path, work: Path, pause: float) -> Path:
-    """Transfer a file and check it; what has arrived in `work` is kept unless it is wrong."""
+    """Download a file and check its SHA-1; the partial file in `work` is kept unless it is wrong."""
     work.mkdir(parents=True, exist_ok=True)
     partial = work / f"{hashlib.sha1(url.encode()).hexdigest()[:16]}.part"
     transfer(url, partial, pause)

@@ -1,4 +1,4 @@
-"""A dump, read: a MediaWiki export as one stream of bytes, checked to be whole while it is read."""
+"""Read a MediaWiki dump as one stream of bytes, and check that it is complete."""
 
 import bz2
 import gzip
@@ -31,9 +31,9 @@ def read(path: Path, progress: Callable[[int], object] = lambda size: None) -> I
                 progress(file.tell() - done)
                 done = file.tell()
         except (EOFError, OSError, zlib.error) as error:
-            raise UserError(f"{path}: damaged or cut off near byte {done} ({error}); get the dump again") from None
+            raise UserError(f"{path}: damaged or truncated near byte {done} ({error}); get the dump again") from None
         if not tail.rstrip().endswith(b"</mediawiki>"):
-            raise UserError(f"{path}: cut off, it does not end with </mediawiki>; get the dump again")
+            raise UserError(f"{path}: truncated, it does not end with </mediawiki>; get the dump again")
 
 
 def _blocks(stream: BinaryIO) -> Iterator[bytes]:
@@ -43,7 +43,7 @@ def _blocks(stream: BinaryIO) -> Iterator[bytes]:
 def _unpacked(file: BinaryIO) -> Iterator[bytes]:
     """The blocks of a bzip2 file, whose streams follow one another; `OSError` for anything else after one.
 
-    `bz2.open` ends without an error where something else follows, and tells nobody.
+    Differs from `bz2.open`, which silently ignores anything else after a stream.
     """
     packed = file.read(_BLOCK)
     while packed:

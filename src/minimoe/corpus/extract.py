@@ -1,11 +1,11 @@
-"""A dump becomes documents: a wiki's by the command wikiextractor, which gets it from this process; others in `plain`.
+"""Extract documents from a dump: Wikipedia's by the command wikiextractor, other corpora by `plain`.
 
-wikiextractor keeps the order of the pages for any number of workers. But 3.1 ends without an error when it lost a
-page, waits for ever when one of its processes dies, and does not notice that a dump is cut off. So the dump is
-unpacked here and fed to it through pipes, which shows how far it is and proves the dump whole without reading it
-once more, and its processes and messages are watched.
+wikiextractor keeps the order of the pages for any number of workers. But version 3.1 exits without an error when it
+lost a page, waits forever when one of its processes dies, and does not notice a truncated dump. So this process
+decompresses the dump and feeds it to wikiextractor through pipes, which gives a progress bar and checks that the dump
+is complete in the same pass; and it watches wikiextractor's processes and log.
 
-Pages that print the current date (`{{CURRENTYEAR}}`) print that of the run: the one thing that can differ.
+Pages that print the current date (`{{CURRENTYEAR}}`) print that of the run: the only thing that differs between runs.
 """
 
 import os
@@ -56,9 +56,9 @@ def extract(
 
     `form`: wikipedia, or one of `plain.FORMS`, a folder or file of which stands in place of the dump. A folder of the
     form wikipedia holds documents extracted already, by any wikiextractor, and is taken as it is.
-    `templates`: expand them, which takes a pass over the dump of its own. What is done so far, of other forms than
-    wikipedia, is written down in the folder `work` (`minimoe.resume.work`) every so many `minutes`. Raises `UserError`
-    when the dump is not of its form, damaged, cut off or without a document, and when wikiextractor fails.
+    `templates`: expand them, which takes a pass over the dump of its own. Progress, of other forms than wikipedia,
+    is saved in the folder `work` (`minimoe.resume.work`) every so many `minutes`. Raises `UserError`
+    when the dump is not of its form, damaged, truncated or without a document, and when wikiextractor fails.
     """
     files = sorted(Path(dump_folder).glob("*"))
     if len(files) != 1:
@@ -82,7 +82,7 @@ def extract(
 
 
 def _adopt(documents: Path, extracted: str | Path) -> int:
-    """Take over a folder of `<doc>` files; returns how many documents it holds."""
+    """Copy a folder of `<doc>` files; returns how many documents it holds."""
     with whole_folder(extracted) as folder:
         shutil.copytree(documents, folder, ignore=_not_documents, dirs_exist_ok=True)
         texts = [path for path in sorted(folder.rglob("*")) if path.is_file()]
@@ -161,7 +161,7 @@ def _run(command: str, path: Path, folder: Path, templates: bool, workers: int) 
 
 
 class Feed(Thread):
-    """A dump on its way into a pipe."""
+    """A thread that writes a dump into a pipe, which wikiextractor reads."""
 
     def __init__(self, path: Path, progress: tqdm) -> None:
         super().__init__(daemon=True)
@@ -172,7 +172,7 @@ class Feed(Thread):
         self.reading = True  # and not waiting for the other end of the pipe
 
     def run(self) -> None:
-        """Write the dump, and keep the error of a bad one; why nobody reads it any more is not seen here."""
+        """Write the dump; the error of a bad one is kept in `error`. A closed pipe is ignored: `_run` finds out why."""
         os.close(self.reader)  # the other process has it by now
         try:
             with os.fdopen(self.writer, "wb") as pipe:
@@ -235,7 +235,7 @@ def _failed(ended: psutil.Process) -> bool:
 
 
 def _messages(log: BinaryIO) -> str:
-    """What is in the log so far; where the next message is written, which `seek` would change, is shared."""
+    """The log so far, read by `pread`: wikiextractor shares the file position, which `seek` and `read` would move."""
     size = os.fstat(log.fileno()).st_size
     return os.pread(log.fileno(), size, 0).decode("utf-8", "replace")
 

@@ -1,7 +1,7 @@
-"""Documents become sentences: one a line, a blank line after every document (BERT's pretraining form).
+"""Split documents into sentences: one a line, a blank line after every document (BERT's pretraining format).
 
-The files are cut at document ends into pieces, workers turn pieces into text, and the text is written in the
-order of the documents to a few large files, so the bytes are the same for any number of workers.
+The files are split at document ends into chunks, workers convert the chunks, and the text is written in document order
+to a few large files, so the bytes are the same for any number of workers.
 """
 
 import html
@@ -46,7 +46,7 @@ Splitter = Callable[[str], Iterable[str]]
 
 
 class Counts(NamedTuple):
-    """What was kept. Length is in words, or in characters where words have no spaces between them."""
+    """Counts of what was kept. Length is in words, or in characters where words have no spaces between them."""
 
     documents: int = 0
     sentences: int = 0
@@ -71,7 +71,7 @@ def format_corpus(
 
     A sentence is kept when it has more than `min_length` words, or characters in a language of
     `CHARACTER_LANGUAGES`; a document that keeps none vanishes. `splitter` is "sentencex" or "published".
-    What is done so far is written down in the folder `work` (`minimoe.resume.work`) every so many `minutes`.
+    Progress is saved in the folder `work` (`minimoe.resume.work`) every so many `minutes`.
     Raises `UserError` when a file holds no documents or no sentence is kept.
     """
     found = sorted(path for path in Path(extracted).rglob("*") if path.is_file())
@@ -111,7 +111,7 @@ def format_chunk(chunk: Chunk, language: str, splitter: str, min_length: int) ->
     if text.strip() and not _DOCUMENT.search(text):
         raise UserError(f"{chunk.path}: no '<doc … title=\"…\">' in it; expected wikiextractor's documents")
     if text.strip() and not text.rstrip().endswith("</doc>"):
-        raise UserError(f"{chunk.path}: cut off, it does not end with </doc>; get or extract it again")
+        raise UserError(f"{chunk.path}: truncated, it does not end with </doc>; get or extract it again")
     length = _characters if language in CHARACTER_LANGUAGES else _words
     split = published if splitter == "published" else partial(segment, language)
     formatted, total = [], Counts()

@@ -1,6 +1,6 @@
-"""Whole documents held out of training, so that no sentence of theirs is trained on unless another document has it too.
+"""Hold out whole documents, so that none of their sentences is trained on unless another document has it too.
 
-A random B comes from a document of the same part: at least two documents are on either side of the border.
+A random B comes from a document of the same part, so each part has at least two documents.
 """
 
 from bisect import bisect_right
@@ -40,7 +40,7 @@ class Without(Sequence):
 def hold_out(documents: int, share: float, seed: int) -> Parts:
     """Which of so many documents are held out: about `share` of them, drawn by the seed. There are four or more."""
     wanted = min(max(FEWEST, round(share * documents)), documents - FEWEST)
-    rng, chosen = generator(seed, documents), set()  # no document has this number
+    rng, chosen = generator(seed, documents), set()  # the number of no document, whose own draws are for its pairs
     while len(chosen) < wanted:
         chosen.add(below(documents, rng))
     heldout = sorted(chosen)

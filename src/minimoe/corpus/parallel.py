@@ -1,11 +1,11 @@
-"""Work shared out among processes, its results in the order of the items: the same for any number of workers.
+"""Run a function on many items in parallel; results come in the order of the items, for any number of workers.
 
-The processes are joblib's own, or those of a Dask or Ray cluster, whose machines have the project installed and see
-its folder under the same path: items and results are small, the text is read where it lies.
+The workers are joblib's processes, or those of a Dask or Ray cluster whose machines have the project installed and see
+its folder under the same path: workers read the text themselves, so items and results are small.
 
-joblib starts a task as soon as another is done, whether or not anyone has taken that one's result, so behind a slow
-disk the results of a whole corpus would pile up in memory. Here the items go in rounds, the next of which starts when
-all results of the last are taken. A round is long enough that workers idle at its end for a small part of it.
+joblib starts the next task as soon as one is done, whether or not its result was consumed, so behind a slow disk the
+results of a whole corpus would pile up in memory. Here items go in rounds; the next round starts when all results of
+the last are consumed. A round is long enough that little time is lost while workers wait for its end.
 """
 
 import os
@@ -39,7 +39,7 @@ def in_order(function: Callable, items: Iterable, workers: int) -> Iterator:
     items, options = iter(items), {"initializer": _end_with, "initargs": (os.getpid(),)}
     if _ELSEWHERE.get():
         function, workers, options = partial(_there, Path.cwd(), function), -1, {}  # all that it has
-    # Ray's backend of joblib cannot do the one
+    # joblib's backend for Ray cannot return a generator
     kind = "generator" if get_active_backend()[0].supports_return_generator else "list"
     try:
         # items are large: joblib would join those that take less than a fifth of a second, and leave workers idle
@@ -121,7 +121,7 @@ def _unreachable(kind: str, scheduler: str, error: Exception) -> UserError:
 
 
 def _end_with(stage: int) -> None:
-    """End this worker when the stage that it works for was killed; it would wait minutes for its next item."""
+    """Start a thread that ends this worker when its stage was killed; joblib's workers would wait for minutes."""
 
     def watch() -> None:
         while os.getppid() == stage:
@@ -132,7 +132,7 @@ def _end_with(stage: int) -> None:
 
 
 def _there(folder: Path, function: Callable, item: object) -> object:
-    """What `function` returns for the item in `folder`, on a machine of the cluster."""
+    """Call `function` on the item in `folder`, on a machine of the cluster."""
     try:
         os.chdir(folder)
     except OSError as error:

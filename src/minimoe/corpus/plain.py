@@ -1,12 +1,12 @@
-"""Corpora that come as documents already, CLUECorpusSmall and WuDao, in the form that wikiextractor writes.
+"""Convert corpora that are documents already, CLUECorpusSmall and WuDao, to the format that wikiextractor writes.
 
 - CLUECorpusSmall: `.txt` files, thousands of them in four archives (news2016zh_corpus.zip …): one sentence a line, a
   blank line between documents.
 - WuDaoCorpora 2.0: `part-….json` files of some hundred megabytes, each one array of objects {"id", "uniqueKey",
   "titleUkey", "dataType", "title", "content"}; or one such object a line. Only title and content are used.
 
-A file is read as a stream, so what is in memory is a document, not a file. Files are shared out among workers in
-groups that do not depend on how many workers there are.
+Files are read as streams, one document in memory at a time, and go to workers in groups that do not depend on the
+number of workers.
 """
 
 import html
@@ -50,7 +50,7 @@ def write_documents(root: Path, form: str, output: ResumableOutput, workers: int
     with tqdm(desc="extract", initial=sum(sizes[:done]), total=sum(sizes), unit="B", unit_scale=True) as bar:
         for part, count in enumerate(results, done):
             total += count
-            output.note({"done": [part + 1, total]})  # of later files, what is there is written anew
+            output.note({"done": [part + 1, total]})  # later files are written again
             bar.update(sizes[part])
     if not total:
         raise UserError(f"{root}: no document in it; expected {form}'s files, or another corpus.extract.form")
@@ -103,7 +103,7 @@ def wudao(blocks: Iterable[str], name: str) -> Iterator[Document]:
 
 
 def _objects(blocks: Iterable[str], name: str) -> Iterator[dict]:
-    """The objects of one JSON array, or of JSON lines; `UserError` where it is neither, or cut off."""
+    """The objects of one JSON array, or of JSON lines; `UserError` where it is neither, or truncated."""
     decode = json.JSONDecoder().raw_decode
     rest, closing, number = "", None, 0
     for block in blocks:
@@ -128,7 +128,7 @@ def _objects(blocks: Iterable[str], name: str) -> Iterator[dict]:
     if rest.strip() != (closing or ""):
         raise UserError(
             f"{name}: expected an array of JSON objects, or one a line; after {number} of them "
-            + (f"got {rest[:20]!r}" if rest else "it is cut off")
+            + (f"got {rest[:20]!r}" if rest else "it is truncated")
         )
 
 

@@ -1,7 +1,7 @@
-"""The files of a corpus: in a folder at any depth, and in zip archives there, which are read without unpacking them.
+"""Find and read the files of a corpus: in a folder at any depth, and in zip archives, which are read in place.
 
-Nothing that an archive says decides what is written where: a member is only ever a stream of text. Archives that are
-damaged, locked, or swell to far more than text does are errors, and so is text that is not UTF-8.
+Names in an archive never become paths: a member is only read as a stream of text. It is an error when an archive is
+damaged, encrypted, or expands far more than text does (a zip bomb), and when text is not UTF-8.
 """
 
 import codecs
@@ -22,7 +22,7 @@ _BLOCK = 1 << 20
 _UNREADABLE = (
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, RuntimeError, ValueError, KeyError,
 )  # fmt: skip
-_WHY = "damaged, cut off or packed in an unknown way"
+_WHY = "damaged, truncated or packed in an unknown way"
 
 
 class Source(NamedTuple):
@@ -109,12 +109,12 @@ def _members(path: Path) -> list[Source]:
 
 
 def made_by_a_system(name: str) -> bool:
-    """Whether a desktop put it there: `.DS_Store`, `__MACOSX/._part.txt`."""
+    """Whether the operating system made the file, not the user: `.DS_Store`, `__MACOSX/._part.txt`."""
     return any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
 
 
 def in_groups(items: list[Source], size: int) -> Iterator[list[Source]]:
-    """Neighbours together until they have `size` bytes."""
+    """Group consecutive items until a group has `size` bytes."""
     group: list[Source] = []
     for item in items:
         group.append(item)

@@ -1,4 +1,4 @@
-"""A training example as a TFRecord frame whose token ids can be read in place.
+"""Write a training example as a TFRecord frame whose token ids can be read in place, without parsing.
 
 A frame is the payload's length (uint64), its masked checksum, the payload and its masked checksum, all little
 endian; the checksum is CRC-32C. A payload is a `tf.train.Example` with two features: `first`, an int64, the number

@@ -1,8 +1,8 @@
-"""One file over HTTP, in as many attempts as it takes.
+"""Download one file over HTTP, resuming where the connection broke.
 
-What has arrived stays in a partial file with the server's name for that version of the file (ETag or Last-Modified)
-beside it. An attempt asks for the rest on the condition that the version is still the same (`If-Range`); otherwise,
-and when the server ignores the condition, it starts over. Attempts end when several in a row bring nothing new.
+The bytes received stay in a partial file, with the server's version of the file (ETag or Last-Modified) beside it. An
+attempt asks for the remaining bytes if the version is still the same (`If-Range`); if it is not, or the server ignores
+the condition, it starts over. It gives up when several attempts in a row bring nothing new.
 """
 
 import json
@@ -35,7 +35,7 @@ class ForbiddenError(NotFoundError):
 
 
 def transfer(url: str, partial: Path, pause: float = 1.0) -> None:
-    """Bring `url` to the file `partial`, going on from what is there. `pause`: seconds before the second attempt.
+    """Download `url` to the file `partial`, resuming from what is there. `pause`: seconds before the second attempt.
 
     Raises `NotFoundError` for an address without a file, `UserError` when the server refuses or never gets further.
     """
@@ -123,7 +123,7 @@ def _accept(response: requests.Response, url: str, partial: Path) -> int | None:
 
 
 def _write(response: requests.Response, partial: Path, total: int | None) -> None:
-    """Append what comes, as it comes: no content encoding is undone, for sizes and sums are those of the file."""
+    """Append the raw bytes: content encoding is not decoded, because sizes and checksums are of the file as stored."""
     with (
         partial.open("ab") as file,
         tqdm(desc="download", total=total, initial=_size(partial), unit="B", unit_scale=True, delay=1) as progress,
@@ -134,7 +134,7 @@ def _write(response: requests.Response, partial: Path, total: int | None) -> Non
 
 
 def _remember(partial: Path, headers: dict) -> None:
-    """Keep what identifies this version of the file; a weak ETag does not, byte for byte."""
+    """Save the version of the file; a weak ETag does not identify it byte for byte."""
     tag = headers.get("ETag", "")
     version = tag if tag.startswith('"') else headers.get("Last-Modified")
     if version:

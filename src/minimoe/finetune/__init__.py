@@ -1,1 +1,1 @@
-"""A model and a task → scores on the task's dev sets."""
+"""Finetune a model on a task, and score it on the task's dev sets."""

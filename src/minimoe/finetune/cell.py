@@ -1,4 +1,4 @@
-"""One cell of the results table: a model finetuned on a task, over a grid of learning rates and seeds.
+"""Finetune a model on a task over a grid of learning rates and seeds: one cell of the results table.
 
 The learning rate is the one with the best mean on the dev set; mean and deviation over the seeds are those at this
 rate, and the model that is saved is the best run's at it. Scores of further sets (MNLI mismatched, CoNLL's test
@@ -10,8 +10,8 @@ from statistics import mean, stdev
 
 from transformers.utils import logging
 
-from minimoe.finetune.data import Batches, Examples, encode, read_examples
-from minimoe.finetune.loop import Run, computing, load_model, predict, train
+from minimoe.finetune.data import Batches, EncodedExamples, encode, read_examples
+from minimoe.finetune.loop import FinetuneRun, computing, load_model, predict, train
 from minimoe.finetune.metrics import majority, scores
 from minimoe.hub import loading
 from minimoe.models.shapes import positions
@@ -80,7 +80,7 @@ def finetune(
     return cell
 
 
-def _save(checkpoints: Checkpoints, runs: list[Run]) -> None:
+def _save(checkpoints: Checkpoints, runs: list[FinetuneRun]) -> None:
     """Keep the runs that are done; one that is killed later begins anew."""
     states = {f"{number}/{key}": tensor for number, run in enumerate(runs) for key, tensor in run.state.items()}
     checkpoints.save(
@@ -88,7 +88,7 @@ def _save(checkpoints: Checkpoints, runs: list[Run]) -> None:
     )
 
 
-def _done(checkpoints: Checkpoints) -> list[Run]:
+def _done(checkpoints: Checkpoints) -> list[FinetuneRun]:
     saved = checkpoints.load()
     if not saved:
         return []
@@ -96,10 +96,10 @@ def _done(checkpoints: Checkpoints) -> list[Run]:
     for name, tensor in saved.tensors.items():
         number, _, key = name.partition("/")
         states[int(number)][key] = tensor
-    return [Run(state=state, **run) for run, state in zip(saved.values["runs"], states, strict=True)]
+    return [FinetuneRun(state=state, **run) for run, state in zip(saved.values["runs"], states, strict=True)]
 
 
-def summary(name: str, task: Task, runs: list[Run], sets: dict[str, Examples]) -> dict:
+def summary(name: str, task: Task, runs: list[FinetuneRun], sets: dict[str, EncodedExamples]) -> dict:
     """The cell's metrics: the chosen rate, mean and sample deviation over its seeds, and every run."""
     rates = dict.fromkeys(run.learning_rate for run in runs)
     chosen = max(rates, key=lambda rate: mean(run.score for run in runs if run.learning_rate == rate))
@@ -140,7 +140,7 @@ def load_tokenizer(folder: str | Path, task: Task, max_length: int):
     return tokenizer
 
 
-def _encode_all(data, task: Task, tokenizer, max_length: int, max_train: int) -> dict[str, Examples]:
+def _encode_all(data, task: Task, tokenizer, max_length: int, max_train: int) -> dict[str, EncodedExamples]:
     """The task's sets by name, the scored ones sorted by length."""
     sets = {}
     for split in task.splits:
@@ -150,7 +150,7 @@ def _encode_all(data, task: Task, tokenizer, max_length: int, max_train: int) ->
     return sets
 
 
-def _forget_all_but_best(runs: list[Run], rate: float) -> None:
+def _forget_all_but_best(runs: list[FinetuneRun], rate: float) -> None:
     """Free the states that cannot become the saved model."""
     ranked = sorted((run for run in runs if run.learning_rate == rate), key=lambda run: -run.score)
     for run in ranked[1:]:

@@ -1,7 +1,7 @@
-"""Examples of a task → what a model reads, and a model's outputs → answers in the task's own terms.
+"""Encode a task's examples for a model, and decode the model's outputs into answers.
 
 A plain list of tokenised examples is the dataset. A batch is as long as its longest example. In tagging, a word's
-label stands on its first piece; a word without a piece, cut off by the maximum length, is answered with O.
+label stands on its first piece; a word without a piece, truncated by the maximum length, is answered with O.
 """
 
 import json
@@ -22,7 +22,7 @@ AT_ONCE = 1000  # examples given to the tokenizer, whose own form of them is lar
 
 
 @dataclass
-class Examples:
+class EncodedExamples:
     """Tokenised examples: a dataset for the Trainer, with the answers that are right."""
 
     # input_ids and their like, arrays of one length T, a seventh of what lists take; labels: one, or T of them
@@ -65,21 +65,21 @@ def _is_normal(example: object, task: Task) -> bool:
     return isinstance(example.get("text"), str) and pair == (len(task.columns) == 3) and number
 
 
-def encode(examples: list[dict], task: Task, tokenizer, max_length: int, by_length: bool = False) -> Examples:
+def encode(examples: list[dict], task: Task, tokenizer, max_length: int, by_length: bool = False) -> EncodedExamples:
     """Tokenise, cut to `max_length`, and label; `by_length` sorts, which saves padding where order is free."""
     add = _add_words if task.kind == "tagging" else _add_texts
-    made = Examples()
+    made = EncodedExamples()
     for start in range(0, len(examples), AT_ONCE):
         add(made, examples[start : start + AT_ONCE], task, tokenizer, max_length)
     if not by_length:
         return made
     order = sorted(range(len(made)), key=lambda i: len(made.features[i]["input_ids"]))
-    return Examples(
+    return EncodedExamples(
         *([values[i] for i in order] if values else [] for values in (made.features, made.gold, made.words))
     )
 
 
-def _add_texts(made: Examples, examples: list[dict], task: Task, tokenizer, max_length: int) -> None:
+def _add_texts(made: EncodedExamples, examples: list[dict], task: Task, tokenizer, max_length: int) -> None:
     texts = [example["text"] for example in examples]
     pairs = [example["pair"] for example in examples] if len(task.columns) == 3 else None
     encoded = tokenizer(texts, pairs, truncation=True, max_length=max_length)
@@ -88,7 +88,7 @@ def _add_texts(made: Examples, examples: list[dict], task: Task, tokenizer, max_
         made.gold.append(example["label"])
 
 
-def _add_words(made: Examples, examples: list[dict], task: Task, tokenizer, max_length: int) -> None:
+def _add_words(made: EncodedExamples, examples: list[dict], task: Task, tokenizer, max_length: int) -> None:
     sentences = [example["words"] for example in examples]
     encoded = tokenizer(sentences, is_split_into_words=True, truncation=True, max_length=max_length)
     numbers = {name: number for number, name in enumerate(task.labels)}
@@ -134,7 +134,7 @@ class Batches:
 def answers(logits: Tensor, labels: Tensor, task: Task, words: list[list[int]], gold: list) -> list:
     """A batch's answers: numbers of labels, values, or tags of all words of each sentence.
 
-    logits [B, labels] or [B, T, labels]; labels [B] or [B, T]; `words` and `gold` as in `Examples`.
+    logits [B, labels] or [B, T, labels]; labels [B] or [B, T]; `words` and `gold` as in `EncodedExamples`.
     """
     if task.kind == "regression":
         return logits.squeeze(-1).tolist()

@@ -1,4 +1,4 @@
-"""One run: a model, a task, a learning rate and a seed → the model at its best epoch on the dev set.
+"""Finetune a model once, for one learning rate and seed, and keep its best epoch on the dev set.
 
 The Trainer trains; what is kept is the best state on the dev set, in memory, because for a small model writing
 checkpoints would take longer than its training. Heads are the model's own for sequence and token classification
@@ -22,7 +22,7 @@ from transformers import (
 )
 
 import minimoe.models  # noqa: F401  registers the students
-from minimoe.finetune.data import Batches, Examples, answers
+from minimoe.finetune.data import Batches, EncodedExamples, answers
 from minimoe.finetune.metrics import scores
 from minimoe.finetune.trainer import QuietTrainer, Watch, arguments
 from minimoe.hub.loading import load_model as load_from
@@ -35,8 +35,8 @@ MOST_A_EPOCH = 10  # but not more often than this
 
 
 @dataclass
-class Run:
-    """What came of a run."""
+class FinetuneRun:
+    """The result of one finetuning run."""
 
     seed: int
     learning_rate: float
@@ -78,7 +78,7 @@ def computing(threads: int) -> Iterator[None]:
 
 
 @torch.inference_mode()
-def predict(model, examples: Examples, task: Task, batches: Batches) -> list:
+def predict(model, examples: EncodedExamples, task: Task, batches: Batches) -> list:
     """The model's answer to each example."""
     model.eval()
     made = []
@@ -94,7 +94,7 @@ def predict(model, examples: Examples, task: Task, batches: Batches) -> list:
 class BestOnDev(TrainerCallback):
     """Scores the dev set at intervals, keeps the best state, and stops after `patience` epochs without gain."""
 
-    def __init__(self, task: Task, dev: Examples, batches: Batches, patience: int, tracker, prefix: str):
+    def __init__(self, task: Task, dev: EncodedExamples, batches: Batches, patience: int, tracker, prefix: str):
         self.task, self.dev, self.batches, self.patience = task, dev, batches, patience
         self.tracker, self.prefix = tracker, prefix
         self.score, self.epoch, self.state = -math.inf, 0.0, {}
@@ -118,7 +118,7 @@ class BestOnDev(TrainerCallback):
 def train(
     model,
     task: Task,
-    sets: dict[str, Examples],
+    sets: dict[str, EncodedExamples],
     batches: Batches,
     *,
     epochs: int,
@@ -133,7 +133,7 @@ def train(
     label: str,
     tracker,
     prefix: str = "",
-) -> Run:
+) -> FinetuneRun:
     """Finetune `model` on sets["train"] and return its best state on sets["dev"].
 
     Args:
@@ -160,4 +160,4 @@ def train(
         callbacks=[Watch(label, tracker, prefix), best],
     )
     trainer.train()
-    return Run(seed, learning_rate, round(best.epoch, 2), best.score, best.state)
+    return FinetuneRun(seed, learning_rate, round(best.epoch, 2), best.score, best.state)

@@ -73,7 +73,7 @@ class OneDevice(TrainingArguments):
 
 
 class Watch(TrainerCallback):
-    """Shows progress, records losses with the tracker, and stops where a loss is no number."""
+    """Shows progress, records losses with the tracker, and raises `UserError` on a NaN loss."""
 
     def __init__(self, label: str, tracker, prefix: str = ""):
         self.label, self.tracker, self.prefix = label, tracker, prefix

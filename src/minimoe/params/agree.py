@@ -1,6 +1,6 @@
-"""What the sections of params.yaml must agree on where params tell it: rounds, their teachers, and what is cut to them.
+"""Check that sections of params.yaml agree with each other: rounds, their teachers, and the shapes of their students.
 
-What only a teacher's own config tells, of a teacher from the hub or a folder, is checked when a stage has read it.
+Of a teacher from the hub or a folder only its own config tells the shape; stages check that when they have read it.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""params.yaml → `Params`, with every problem of the file in one error."""
+"""Load and validate params.yaml; all problems of the file are reported in one error."""
 
 import difflib
 import errno

@@ -1,4 +1,4 @@
-"""What each piece of work reads of params.yaml, and nothing else: a small file each in data/settings.
+"""Resolve params.yaml into one small settings file a stage, round and task, with only the keys that it reads.
 
 DVC compares a stage's own file, in place of whole sections of params.yaml: a key reruns what reads it.
 

@@ -1,4 +1,4 @@
-"""What a distillation round and its students may say."""
+"""The schema of a distillation round and its students."""
 
 from typing import Annotated, Literal
 

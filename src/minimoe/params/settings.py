@@ -1,4 +1,4 @@
-"""The settings of a piece of work, as the stage `settings` has written them: the keys that it reads, and no other.
+"""Read a stage's settings file, which the stage `settings` wrote: the keys that it reads, and no other.
 
 Stages make what they are set to from these alone, so that a key which is missing is an error, never a stale result.
 """

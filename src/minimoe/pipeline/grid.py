@@ -1,4 +1,4 @@
-"""Stages that do not depend on each other, side by side; the cells of the results table are such.
+"""Run stages that do not depend on each other in parallel, such as the cells of the results table.
 
 Importing PyTorch, Transformers and MLflow takes about as long as training a small cell, and so does DVC's rewriting of
 dvc.lock after every stage. So one process, the forge, imports all of it once and forks workers. A worker takes the

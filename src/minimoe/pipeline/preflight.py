@@ -1,4 +1,4 @@
-"""What a run needs besides its params, looked at before its first stage, which may be hours before the one that fails.
+"""Check device, launcher and MLflow before the first stage, which may be hours before the stage that needs them.
 
 The device and the launcher must be there. MLflow need not: work goes on without it, and its values wait.
 """

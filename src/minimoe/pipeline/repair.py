@@ -1,4 +1,4 @@
-"""What a kill has left half-written of DVC's own files, over which DVC's next run would stumble.
+"""Repair DVC's own files where a kill left them half-written, so that DVC's next run does not fail.
 
 - dvc.lock and `.dvc/tmp/rwlock`, its list of locks, are written in place: a beginning may be all that is left of them.
   Of a dvc.lock that ends between two lines DVC makes up for whatever is missing, but for an output's size.
@@ -27,7 +27,7 @@ LOOK_SECONDS = 0.2  # between two looks at who is at work
 
 
 def repair() -> None:
-    """Put aside files that are cut off, and remove what no run will ever finish."""
+    """Rename truncated files, and remove unfinished entries of the run cache."""
     try:
         from dvc.dvcfile import LOCK_FILE, Lockfile  # noqa: F401
         from dvc.repo import Repo, lock_repo
@@ -39,7 +39,9 @@ def repair() -> None:
         for path, whole in written.items():
             if path.exists() and not whole(repo, path):
                 path.replace(aside := path.with_name(f"{path.name}.damaged"))
-                print(f"{path.name}: cut off, as by a kill; it is {aside} now, DVC's caches make up for it", flush=True)
+                print(
+                    f"{path.name}: truncated, as by a kill; it is {aside} now, DVC's caches make up for it", flush=True
+                )
         _remove_unfinished(Path(repo.stage_cache.cache_dir))
 
 

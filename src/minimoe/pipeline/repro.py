@@ -1,4 +1,4 @@
-"""The whole pipeline by `dvc repro`, with the cells of the table side by side.
+"""Run the whole pipeline by `dvc repro`, with the cells of the table in parallel.
 
 DVC runs one stage after another. The cells of the table do not depend on each other, so `grid` runs those that are
 stale together; everything else is plain `dvc repro`, and so is a run without this module.

@@ -23,7 +23,7 @@ from minimoe.corpus.format import format_corpus
 from minimoe.corpus.tokenize import encoder_tokenizer
 from minimoe.distill.hooks import Teacher
 from minimoe.distill.round import distill
-from minimoe.finetune.data import Batches, Examples
+from minimoe.finetune.data import Batches, EncodedExamples
 from minimoe.finetune.loop import computing, train
 from minimoe.params.rounds import Distill, Student
 from minimoe.params.sections import Finetune
@@ -161,7 +161,7 @@ def finetuning(model: BertConfig, length: int, settings: Finetune, device: str) 
     ids = np.random.default_rng(0).integers(5, model.vocab_size, (settings.batch * (STEPS + 1), length)).tolist()
     mask = array("i", [1] * length)
     features = [{"input_ids": array("i", row), "attention_mask": mask, "labels": 0} for row in ids]
-    made = Examples(features, [0] * len(features), [])
+    made = EncodedExamples(features, [0] * len(features), [])
     batches = Batches(TASKS["sst2"], SimpleNamespace(pad_token_id=0, pad_token_type_id=0))
     clock = Clock()
     with computing(settings.threads):

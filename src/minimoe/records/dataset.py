@@ -1,9 +1,9 @@
-"""Records, read: training examples in random order, straight from memory-mapped files.
+"""Read records: training examples in random order, straight from memory-mapped files.
 
-A folder holds shards `00000.tfrecord`, for each an index `00000.npy` that says where the ids of every record lie,
-and `manifest.json` with counts, sizes and checksums, all of them checked on opening. A batch is then slices of maps
-and a few array operations; no record takes memory of its own. A map is opened where it is first used, so data loader
-workers share no file handle. The last records are those of documents that are held out of training.
+A folder holds shards `00000.tfrecord`, for each an index `00000.npy` with the position of every record's ids, and
+`manifest.json` with counts, sizes and checksums, all of them checked on opening. A batch is then slices of the maps and
+a few array operations, so memory does not grow with the corpus. A map is opened on first use, so data loader workers
+share no file handle. The last records are those of documents that are held out of training.
 
 The published form, `*.tfrecord` files alone with the int64 lists `indices` and `segments`, is read too, slower:
 opening it reads it once to find and check its records, and each record is parsed when it is used. It says nothing of
@@ -96,7 +96,7 @@ class Records:
 
 
 class Shards:
-    """The shards of a folder in our own form."""
+    """The shards of a folder in this project's format."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

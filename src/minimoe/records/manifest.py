@@ -1,6 +1,6 @@
-"""The manifest of records: what a folder holds, checked when it is read.
+"""The manifest of records: counts, sizes and checksums of a folder's files, validated when it is read.
 
-Its file names are those of shards and indices, so that no manifest leads out of its folder.
+File names in it must be those of shards and indices, so that a manifest cannot point outside of its folder.
 """
 
 import json
@@ -18,13 +18,13 @@ AGAIN = "make the records again with: dvc repro -f -s records"  # -f: DVC may no
 
 
 class Checked(BaseModel):
-    """A part of the manifest; more may stand in it."""
+    """A part of the manifest; further keys are allowed."""
 
     model_config = ConfigDict(strict=True)
 
 
 class File(Checked):
-    """What a file must be."""
+    """A file's expected size and checksum."""
 
     bytes: NonNegativeInt
     crc32c: NonNegativeInt
@@ -39,7 +39,7 @@ class Shard(Checked):
 
 
 class Manifest(Checked):
-    """What every reader of records goes by."""
+    """The keys that readers of records use."""
 
     version: Literal[VERSION]
     count: PositiveInt

@@ -1,4 +1,4 @@
-"""Files as memory maps."""
+"""Memory-map files on first use."""
 
 from pathlib import Path
 
@@ -8,8 +8,8 @@ import numpy as np
 class Maps:
     """The files `paths` as arrays, each mapped where it is first used; other processes map them themselves.
 
-    A map of NumPy's keeps its file open, and a large corpus has more shards than a process may open files; torch's
-    does not.
+    `numpy.memmap` keeps its file open, and a large corpus has more shards than a process may open files; torch's maps
+    do not.
     """
 
     def __init__(self, paths: list[Path], dtype: str) -> None:

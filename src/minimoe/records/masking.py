@@ -1,4 +1,4 @@
-"""Masked language modeling: which tokens are hidden, and as what.
+"""Mask tokens for masked language modeling.
 
 15 % of a sequence's tokens, at most 20, never [CLS] or [SEP]: 80 % of these become [MASK], 10 % a random token,
 10 % stay (BERT, section 3.1). The positions are drawn without replacement, so the share is met in every

@@ -1,4 +1,4 @@
-"""Records in the published form: `*.tfrecord` files with the int64 lists `indices` and `segments`, no index.
+"""Read records in the published format: `*.tfrecord` files with the int64 lists `indices` and `segments`, no index.
 
 Differs because the reader of the `tfrecord` package checks no checksum: here every frame's are, on opening, and every
 record is parsed then, so that a wrong one is found before training and not in it.

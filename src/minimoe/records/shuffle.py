@@ -1,4 +1,4 @@
-"""The order of an epoch: a keyed permutation of the records, of which any part is worked out without the rest.
+"""Shuffle records by a keyed permutation, any part of which can be computed without the rest.
 
 A Feistel network permutes the numbers of so many bits, because combining one half with a keyed hash of the other can
 be undone whatever the hash is. Where a number comes out too large it goes through again until it does not: cycle

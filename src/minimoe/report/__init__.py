@@ -1,1 +1,1 @@
-"""What the runs say: costs, tables, figures and the page."""
+"""Report the results of all runs: costs, tables, figures and the page."""

@@ -30,7 +30,7 @@ class Ablation:
 
 
 @dataclass(frozen=True)
-class Section:
+class TableGroup:
     """Tables about one question."""
 
     title: str
@@ -38,30 +38,30 @@ class Section:
     tables: list[Ablation]
 
 
-def sections(results: Results, comparisons: Sequence[Comparison]) -> list[Section]:
+def sections(results: Results, comparisons: Sequence[Comparison]) -> list[TableGroup]:
     """What the table's models and their `comparisons` allow; a section without a table is left out."""
     found = [
-        Section(
+        TableGroup(
             "The curse of the capacity gap",
             "The same student taught by two teachers, all else equal. A larger teacher that is itself the better "
             "model, and whose student is nevertheless the worse one, shows the curse; students with experts are "
             "meant to lift it.",
             list(_curses(results, comparisons)),
         ),
-        Section(
+        TableGroup(
             "Number of experts",
             "Students that differ in nothing but the number of experts of self-attention and of the feed-forward "
             "network; 1,1 is the dense student. Multiply-adds stay nearly the same.",
             [_experts(results, sweep) for sweep in expert_sweeps(results)],
         ),
-        Section(
+        TableGroup(
             "Load balance",
             "The same students with another weight of the load balance. Busiest expert: its share of the held-out "
             "tokens, where an even share is one over the number of experts. Entropy: the router's, over that of an "
             "even choice. Both are means over layers.",
             [_balance(results, models) for models in _balances(results)],
         ),
-        Section(
+        TableGroup(
             "The assistant's choice",
             "An assistant should imitate its teacher well and be small: of all sparsities the one of the best score "
             "becomes the assistant. Metric: what of the teacher a candidate explains; score: with its reward for "

@@ -1,7 +1,6 @@
-"""Metric files → one `Results`. What the table needs is known from params; a folder is never searched.
+"""Collect all metric files into one `Results`. Which files is known from params; folders are never searched.
 
-So a stale file cannot slip into a report, and a missing one is an error that names the cell and the command
-that makes it.
+So no stale file gets into a report, and a missing one is an error that names the cell and the command that makes it.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Two models compared over the tasks.
+"""Compare two models over the tasks.
 
 The unit of a comparison is a task (two columns of one task are averaged first, because they rise and fall
 together). The interval is Student's 95 % interval of the mean difference over tasks. It holds the noise of

@@ -1,4 +1,4 @@
-"""How a figure becomes SVG that takes its colours and its font from the page around it, and where labels go.
+"""Convert figures to SVG that takes colours and font from the page around it, and place labels.
 
 matplotlib draws with placeholder colours, one per role; in the SVG each becomes a CSS variable, so one figure
 serves light and dark. A mark carries a <title>, which browsers show on hover and screen readers read.

@@ -1,4 +1,4 @@
-"""What the numbers show, in sentences, and how sure that is.
+"""State what the results show in sentences, with their uncertainty.
 
 A difference whose interval holds 0 is reported as not told apart from noise; the last sentence says what the
 intervals do not hold.
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from minimoe.report.ablations import Section, sections
+from minimoe.report.ablations import TableGroup, sections
 from minimoe.report.collect import Results
 from minimoe.report.comparisons import Comparison
 from minimoe.report.models import is_teacher
@@ -25,7 +25,7 @@ class Findings:
 
     sentences: list[str]
     comparisons: list[Comparison]
-    sections: list[Section]
+    sections: list[TableGroup]
 
 
 def find(results: Results) -> Findings:

@@ -1,4 +1,4 @@
-"""A stage's metrics file, read: every value is checked when it is taken, and an error names file, key and remedy."""
+"""Read a stage's metrics file: every value is checked when it is used, and errors name file, key and remedy."""
 
 import json
 import math

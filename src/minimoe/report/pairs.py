@@ -1,4 +1,4 @@
-"""Which pairs of the table differ in one thing, and what question each answers.
+"""Find pairs of models that differ in one thing, and the question that each pair answers.
 
 The later row of the table is compared with the earlier one, unless the question says which is which. Held-out losses
 go with a pair only where they measure the same: one teacher and one objective.

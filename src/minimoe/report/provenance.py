@@ -1,4 +1,4 @@
-"""Where a page comes from: date, commit, kind of data. On the page alone, so that tables are the same at every run."""
+"""Date, commit and kind of data of a report. They are on the page alone, so that tables are the same at every run."""
 
 import subprocess
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The scores that a model is judged by, and how numbers are written."""
+"""GLUE and headline scores of every model, and number formatting."""
 
 from functools import lru_cache
 

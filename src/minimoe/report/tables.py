@@ -1,9 +1,9 @@
-"""`Results` → tables: models.csv, Markdown, and the compact form for a terminal."""
+"""Render results as tables: models.csv, Markdown, and a compact form for the terminal."""
 
 import pandas as pd
 from tabulate import tabulate
 
-from minimoe.report.ablations import Section
+from minimoe.report.ablations import TableGroup
 from minimoe.report.collect import Results
 from minimoe.report.findings import Findings
 from minimoe.report.published import CLAIM, LINK, PAPER, PUBLISHED
@@ -102,7 +102,7 @@ def terminal(results: Results, findings: Findings) -> str:
     return "\n\n".join(parts)
 
 
-def _section(section: Section) -> str:
+def _section(section: TableGroup) -> str:
     """An ablation's tables in Markdown."""
     tables = [f"### {table.name}\n\n{_table(table.rows, table.headers, 'github')}" for table in section.tables]
     return "\n\n".join([f"## {section.title}", section.caption, *tables])

@@ -1,1 +1,1 @@
-"""What lets a stage that was interrupted go on: work folders, checkpoints, resumable output files."""
+"""Resume interrupted stages: work folders, checkpoints, resumable output files."""

@@ -1,8 +1,9 @@
-"""Checkpoints: what a stage has done so far, so that a stage that was killed goes on and ends with the same bytes.
+"""Save and load the state of a training run, so that a killed stage resumes and ends with the same bytes.
 
-They lie in the stage's folder of `work/` (see `minimoe.resume.work`). A checkpoint is one safetensors file: tensors,
-and any further values as JSON in its header; nothing is ever unpickled. It gets its name when it is on the disk as a
-whole, and its name ends with its checksum. The newest whole one counts, and the one before it is kept beside it.
+Checkpoints lie in the stage's folder of `work/` (see `minimoe.resume.work`). A checkpoint is one safetensors file:
+tensors, and other values as JSON in its header; nothing is ever unpickled. It is written under a temporary name, synced
+to the disk, then renamed; its name ends with its checksum. The newest undamaged one is loaded, and the one before it is
+kept in case the newest is damaged.
 """
 
 import json
@@ -25,7 +26,7 @@ SUFFIX = ".safetensors"
 
 
 class Checkpoint(NamedTuple):
-    """What was saved."""
+    """A saved state."""
 
     number: int
     tensors: dict
@@ -68,7 +69,7 @@ class Checkpoints:
         return read(path) if path else None
 
     def save(self, number: int, tensors: dict, values: dict) -> None:
-        """Write a checkpoint and prune old ones. A disk that is full is told of, and does not end the work.
+        """Write a checkpoint and prune old ones. A full disk is reported and does not end the run.
 
         Args:
             number: larger than those before.
@@ -93,7 +94,7 @@ class Checkpoints:
         self._last = time.monotonic()
 
     def due(self) -> bool:
-        """Whether it is time for one, or the process is asked to end."""
+        """Whether a checkpoint is due: its interval is over, or the process was asked to end."""
         return self.asked() or time.monotonic() - self._last >= 60 * self.minutes
 
     def decide(self, accelerator) -> tuple[bool, bool]:
@@ -111,7 +112,7 @@ class Checkpoints:
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
-        """Within the block, work that is asked to end does so after the next checkpoint, when it calls `stop`."""
+        """Within the block, a request to end takes effect after the next checkpoint, when the work calls `stop`."""
         with postponed() as self.asked:
             yield
 
@@ -131,24 +132,24 @@ class Checkpoints:
 
 
 class NoCheckpoints(Checkpoints):
-    """None: work that is killed starts over."""
+    """No checkpoints: a killed run starts over."""
 
     def __init__(self) -> None:
         super().__init__("nowhere")
 
     def part(self, name: str) -> "NoCheckpoints":
-        """None either."""
+        """No checkpoints either."""
         return self
 
     def newest(self) -> None:
         """None."""
 
     def save(self, number: int, tensors: dict, values: dict) -> None:
-        """Forget it."""
+        """Save nothing."""
 
 
 def read(path: Path) -> Checkpoint:
-    """The checkpoint in a file."""
+    """Load the checkpoint in a file."""
     from safetensors.torch import load
 
     data = path.read_bytes()

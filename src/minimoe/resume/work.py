@@ -1,8 +1,8 @@
-"""Where a stage keeps what it has done so far: `work/<stage>/<name>/<key>/`, until it has written its outputs.
+"""Work folders: where a stage saves its progress, `work/<stage>/<name>/<key>/`, until its outputs are written.
 
-Not with its outputs, which DVC deletes before it runs the stage. The key is a hash of whatever can change the result,
-so that the same work finds the folder and no other does. Folders of other settings are left alone: who tries something
-else for a while and comes back goes on. One process at a time makes a stage's outputs: whoever holds the lock of that
+Progress is not saved with the outputs, which DVC deletes before it runs the stage. The key is a hash of everything that
+can change the result, so only the same work finds the folder. Folders of other settings are kept: whoever tries other
+settings and comes back resumes. Only one process at a time makes a stage's outputs: the one that holds the lock of that
 name in `work/locks/`.
 """
 
@@ -89,7 +89,7 @@ def place(work: Path | None, out: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def alone(stage: str) -> Iterator[None]:
-    """Within the block no other process makes the outputs of this stage, with whatever settings.
+    """Hold the lock of a stage within the block: no other process makes its outputs, whatever the settings.
 
     Args:
         stage: its name and arguments, such as "distill base".

@@ -74,7 +74,7 @@ def measure(
         keep: is told how many batches this process has measured now, and the sums over them and `sums`.
         accelerator: knows the other processes; default: there are none.
 
-    Raises `UserError` where a loss is no number.
+    Raises `UserError` on a NaN or infinite loss.
     """
     masks, processes = _masks(model), accelerator.num_processes if accelerator else 1
     sums = sums or Importance(*(torch.zeros_like(mask, dtype=torch.float64) for mask in masks))

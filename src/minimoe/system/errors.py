@@ -1,4 +1,4 @@
-"""The one error that a user sees, and how a stage ends on it."""
+"""Errors that users can fix, shown as one line, and the exit codes of a stage."""
 
 import errno
 import gc
@@ -12,7 +12,7 @@ from pathlib import Path
 from minimoe.system.interrupts import terminated_as_interrupt
 
 INTERRUPTED = 130  # a shell's exit code after Ctrl-C
-REMEDIES = {  # of what the system refuses, wherever it does
+REMEDIES = {  # what to do about errors of the operating system
     errno.ENOSPC: "make room and run again",
     errno.EDQUOT: "make room and run again",
     errno.EFBIG: "allow larger files (ulimit -f) and run again",
@@ -45,7 +45,7 @@ LONGEST_REASON = 300  # characters of what a library says, which may be a page
 
 @contextmanager
 def readable(place: str, remedy: str) -> Iterator[None]:
-    """Whatever a library raises over a file that is not what it should be becomes a `UserError`."""
+    """Turn whatever a library raises over a damaged or wrong file into a `UserError`."""
     try:
         yield
     except (UserError, MemoryError):

@@ -1,7 +1,7 @@
-"""Outputs that are whole or absent: everything is written under a temporary name, then renamed.
+"""Write files and folders atomically: under a temporary name, then renamed; and checksums.
 
-What is being written lies in a hidden folder beside the output, locked by the process that writes it. A process that
-is killed leaves its folder without a lock, and whoever writes the same output next deletes it.
+The temporary file lies in a hidden folder beside the output, locked by the process that writes it. A killed process
+leaves its folder without a lock, and the next process to write the same output deletes it.
 """
 
 import fcntl
@@ -69,12 +69,12 @@ def checksum(path: Path) -> int:
 
 
 def signed(values: dict) -> dict:
-    """What JSON can hold, with its own checksum, for it says how other files are to be read."""
+    """Add a checksum to a dict that will be written as JSON."""
     return values | {SUM: _sum(values)}
 
 
 def verified(values: object) -> dict:
-    """What was `signed`, without its checksum; `ValueError` where it is not as it was."""
+    """Check and remove the checksum that `signed` added; `ValueError` where it is wrong."""
     own = {key: value for key, value in values.items() if key != SUM} if isinstance(values, dict) else {}
     if not own or values.get(SUM) != _sum(own):
         raise ValueError("its checksum is wrong")

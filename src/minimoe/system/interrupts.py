@@ -1,11 +1,11 @@
-"""How a process ends: when it is asked to, by Ctrl-C, SIGTERM or SIGHUP, and when the one that started it has ended.
+"""Handle Ctrl-C, SIGTERM and SIGHUP alike, forward them to child processes, and end when the parent has ended.
 
-The three are one thing, an interrupt, and can wait for a good moment. No process outlives its run:
+All three raise KeyboardInterrupt, which can be postponed to a good moment. No process outlives its run:
 
     make ── python -m minimoe repro ── dvc ── sh -c … ── a stage ── torchrun … ── ranks
 
-Whoever is interrupted passes it on and waits for the others. Whoever is killed cannot: then those that it started ask
-themselves to end, programs of others by what Linux can do for that.
+A process that is interrupted forwards the signal and waits for its children. One that is killed cannot: then its
+children notice and end themselves; programs that are not ours by Linux' parent-death signal (prctl).
 """
 
 import ctypes

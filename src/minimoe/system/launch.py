@@ -1,4 +1,4 @@
-"""A training stage as several processes, started by an engine that exists: torchrun, accelerate launch, srun, mpirun.
+"""Run a training stage as several processes, by an existing launcher: torchrun, accelerate launch, srun, mpirun.
 
 DVC runs `python -m stages.distill base`. That process runs the launcher, which starts the same module as often as it
 was told to, on as many machines, and waits:

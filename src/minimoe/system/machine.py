@@ -1,4 +1,4 @@
-"""How many processes and threads the work takes, and on which device. None of it changes a result."""
+"""The device, and the number of processes and threads. None of it changes a result."""
 
 import gc
 import os
@@ -25,7 +25,7 @@ def workers(wanted: int, threads: int = 1) -> int:
 
 @contextmanager
 def importing() -> Iterator[None]:
-    """Import libraries without looking for garbage, a quarter of the time: nearly all that they make stays."""
+    """Import libraries with garbage collection off, which would take a quarter of the time and free next to nothing."""
     gc.disable()
     try:
         yield
@@ -46,7 +46,7 @@ def device(wanted: str) -> str:
 
 
 def machine(device: str) -> str:
-    """What computes, in a few words."""
+    """Name the CPU or GPU and the PyTorch version, for reports."""
     import torch
 
     if device == "cuda":

@@ -1,4 +1,4 @@
-"""Attempts at what a network or a server may refuse once and give a moment later."""
+"""Retry network requests that failed for a passing reason."""
 
 import sys
 import time
@@ -13,7 +13,7 @@ Result = TypeVar("Result")
 
 
 class Broken(Exception):
-    """An attempt that another one may better; `pause` is what the server asked to wait, in seconds."""
+    """A failed attempt that is worth another; `pause` is what the server asked to wait, in seconds."""
 
     def __init__(self, reason: str, pause: float = 0.0) -> None:
         super().__init__(reason)

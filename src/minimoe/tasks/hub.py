@@ -1,4 +1,4 @@
-"""The hub's copies of the tasks → examples in the normal form, equal to those of the official files.
+"""Read the hub's copies of the tasks as examples in the normal form, equal to those of the official files.
 
 `nyu-mll/glue` and `clue/clue` keep one configuration per task and write -1 where a label is secret;
 `tomaarsen/conll2003` keeps tags as numbers with names. An id may end in @revision. Parquet files are read, at one

@@ -1,4 +1,4 @@
-"""All tasks of the table → data/tasks/<task>/<split>.jsonl, from official files or from the hub."""
+"""Convert all tasks of the table to data/tasks/<task>/<split>.jsonl, from official files or from the hub."""
 
 import json
 from collections.abc import Iterator

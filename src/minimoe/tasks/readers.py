@@ -1,6 +1,6 @@
-"""Official files → examples in the normal form.
+"""Read official task files as examples in the normal form.
 
-GLUE's TSVs quote nothing: a `"` is a character like any other, so lines are cut at tabs and no more.
+GLUE's TSVs quote nothing: a `"` is a character like any other, so lines are split at tabs and nothing else.
 MRPC begins with a byte-order mark, CoLA has no header, and columns are found by name because their order
 differs between the sets of one task. CoNLL-2003 is IOB1, where B- only separates neighbours of one type.
 CLUE's files hold a JSON object a line; the keywords of CSL are a list there, and become one text.

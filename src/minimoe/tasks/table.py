@@ -1,4 +1,4 @@
-"""The tasks: each a few lines of data, which every reader, the finetuning loop and the report go by.
+"""The table of tasks: a few lines of data each, used by the readers, the finetuning loop and the report.
 
 Labels are numbered as the hub's copies number them, so that models and files from both sources agree.
 Metrics begin with the one that the paper reports (section 4.1); the GLUE score is the mean of eight columns.
@@ -21,7 +21,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Task:
-    """What there is to know about a task."""
+    """One task: its files, columns, labels and metrics."""
 
     name: str
     kind: Literal["classification", "regression", "tagging"]

@@ -1,4 +1,4 @@
-"""What MLflow could not take, in `work/tracking/`: a file for each run, which a later run of any stage sends.
+"""Values that MLflow could not take, in `work/tracking/`: a file for each run, which a later run of any stage sends.
 
 The first line of a file says whose points they are, each further one is a list of points. A file is locked as long as
 the process lives that writes it. One that is damaged is put aside under another name.

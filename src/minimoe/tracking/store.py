@@ -1,4 +1,4 @@
-"""MLflow's server or database: how it is reached, and the few things that are asked of it."""
+"""Connect to MLflow's server or database, and the few requests that trackers make."""
 
 import logging
 import os
