@@ -8,7 +8,7 @@ from minimoe.params import Params
 from minimoe.pipeline.profiles import load_profile
 from minimoe.plan import sizes, stages
 from minimoe.plan.models import Models
-from minimoe.plan.stages import Row, Run
+from minimoe.plan.row import Row, Run
 from minimoe.plan.timing import MEASURED, Rates
 
 ROOT = Path(__file__).parents[2]
@@ -30,10 +30,20 @@ def profile(name: str = "sample", **changes) -> Params:
     return Params.model_validate(values)
 
 
+COUNTED: dict[str, dict] = {}  # what was counted already, by all that it depends on
+
+
+def models_of(params: Params, root: Path, done) -> Models:
+    distill = params.distill.model_dump(include={"objective", "teacher_layer", "relation_heads", "relation_weights"})
+    rounds = params.model_dump(include={"rounds", "teacher", "teachers", "sparsify"})
+    key = f"{root} {sorted(done)} {params.corpus.records.max_length} {distill} {rounds}"
+    return Models(params, root, done, COUNTED.setdefault(key, {}))
+
+
 def run_of(params: Params, root: Path = ROOT, done=frozenset(), rates=RATES, device="cpu", devices=1) -> Run:
     tasks = {task: sizes.examples(task, params, root, done) for task in params.table.tasks}
     corpus = sizes.corpus(params, root, done, online=False)
-    return Run(params, root, done, Models(params, root, done), corpus, tasks, rates, device, devices)
+    return Run(params, root, done, models_of(params, root, done), corpus, tasks, rates, device, devices)
 
 
 def rows_of(*args, **options) -> dict[str, Row]:

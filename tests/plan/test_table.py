@@ -8,8 +8,8 @@ from pathlib import Path
 import networkx
 import pytest
 
+from minimoe.plan.row import Row, number
 from minimoe.plan.run import up_to_date
-from minimoe.plan.stages import Row, number
 from minimoe.plan.table import DAY, Machine, as_json, duration, text, warnings
 
 PLENTY = Machine(disk=math.inf, memory=math.inf)

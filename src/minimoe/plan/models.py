@@ -152,10 +152,11 @@ class Models:
         folder = self.root / SPARSIFIED
         with torch.device("cpu"):  # importances have values, also where a model without them is being made
             if "sparsify@teacher" in self.done:
-                gone = removed(Importance(**load_file(folder / IMPORTANCE)), sparsity)
-                return cut_config(load_config(folder / REORDERED), gone, sparsity)
-            config = reordered_config(self.config(SPARSIFIED))
-            return cut_config(config, evenly_removed(config, sparsity), sparsity)
+                config, importance = load_config(folder / REORDERED), Importance(**load_file(folder / IMPORTANCE))
+            else:
+                config = reordered_config(self.config(SPARSIFIED))
+                importance = even_importance(config)
+            return cut_config(config, removed(importance, sparsity), sparsity)
 
 
 def size(config) -> tuple[int, flops.Forward]:
@@ -164,19 +165,13 @@ def size(config) -> tuple[int, flops.Forward]:
     return count_weights(encoder), flops.forward(encoder, COUNTED)
 
 
-def evenly_removed(config, sparsity: int) -> dict[str, dict[str, int]]:
-    """What `schedule.removed` says where all layers matter alike."""
-    layers = config.num_hidden_layers
-    even = Importance(
-        torch.ones(layers, config.num_attention_heads),
-        torch.ones(layers, config.intermediate_size),
-        torch.ones(config.hidden_size),
+def even_importance(config) -> Importance:
+    """Importances by which every layer loses as many heads and neurons as the others."""
+    heads, neurons = (
+        torch.arange(count).expand(config.num_hidden_layers, -1)
+        for count in (config.num_attention_heads, config.intermediate_size)
     )
-    gone = removed(even, sparsity)
-    for kind in ("head", "neuron"):
-        each, more = divmod(sum(gone[kind].values()), layers)
-        gone[kind] = {str(layer): each + (layer < more) for layer in range(layers)}
-    return gone
+    return Importance(heads, neurons, torch.ones(config.hidden_size))
 
 
 def _bert(shape: Hub) -> BertConfig:

@@ -14,6 +14,7 @@ from minimoe.params.resolve import resolve, text
 from minimoe.params.settings import FOLDER
 from minimoe.plan import sizes, stages, table, timing
 from minimoe.plan.models import Models
+from minimoe.plan.row import Run
 from minimoe.system.errors import UserError
 from minimoe.system.files import write_json
 from minimoe.system.machine import cores
@@ -46,16 +47,14 @@ def plan(
         write_json(json, table.as_json(run, rows, machine))
 
 
-def prepare(
-    root: Path, done: set[str], start: float, given: float | None, devices: int | None, online: bool
-) -> stages.Run:
+def prepare(root: Path, done: set[str], start: float, given: float | None, devices: int | None, online: bool) -> Run:
     """What a plan of the params in `root` follows from; arguments as of `plan`, `done` are the stages up to date."""
     params = load(root / "params.yaml")
     models, wanted = Models(params, root, done), params.runtime.device
     # speeds that are given may be another machine's
     cuda = torch.cuda.is_available() or (given and wanted == "cuda")
     device = "cuda" if wanted != "cpu" and cuda else "cpu"
-    return stages.Run(
+    return Run(
         params,
         root,
         done,
@@ -76,7 +75,7 @@ def launched(launcher: str) -> int:
     return int(found[1]) if found[1].isdigit() else max(1, torch.cuda.device_count())
 
 
-def _machine(run: stages.Run, load_average: float) -> table.Machine:
+def _machine(run: Run, load_average: float) -> table.Machine:
     memory = psutil.virtual_memory().total
     if run.device == "cuda":  # that of another machine, where there is none here, is not known
         memory = torch.cuda.get_device_properties(0).total_memory if torch.cuda.is_available() else math.inf

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 
 from tabulate import tabulate
 
-from minimoe.plan.stages import Row, Run, number
+from minimoe.plan.row import Row, Run, number
 from minimoe.plan.timing import GIVEN, reference
 
 DAY = 86400.0

@@ -1,0 +1,69 @@
+"""What a plan is made of: the run that is planned, and a row for each of its stages."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from minimoe.params import Params
+from minimoe.plan import constants
+from minimoe.plan.constants import Examples
+from minimoe.plan.models import Models
+from minimoe.plan.sizes import Corpus
+from minimoe.plan.timing import Rates
+from minimoe.system.machine import cores, workers
+
+
+@dataclass(frozen=True)
+class Run:
+    """All that a plan follows from."""
+
+    params: Params
+    root: Path
+    done: set[str]  # stages that are up to date
+    models: Models
+    corpus: Corpus
+    tasks: dict[str, tuple[Examples, str]]  # their sets, and whether they were counted or guessed
+    rates: Rates
+    device: str  # cpu or cuda
+    devices: int  # that share a round's work
+
+    @property
+    def processes(self) -> int:
+        """Processes that work side by side on texts."""
+        return self.side_by_side(threads=1)
+
+    def side_by_side(self, threads: int) -> int:
+        """Processes of so many threads each that work at full speed."""
+        return max(1, min(workers(self.params.runtime.workers, threads), cores() // threads))
+
+    def begin(self) -> float:
+        """Seconds of a stage beside its work."""
+        return self.rates.start + constants.STAGE
+
+    def left(self, stage: str) -> tuple[list[str], bool]:
+        """The models of the table whose cell, `stage` with {}, is to be made; where none is, all, and True."""
+        models = self.params.table.models
+        left = [model for model in models if stage.format(model) not in self.done]
+        return left or models, not left
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one stage, or several alike, will take."""
+
+    stage: str
+    reads: float = 0  # bytes
+    writes: float = 0  # bytes, once; DVC's cache keeps them again
+    work: str = ""
+    seconds: float = 0
+    size: str = ""  # what the amounts rest on: counted, or guessed
+    speed: str = ""  # what the time rests on: measured, given, or guessed
+    memory: float = 0  # bytes, on the device
+    done: bool = False
+
+
+def number(value: float) -> str:
+    """Three digits and a unit: 950, 73.2 k, 6.46 M."""
+    for unit, size in {" T": 1e12, " G": 1e9, " M": 1e6}.items():
+        if value >= size:
+            return f"{value / size:.3g}{unit}"
+    return f"{value / 1000:.3g} k" if value >= 1e4 else f"{value:,.0f}"
