@@ -140,3 +140,9 @@ def test_megatron_bert(tmp_path):
 
 def test_published_sizes_are_cut_in_steps_of_eight_to_the_nearest():
     assert [_kept(64, removed) for removed in (0, 3, 5, 12, 13, 20)] == [64, 64, 56, 48, 48, 48]
+
+
+def test_the_routers_noise_is_the_published_dropout(tmp_path):
+    folder(tmp_path / "released", config(MINIMOE[1]) | {"hidden_dropout_prob": 0.25}, weights(MINIMOE[1]))
+    convert(tmp_path / "released", tmp_path / "ours")
+    assert json.loads((tmp_path / "ours/config.json").read_text())["router_noise"] == 0.25
