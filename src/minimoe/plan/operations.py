@@ -16,7 +16,7 @@ from minimoe.report import flops
 STEP = 3  # forward and backward pass over forward pass: one more product for the inputs' gradient, one for the weights'
 
 
-class Learner(NamedTuple):
+class LearnerCosts(NamedTuple):
     """A supernet in training; amounts are of one sequence."""
 
     students: int
@@ -30,7 +30,7 @@ class Pass(NamedTuple):
     """One pass over the corpus."""
 
     teacher: int  # FLOPs of its forward pass over one sequence, to the layer that is read
-    learners: list[Learner]
+    learners: list[LearnerCosts]
 
 
 def teacher_hooks(config, settings: Distill) -> LayerHooks:
@@ -53,7 +53,7 @@ def count_pass(teacher: Callable[..., Features], supernets: list[Supernet], sett
     return Pass(counter.get_total_flops(), [_learner(supernet, features, settings, length) for supernet in supernets])
 
 
-def _learner(supernet: Supernet, teacher: Features, settings: Distill, length: int) -> Learner:
+def _learner(supernet: Supernet, teacher: Features, settings: Distill, length: int) -> LearnerCosts:
     with flops.counter() as forward, torch.no_grad():
         outputs = [supernet(group, **flops.sequence(length)) for group in supernet.groups]
     with flops.counter() as compared:
@@ -61,7 +61,7 @@ def _learner(supernet: Supernet, teacher: Features, settings: Distill, length: i
             own = Features(*(own.requires_grad_() if isinstance(own, Tensor) else own for own in features))
             _loss(own, teacher, settings, supernet).backward()
     configs = supernet.subnets.values()
-    return Learner(
+    return LearnerCosts(
         students=len(configs),
         experts=any(max(config.attention_experts + config.ffn_experts) > 1 for config in configs),
         flops=STEP * forward.get_total_flops() + compared.get_total_flops(),

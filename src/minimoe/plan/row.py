@@ -7,7 +7,7 @@ from minimoe.params import Params
 from minimoe.plan import constants
 from minimoe.plan.constants import Examples
 from minimoe.plan.models import Models
-from minimoe.plan.sizes import Corpus
+from minimoe.plan.sizes import CorpusSizes
 from minimoe.plan.timing import Rates
 from minimoe.system.machine import cores, workers
 
@@ -20,7 +20,7 @@ class Run:
     root: Path
     done: set[str]  # stages that are up to date
     models: Models
-    corpus: Corpus
+    corpus: CorpusSizes
     tasks: dict[str, tuple[Examples, str]]  # their sets, and whether they were counted or guessed
     rates: Rates
     device: str  # cpu or cuda

@@ -40,7 +40,7 @@ class Amount(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Corpus:
+class CorpusSizes:
     """Bytes after every step, and what they hold."""
 
     dump: Amount
@@ -54,7 +54,7 @@ class Corpus:
     record_bytes: Amount
 
 
-def corpus(params: Params, root: Path, done: set[str], online: bool) -> Corpus:
+def corpus(params: Params, root: Path, done: set[str], online: bool) -> CorpusSizes:
     """The sizes for these params; `UserError` where nothing says how large the corpus is."""
     characters = params.corpus.language in CHARACTER_LANGUAGES
 
@@ -77,7 +77,7 @@ def corpus(params: Params, root: Path, done: set[str], online: bool) -> Corpus:
         training = Amount(manifest["count"] - manifest["heldout"], COUNTED)
     # two bytes a token, and a frame and a place in the index
     record_bytes = counted("records", "data/records") or records.times(2 * params.corpus.records.max_length + 60)
-    return Corpus(packed, extracted, formatted, documents, sentences, tokens, records, training, record_bytes)
+    return CorpusSizes(packed, extracted, formatted, documents, sentences, tokens, records, training, record_bytes)
 
 
 def size(path: Path) -> int:
