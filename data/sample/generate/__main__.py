@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from .dump import export
-from .tasks import Tasks
+from .official import Tasks
 from .world import World
 
 SEED = 776

@@ -1,17 +1,16 @@
-"""The world: its things and the facts about them, drawn from one seed.
-
-An `Entity` is a thing with an article; a `Fact` says that a relation of relations.py holds between a subject
-and an object (another entity, or a plain word), or that the subject has a quality.
-"""
+"""The world: its things and the facts about them, drawn from one seed."""
 
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from . import names
-from .words import COLOURS, CRAFTS, DIRECTIONS, GOODS, HABITATS, MONTHS, QUALITIES, SEASONS, TOPICS, words
+from .words import WORDS
+
+NAMES, OBJECTS = WORDS["names"], WORDS["objects"]
+SCHOOL_KINDS = ["university", "college", "museum", "team"]  # of the names of schools in words.yaml
 
 
-@dataclass
+@dataclass(eq=False)
 class Entity:
     """A thing with an article."""
 
@@ -20,34 +19,20 @@ class Entity:
     kind: str  # the noun for it: village, bird, novel …
     name: str
     tag: str  # PER, LOC, ORG, MISC, or "" for a common noun
+    qualities: dict[str, int]  # quality: pole
     familiar: bool  # may appear in the train set of a task
+    year: int = 0  # of its beginning
     traits: dict[str, str] = field(default_factory=dict)  # words that its sentences use: direction, craft …
-    qualities: dict[str, int] = field(default_factory=dict)  # quality: pole
 
 
 @dataclass(frozen=True)
 class Fact:
-    """`relation(subject, object)`; `object` is an entity's id, or a word. A year where there is one."""
+    """`relation(subject, object)`; relation "quality" has (quality, pole) as its object."""
 
     relation: str
-    subject: int
-    object: int | str
+    subject: Entity
+    object: Entity | str | tuple[str, int]
     year: int = 0
-
-
-QUALITIES_OF = {
-    "town": words("size age fame wealth"),
-    "river": ["length", "speed", "size"],
-    "person": ["fame", "wealth", "strength"],
-    "company": ["size", "age", "wealth"],
-    "school": ["age", "fame", "size"],
-    "book": ["length", "fame", "age"],
-    "festival": ["sound", "age", "size"],
-    "animal": words("size speed temper rarity sound"),
-    "plant": words("size rarity light strength"),
-    "food": ["heat", "rarity", "fame"],
-}
-COUNTS = {"town": 56, "person": 90, "company": 32, "school": 20, "book": 40, "animal": 48, "plant": 28, "food": 30}
 
 
 class World:
@@ -63,122 +48,107 @@ class World:
         self._relate()
 
     def of(self, type_: str) -> list[Entity]:
-        """All entities of one type."""
-        return [e for e in self.entities if e.type == type_]
+        """All entities of one type or kind."""
+        return [e for e in self.entities if type_ in (e.type, e.kind)]
 
     def about(self, entity: Entity) -> list[Fact]:
         """The facts that have the entity as subject."""
-        return [f for f in self.facts if f.subject == entity.id]
+        return [fact for fact in self.facts if fact.subject is entity]
 
-    def _add(self, type_: str, kind: str, name: str, tag: str = "", **traits: str) -> Entity:
-        qualities = {q: self.rng.randrange(2) for q in QUALITIES_OF.get(type_, [])}
+    def _add(self, type_: str, kind: str, name: str, tag: str = "", year: int = 0, **traits: str) -> Entity:
+        qualities = {quality: self.rng.randrange(2) for quality in WORDS["qualities_of"].get(type_, [])}
         familiar = self.rng.random() < 0.45
-        self.entities.append(Entity(len(self.entities), type_, kind, name, tag, familiar, traits, qualities))
+        self.entities.append(Entity(len(self.entities), type_, kind, name, tag, qualities, familiar, year, traits))
         return self.entities[-1]
 
+    def _draw(self, objects: str) -> str:
+        return self.rng.choice(OBJECTS[objects])
+
+    def _compounds(self, stems: str, endings: list[str], count: int) -> list[str]:
+        """`count` different names of a stem and an ending, no letter three times in a row."""
+        names = [stem + ending for stem in NAMES[stems] for ending in endings]
+        names = [n for n in names if all(n.lower()[i : i + 3] != n.lower()[i] * 3 for i in range(len(n) - 2))]
+        return self.rng.sample(names, count)
+
     def _places(self) -> None:
-        for name in names.REGIONS:
+        for name in NAMES["regions"]:
             self._add("region", "region", name, "LOC")
-            self._add("demonym", "demonym", names.demonym(name), "MISC")
-        for name in names.compounds(self.rng, names.STEMS, names.TOWN_ENDINGS, COUNTS["town"]):
-            kind = self.rng.choice(words("town town village city"))
-            self._add("town", kind, name, "LOC", direction=self.rng.choice(DIRECTIONS))
-        for type_, list_ in (("river", names.RIVERS), ("hill", names.HILLS), ("lake", names.LAKES)):
-            for name in list_:
+            self._add("demonym", "demonym", name.removesuffix("y").removesuffix("ia") + "ian", "MISC")
+        for name in self._compounds("stems", NAMES["town_endings"], 56):
+            kind = self.rng.choice(["town", "town", "village", "city"])
+            self._add("town", kind, name, "LOC", direction=self._draw("direction"))
+        for type_ in ("river", "hill", "lake"):
+            for name in NAMES[f"{type_}s"]:
                 self._add(type_, type_, name, "LOC")
 
     def _nature(self) -> None:
-        for kind, endings in names.ANIMAL_ENDINGS.items():
-            for name in names.compounds(self.rng, names.WILD_STEMS, endings, COUNTS["animal"] // 4):
-                self._add("animal", kind, name, colour=self.rng.choice(COLOURS))
-        for kind, endings in names.PLANT_ENDINGS.items():
-            for name in names.compounds(self.rng, names.WILD_STEMS, endings, COUNTS["plant"] // 4):
-                self._add("plant", kind, name, colour=self.rng.choice(COLOURS))
-        plants = self.of("plant")
-        while len(self.of("food")) < COUNTS["food"]:
-            plant, kind = self.rng.choice(plants), self.rng.choice(words("bread soup cake pie stew tea"))
+        for type_, each in (("animal", 12), ("plant", 7)):
+            for kind, endings in NAMES[type_].items():
+                for name in self._compounds("wild_stems", endings, each):
+                    self._add(type_, kind, name, colour=self._draw("colour"))
+        plants, names = self.of("plant"), set()
+        while len(names) < 30:
+            plant, kind = self.rng.choice(plants), self.rng.choice(["bread", "soup", "cake", "pie", "stew", "tea"])
             name = f"{plant.name} {kind}"
-            if name not in {e.name for e in self.of("food")}:
-                food = self._add("food", kind, name)
-                self.facts.append(Fact("made_of", food.id, plant.id))
+            if name not in names:
+                names.add(name)
+                self.facts.append(Fact("made_of", self._add("food", kind, name), plant))
 
     def _society(self) -> None:
-        for name, woman in names.people(self.rng, COUNTS["person"]):
-            craft = self.rng.choice(CRAFTS)[0]
-            self._add("person", craft, name, "PER", craft=craft, woman="yes" if woman else "", year=self._year())
-        firms = [f"{stem} {ending}" for stem in names.FIRM_STEMS for ending in names.FIRM_ENDINGS]
-        for name in self.rng.sample(firms, COUNTS["company"]):
+        for name, woman in self._people(90):
+            craft = self.rng.choice(list(WORDS["crafts"]))
+            year = self.rng.randrange(1500, 1900)
+            self._add("person", craft, name, "PER", year, craft=craft, pronoun="she" if woman else "he")
+        firms = [f"{stem} {ending}" for stem in NAMES["firm_stems"] for ending in NAMES["firm_endings"]]
+        for name in self.rng.sample(firms, 32):
             self._add("company", self.rng.choice(["company", "factory"]), name, "ORG")
-        for town in self.rng.sample(self.of("town"), COUNTS["school"]):
-            pattern = self.rng.choice(names.SCHOOLS)
-            kind = {"United": "team", "College": "college", "Museum": "museum"}.get(pattern[3:], "university")
-            school = self._add("school", kind, pattern.format(town.name), "ORG")
-            self.facts.append(Fact("based", school.id, town.id))
-        for name in names.titles(self.rng, COUNTS["book"]):
-            kind = self.rng.choice(words("novel poem history play"))
-            self._add("book", kind, name, "MISC", topic=self.rng.choice(TOPICS))
-        for name in names.FESTIVALS:
+        for town in self.rng.sample(self.of("town"), 20):
+            number = self.rng.choice(range(4))
+            school = self._add("school", SCHOOL_KINDS[number], NAMES["schools"][number].format(town.name), "ORG")
+            self.facts.append(Fact("based", school, town))
+        titles = [f"The {first} {last}" for first in NAMES["title_first"] for last in NAMES["title_last"]]
+        for name in self.rng.sample(titles, 40):
+            kind = self.rng.choice(["novel", "poem", "history", "play"])
+            self._add("book", kind, name, "MISC", topic=self._draw("topic"))
+        for name in NAMES["festivals"]:
             for ending in ("Festival", "Fair"):
                 self._add("festival", ending.lower(), f"{name} {ending}", "MISC")
 
-    def _year(self) -> str:
-        return str(self.rng.randrange(1500, 1900))
-
-    def _together(self, one: Entity, other: Entity) -> bool:
-        """Whether they can be in one fact: not the same, and people of one time."""
-        both = one.type == other.type == "person"
-        return one is not other and (not both or abs(int(one.traits["year"]) - int(other.traits["year"])) < 40)
-
-    def _when(self, relation: str, entity: Entity, other: int | str) -> int:
-        """The year of a fact: of a birth, of somebody's best years, or of the thing's beginning."""
-        thing = self.entities[other] if isinstance(other, int) else entity
-        person = next((e for e in (entity, thing) if e.type == "person"), None)
-        if relation == "born":
-            return int(entity.traits["year"])
-        if person:
-            entity.traits.setdefault("year", str(int(person.traits["year"]) + self.rng.randrange(20, 50)))
-            return (
-                int(person.traits["year"]) + self.rng.randrange(20, 50)
-                if entity is person
-                else int(entity.traits["year"])
-            )
-        return int(entity.traits.setdefault("year", self._year()))
+    def _people(self, count: int) -> Iterator[tuple[str, bool]]:
+        """`count` different full names, each with whether it is a woman's."""
+        surnames = [stem + ending for stem in NAMES["person_stems"] for ending in NAMES["person_endings"]]
+        seen: set[str] = set()
+        while len(seen) < count:
+            woman = self.rng.random() < 0.5
+            name = f"{self.rng.choice(NAMES['women' if woman else 'men'])} {self.rng.choice(surnames)}"
+            if name not in seen:
+                seen.add(name)
+                yield name, woman
 
     def _relate(self) -> None:
         """For every entity one fact of each relation that its type has, and its qualities."""
-        pick = {
-            "region": lambda: self.rng.choice(self.of("region")).id,
-            "fish": lambda: self.rng.choice([e for e in self.of("animal") if e.kind == "fish"]).id,
-            "word:habitat": lambda: self.rng.choice(HABITATS),
-            "word:goods": lambda: self.rng.choice(GOODS),
-            "word:month": lambda: self.rng.choice(MONTHS),
-            "word:season": lambda: self.rng.choice(SEASONS),
-        }
-        for relation, subject_type, object_type in SCHEMA:
-            choose = pick.get(object_type, lambda t=object_type: self.rng.choice(self.of(t)).id)
-            for entity in self.of(subject_type):
-                other = choose()
-                while isinstance(other, int) and not self._together(entity, self.entities[other]):
-                    other = choose()
-                self.facts.append(Fact(relation, entity.id, other, self._when(relation, entity, other)))
+        for type_, relations in WORDS["facts_of"].items():
+            for relation, wanted in (text.split() for text in relations):
+                for entity in self.of(type_):
+                    candidates = OBJECTS.get(wanted) or self.of(wanted)
+                    other = self.rng.choice(candidates)
+                    while not _can_meet(entity, other):
+                        other = self.rng.choice(candidates)
+                    self.facts.append(Fact(relation, entity, other, self._when(relation, entity, other)))
         for entity in self.entities:
-            for quality, pole in entity.qualities.items():
-                self.facts.append(Fact("quality", entity.id, f"{quality}:{pole}"))
+            self.facts += [Fact("quality", entity, quality) for quality in entity.qualities.items()]
+
+    def _when(self, relation: str, entity: Entity, other: Entity | str) -> int:
+        """The year of a fact: of a birth, of somebody's best years, or of the thing's beginning."""
+        if relation == "born":
+            return entity.year
+        person = next((e for e in (entity, other) if isinstance(e, Entity) and e.type == "person"), None)
+        begun = person.year + self.rng.randrange(20, 50) if person else self.rng.randrange(1500, 1900)
+        entity.year = entity.year or begun
+        return entity.year + self.rng.randrange(20, 50) if entity is person else entity.year
 
 
-# relation, type of its subject, type of its object
-SCHEMA = [
-    ("in_region", "town", "region"), ("founder", "town", "person"), ("on_river", "town", "river"),
-    ("known_for", "town", "word:goods"), ("emblem", "town", "animal"),
-    ("rises", "river", "hill"), ("flows_into", "river", "lake"), ("river_fish", "river", "fish"),
-    ("born", "person", "town"), ("worked_for", "person", "company"), ("taught_by", "person", "person"),
-    ("discovered", "person", "animal"), ("married", "person", "person"),
-    ("based", "company", "town"), ("makes", "company", "word:goods"), ("led_by", "company", "person"),
-    ("led_by", "school", "person"), ("founder", "school", "person"),
-    ("author", "book", "person"), ("publisher", "book", "company"), ("set_in", "book", "town"),
-    ("held_in", "festival", "town"), ("month", "festival", "word:month"), ("served_at", "festival", "food"),
-    ("habitat", "animal", "word:habitat"), ("eats", "animal", "plant"), ("seen_in", "animal", "region"),
-    ("grows_in", "plant", "word:habitat"), ("blooms", "plant", "word:season"), ("grows_region", "plant", "region"),
-    ("food_of", "food", "town"), ("eaten_in", "food", "word:season"),
-]  # fmt: skip
-assert {q for list_ in QUALITIES_OF.values() for q in list_} <= set(QUALITIES)
+def _can_meet(one: Entity, other: Entity | str) -> bool:
+    """Whether they can be in one fact: not the same, and people of one time."""
+    people = isinstance(other, Entity) and one.type == other.type == "person"
+    return one is not other and (not people or abs(one.year - other.year) < 40)
