@@ -172,3 +172,10 @@ def test_a_dvc_without_these_parts_is_left_to_itself(folder, monkeypatch):
     monkeypatch.delattr("dvc.dvcfile.Lockfile")
     module.repair()
     assert (folder / "dvc.lock").exists()
+
+
+@pytest.mark.parametrize("held", ["{}", '{"read": {}}', '{"write": {}}', "[]", '{"read": {"in": [{}]}}'])
+def test_a_list_of_locks_without_any_holds_nothing_up(folder, held):
+    """DVC leaves `{}` when a run has ended."""
+    (folder / ".dvc/tmp/rwlock").write_text(held)
+    wait_for_others(0)

@@ -63,9 +63,11 @@ def wait_for_others(seconds: float) -> None:
 
 def _holder(path: Path) -> str:
     """A process that is alive and holds files for reading or writing, as DVC lists them; or nothing."""
-    with suppress(OSError, ValueError):  # no list yet, or it is being written
+    # no list yet, or it is being written, or is none: DVC itself says so
+    with suppress(OSError, ValueError, LookupError, TypeError, AttributeError):
         held = json.loads(path.read_bytes())
-        holders = [one for each in held["read"].values() for one in each] + list(held["write"].values())
+        readers, writers = held.get("read", {}), held.get("write", {})  # either may be missing, both when a run ended
+        holders = [one for each in readers.values() for one in each] + list(writers.values())
         alive = [one for one in holders if one["pid"] != os.getpid() and psutil.pid_exists(one["pid"])]
         return f"{alive[0]['pid']}: {alive[0]['cmd']}" if alive else ""
     return ""
