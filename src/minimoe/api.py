@@ -46,7 +46,8 @@ def distill(
     Args:
         teacher: a Hugging Face encoder: a folder with its tokenizer, or an id of the hub.
         text: a .txt file, or a folder of some: a sentence or a paragraph a line, a blank line between documents. There
-            must be four documents, and of short texts there should be many, as two of them are held out.
+            must be four documents, two of which are held out. Sentences of less than eight words are left out (in
+            languages without spaces between words: of less than eight characters).
         student: its shape. Its width and the teacher's need a common divisor, the number of relation heads.
         out: a new or empty folder.
         revision: of a teacher of the hub: a branch, tag or commit.
