@@ -11,7 +11,7 @@ from minimoe.resume.work import work_folder
 from minimoe.system import machine
 from minimoe.system.files import write_json
 from minimoe.system.memory import keep_freed_memory
-from minimoe.tasks.table import TASKS
+from minimoe.tasks.task import from_settings
 from stages import run
 
 
@@ -19,10 +19,11 @@ def main() -> None:
     """Run the stage."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", help="as in table.models")
-    parser.add_argument("task", choices=TASKS)
+    parser.add_argument("task", help="as in table.tasks")
     model, task = vars(parser.parse_args()).values()
     params = load()
     named(params, "table.models", model)
+    named(params, "table.tasks", task)
     keep_freed_memory()
     os.environ |= machine.CELL_ENVIRONMENT
     with machine.importing():
@@ -31,13 +32,14 @@ def main() -> None:
     chosen = settings(f"finetune/{task}")
     inputs = [f"models/{model}", f"data/tasks/{task}"]
     checkpoints = Checkpoints(work_folder("finetune", f"{model}/{task}", inputs, chosen))
+    row = from_settings(chosen.pop("task"))
     tags = {"stage": "finetune", "model": model, "task": task}
     memory = checkpoints.run_id("cell")
     with tracking.run(params.runtime.tracking, f"{model}/{task}", tags, chosen, memory) as tracker:
         cell = finetune(
             model,
             f"models/{model}",
-            TASKS[task],
+            row,
             f"data/tasks/{task}",
             f"finetuned/{model}/{task}",
             **chosen,

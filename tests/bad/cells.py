@@ -38,9 +38,7 @@ CASES = {
     "finetune: a length beyond the positions": Case(
         "finetune base/small sst2", params({"finetune.max_length": 33}), "finetune.max_length", "at most 32"
     ),
-    "finetune: a task without a section": Case(
-        "finetune base/small sst2", params({"tasks.sst2": GONE}), "tasks.sst2", "add"
-    ),
+    "finetune: a task of no column": Case("finetune base/small rte", params({}), "rte", "expected one of"),
     # cost
     "cost: no model": Case("cost base/small", drop(SMALL), SMALL, "run the stage that makes it"),
     "cost: weights truncated": Case("cost base/small", cut(f"{SMALL}/{WEIGHTS}"), SMALL, "run the stage that makes it"),

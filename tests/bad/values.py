@@ -138,7 +138,6 @@ DISAGREE = [
     ({"finetune.seeds": [1, 1]}, "finetune.seeds: expected each entry once"),
     ({"table.models": ["teacher", "teacher"]}, "table.models: expected each entry once"),
     ({"table.models": ["base/nobody"]}, "table.models: expected one of"),
-    ({"tasks.rte": GONE}, "tasks.rte: missing, although table.tasks lists it"),
     ({"tasks.sst": {}}, "tasks.sst: expected"),
     ({"tasks.sst2": {"epoch": 3}}, "tasks.sst2.epoch: unknown key; did you mean 'epochs'?"),
     ({"teachers": {"large": FURTHER}}, "teachers.large: expected a round"),

@@ -2,7 +2,8 @@
 
 import io
 
-from minimoe.tasks.table import ENTITIES, Task
+from minimoe.tasks.table import ENTITIES
+from minimoe.tasks.task import Task
 
 
 def parquet(task: Task, labels: list, rows: list[dict]) -> bytes:

@@ -24,7 +24,9 @@ def test_every_stage_of_the_graph_has_a_row(name, tmp_path):
         # but for a look at params.yaml and at the user's files
         graph = {stage.name for stage in repo.index.stages if not stage.name.startswith(("settings", "inputs"))}
     params = profile(name)
-    cells = {f"finetune@{model}-{task}": f"finetune@*-{task}" for model in params.table.models for task in params.tasks}
+    cells = {
+        f"finetune@{model}-{task}": f"finetune@*-{task}" for model in params.table.models for task in params.table.tasks
+    }
     cells |= {f"cost@{model}": "cost" for model in params.table.models}
     made = rows_of(params)
     assert set(made) == {cells.get(stage, stage) for stage in graph}

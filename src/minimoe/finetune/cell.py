@@ -18,7 +18,7 @@ from minimoe.models.shapes import positions
 from minimoe.resume.checkpoints import Checkpoints, NoCheckpoints
 from minimoe.system.errors import UserError
 from minimoe.system.files import whole_folder
-from minimoe.tasks.table import Task
+from minimoe.tasks.task import Task
 
 logging.set_verbosity_error()  # a new head is what we ask for
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from minimoe.system.errors import UserError, readable
-from minimoe.tasks.table import Task
+from minimoe.tasks.task import Task
 
 IGNORED = -100  # label of a piece that is not predicted
 AGAIN = "run the stage tasks again"

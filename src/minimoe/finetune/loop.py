@@ -27,7 +27,7 @@ from minimoe.finetune.metrics import scores
 from minimoe.finetune.trainer import QuietTrainer, Watch, arguments
 from minimoe.hub.loading import load_model as load_from
 from minimoe.system.errors import UserError
-from minimoe.tasks.table import Task
+from minimoe.tasks.task import Task
 
 EVALUATION_BATCH = 64
 EXAMPLES_BETWEEN = 5000  # a larger training set is evaluated several times an epoch,

@@ -14,6 +14,7 @@ from minimoe.params.schema import Params
 from minimoe.params.settings import FOLDER
 from minimoe.system.files import whole_folder
 from minimoe.tasks.table import TASKS
+from minimoe.tasks.task import to_settings
 
 # keys of a round that are read …
 MINILM = frozenset({"relation_heads", "relation_weights"})  # … under this objective
@@ -56,7 +57,7 @@ def resolve(params: Params) -> dict[str, dict]:
         **{f"teachers/{name}": _source(further) for name, further in params.teachers.items()},
         **{f"sparsify/{name}": seed | _sparsify(params.sparsify) for name in params.sparsify.teachers},
         **{f"rounds/{name}": seed | _round(params, round_) for name, round_ in params.rounds.items()},
-        **{f"finetune/{task}": params.tasks[task].over(params.finetune).model_dump() for task in params.table.tasks},
+        **{f"finetune/{task}": _finetune(params, task) for task in params.table.tasks},
         **{f"inputs/{name}": {"path": path} if path else {} for name, path in _inputs(params).items()},
     }
 
@@ -83,6 +84,11 @@ def _tasks(params: Params) -> dict:
     used = {TASKS[task].family for task in params.table.tasks}
     sources = {name: _source(source) for name, source in params.task_data if name in used}
     return {"tasks": params.table.tasks, "sources": sources}
+
+
+def _finetune(params: Params, task: str) -> dict:
+    """A task's values, and what finetuning reads of its row."""
+    return params.finetuning(task).model_dump() | {"task": to_settings(TASKS[task])}
 
 
 def _inputs(params: Params) -> dict[str, str]:

@@ -13,9 +13,9 @@ from minimoe.params.sections import (
     Cost,
     Finetune,
     FurtherTeacher,
+    OwnFinetune,
     Sparsify,
     Table,
-    Task,
     TaskData,
     TaskName,
     Teacher,
@@ -36,7 +36,7 @@ class Params(Section):
     rounds: Annotated[dict[Key, Round], Field(min_length=1)]
     task_data: TaskData
     finetune: Finetune
-    tasks: dict[TaskName, Task]
+    tasks: dict[TaskName, OwnFinetune]
     table: Table
     cost: Cost
     runtime: Runtime
@@ -47,9 +47,13 @@ class Params(Section):
         keys = {name: f"rounds.{name}.heldout" for name, round_ in self.rounds.items() if round_.heldout}
         return {keys.get(name, "distill.heldout"): r.over(self.distill).heldout for name, r in self.rounds.items()}
 
+    def finetuning(self, task: str) -> Finetune:
+        """The values of `finetune`, and a task's own in place of them."""
+        return self.tasks[task].over(self.finetune) if task in self.tasks else self.finetune
+
     @model_validator(mode="after")
     def _sections_agree(self):
-        problems = [*self._unknown_models(), *self._missing_tasks()]
+        problems = list(self._unknown_models())
         # only when every name is known can rounds be followed and widths be compared
         problems = problems or list(disagreements(self))
         if problems:
@@ -74,8 +78,3 @@ class Params(Section):
         for model in self.table.models:
             if model not in known:
                 yield f"table.models: expected one of {', '.join(sorted(known))}; got {model!r}"
-
-    def _missing_tasks(self):
-        for task in self.table.tasks:
-            if task not in self.tasks:
-                yield f"tasks.{task}: missing, although table.tasks lists it; add '{task}: {{}}'"

@@ -6,6 +6,7 @@ Meanings and units stand beside the values in params.yaml; here stand types and 
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from minimoe.params.base import (
     PART,
@@ -26,13 +27,21 @@ from minimoe.params.base import (
     here,
     overrides_of,
 )  # fmt: skip
+from minimoe.tasks.table import TASKS
 
 ModelFolder = Annotated[Text, here("a model of the hub is named at hub, with source: hub")]
 ModelPath = Annotated[str, Field(pattern=rf"^(teacher|{PART}/{PART})$")]
-TaskName = Literal[
-    "cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli", "conll2003",
-    "tnews", "iflytek", "afqmc", "cmnli", "ocnli", "csl",
-]  # fmt: skip
+
+
+def _known_task(name: str) -> str:
+    """The name, which must be one of the tasks' table."""
+    if name not in TASKS:
+        known = {"expected": ", ".join(map(repr, TASKS))}
+        raise PydanticCustomError("literal_error", "expected a task of the table", known)
+    return name
+
+
+TaskName = Annotated[str, AfterValidator(_known_task)]
 
 
 def _text_of_a_date(value: object) -> object:
@@ -166,7 +175,7 @@ class Finetune(Section):
     threads: Annotated[int, Field(ge=1, le=1024)]
 
 
-Task = overrides_of("Task", Finetune)
+OwnFinetune = overrides_of("OwnFinetune", Finetune)
 
 
 class Table(Section):

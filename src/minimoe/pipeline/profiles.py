@@ -21,9 +21,7 @@ from minimoe.system.files import whole_file
 PARAMS = "params.yaml"
 SAMPLE = "sample"  # the profile that the others differ from
 ABOUT = "# This run:"  # begins the comment that says what a profile is
-REPLACED = (
-    "rounds"  # not merged key by key: its keys are names of the user's, and those of the sample mean nothing here
-)
+REPLACED = ("rounds", "tasks")  # not merged key by key: the sample's students and tasks mean nothing elsewhere
 COLUMN = 32  # where comments begin
 
 
@@ -127,7 +125,7 @@ def _merge(lines: dict[int, str], given: list[str], old: MappingNode, new: Mappi
             raise KeyError(f"{at}{key.value}: unknown key; known here: {', '.join(known)}")
         place, replaced = known[key.value]
         sections = isinstance(replaced, MappingNode) and isinstance(value, MappingNode) and _is_block(replaced)
-        if sections and key.value != REPLACED:
+        if sections and key.value not in REPLACED:
             _merge(lines, given, replaced, value, f"{at}{key.value}.")
         else:
             _put(lines, given, place, replaced, value)

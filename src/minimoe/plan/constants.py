@@ -76,34 +76,6 @@ HUB = {
 }
 SMALL_BERT = r"google/bert_uncased_L-(\d+)_H-(\d+)_A-(\d+)"  # layers, width, heads in the id itself
 
-
-class Examples(NamedTuple):
-    """A task's official sets."""
-
-    train: int
-    scored: int  # of all sets that are scored
-    tokens: float  # of an example
-
-
-# Rows as the tasks' authors list them; tokens of RTE, MRPC, STS-B, SST-2 and CoNLL counted, the others guessed.
-TASKS = {
-    "cola": Examples(8_551, 1_043, 11),
-    "sst2": Examples(67_349, 872, 15),
-    "mrpc": Examples(3_668, 408, 54),
-    "stsb": Examples(5_749, 1_500, 28),
-    "qqp": Examples(363_846, 40_430, 31),
-    "mnli": Examples(392_702, 19_647, 40),
-    "qnli": Examples(104_743, 5_463, 51),
-    "rte": Examples(2_490, 277, 70),
-    "wnli": Examples(635, 71, 38),
-    "conll2003": Examples(14_041, 6_703, 21),
-    "tnews": Examples(53_360, 10_000, 24),
-    "iflytek": Examples(12_133, 2_599, 290),
-    "afqmc": Examples(34_334, 4_316, 30),
-    "cmnli": Examples(391_783, 12_241, 53),
-    "ocnli": Examples(50_437, 2_950, 40),
-    "csl": Examples(20_000, 3_000, 250),
-}
 PADDING = 2.0  # tokens of a batch of 16 with its padding / without; 1.4 to 2.5 on the five counted tasks
 CHARACTERS = 4.2  # characters of a token in English tasks, the same five: 3.7 to 4.6
 EXAMPLE = 200.0  # bytes of an example in the normal form

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from minimoe.params import Params
 from minimoe.plan import constants
-from minimoe.plan.constants import Examples
 from minimoe.plan.models import Models
 from minimoe.plan.sizes import CorpusSizes
 from minimoe.plan.timing import Rates
 from minimoe.system.machine import cores, workers
+from minimoe.tasks.task import Sizes
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Run:
     done: set[str]  # stages that are up to date
     models: Models
     corpus: CorpusSizes
-    tasks: dict[str, tuple[Examples, str]]  # their sets, and whether they were counted or guessed
+    tasks: dict[str, tuple[Sizes, str]]  # their sets, and whether they were counted or guessed
     rates: Rates
     device: str  # cpu or cuda
     devices: int  # that share a round's work

@@ -19,10 +19,10 @@ from minimoe.corpus.transfer import length
 from minimoe.params import Params
 from minimoe.params.sections import Download
 from minimoe.plan import constants
-from minimoe.plan.constants import Examples
 from minimoe.system.errors import UserError
 from minimoe.tasks.readers import read_official
-from minimoe.tasks.table import TASKS, Split, Task
+from minimoe.tasks.table import TASKS
+from minimoe.tasks.task import Sizes, Split, Task
 
 COUNTED, GUESSED = "counted", "guessed"
 FIRST_BLOCKS = 16  # of a local dump, 1 MiB each unpacked, that show how densely it is packed
@@ -132,7 +132,7 @@ def _served(source: Download) -> int:
     return told
 
 
-def examples(name: str, params: Params, root: Path, done: set[str]) -> tuple[Examples, str]:
+def examples(name: str, params: Params, root: Path, done: set[str]) -> tuple[Sizes, str]:
     """The sets of a task, from its prepared files, its official ones or a table; and whether they were counted."""
     task, source = TASKS[name], dict(params.task_data)[TASKS[name].family]
     characters = 1.0 if params.corpus.language in CHARACTER_LANGUAGES else constants.CHARACTERS
@@ -142,17 +142,17 @@ def examples(name: str, params: Params, root: Path, done: set[str]) -> tuple[Exa
     if source.source == "local":
         folder = root / source.path / task.folder
         return _counted(task, characters, lambda split: read_official(folder / split.file, task)), COUNTED
-    return constants.TASKS[name], GUESSED
+    return task.sizes, GUESSED
 
 
-def _counted(task: Task, characters: float, read: Callable[[Split], Iterator[dict]]) -> Examples:
+def _counted(task: Task, characters: float, read: Callable[[Split], Iterator[dict]]) -> Sizes:
     train = scored = letters = 0
     for split in task.splits:
         for example in read(split):
             train += split.suffix is None
             scored += split.suffix is not None
             letters += sum(map(len, example.get("words") or (example["text"], example.get("pair") or "")))
-    return Examples(train, scored, letters / characters / (train + scored) + 3)  # and the special tokens
+    return Sizes(train, scored, letters / characters / (train + scored) + 3)  # and the special tokens
 
 
 def _prepared(path: Path) -> Iterator[dict]:

@@ -133,7 +133,7 @@ def _sequence(rates: Rates, one: Pass, precision: str) -> tuple[float, float]:
 
 def _finetune(run: Run, task: str) -> Row:
     """All cells of one task that are not up to date."""
-    settings, (sets, size) = run.params.tasks[task].over(run.params.finetune), run.tasks[task]
+    settings, (sets, size) = run.params.finetuning(task), run.tasks[task]
     models, done = run.left(f"finetune@{{}}-{task}")
     paths = [f"models/{model}" for model in models]
     length = round(min(settings.max_length, sets.tokens * constants.PADDING))

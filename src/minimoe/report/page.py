@@ -15,7 +15,6 @@ from minimoe.report import figures
 from minimoe.report.ablations import PARTS, Ablation
 from minimoe.report.cells import column_groups, cost_cells, cost_groups, majority_cells, metric_names, score_cells
 from minimoe.report.collect import Results
-from minimoe.report.columns import SCORE
 from minimoe.report.drawing import slug
 from minimoe.report.findings import Findings, find
 from minimoe.report.models import ASSISTED, KINDS, Model, is_teacher
@@ -25,6 +24,7 @@ from minimoe.report.published import CLAIM, PUBLISHED
 from minimoe.report.scores import big, headline, headline_majority, headlines
 from minimoe.report.tables import MAJORITY, markdown, models_table, terminal
 from minimoe.system.files import whole_folder
+from minimoe.tasks.table import SCORE
 
 FLAT = 12  # rows that need no headings between them
 FIGURES = 12  # of one kind that are drawn; of more, the first

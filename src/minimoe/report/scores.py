@@ -5,7 +5,8 @@ from functools import lru_cache
 import pandas as pd
 
 from minimoe.report.collect import Results
-from minimoe.report.columns import CONLL, GLUE
+from minimoe.report.columns import GLUE
+from minimoe.tasks.table import CONLL
 
 
 @lru_cache(maxsize=1)  # every small table asks for it, and for the headlines

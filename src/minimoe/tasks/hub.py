@@ -13,7 +13,7 @@ from pathlib import Path
 from minimoe.hub.snapshot import Snapshot, snapshot
 from minimoe.system.errors import UserError, readable
 from minimoe.tasks.readers import example, iob2
-from minimoe.tasks.table import Split, Task
+from minimoe.tasks.task import Split, Task
 
 CONVERTED = "refs/convert/parquet"
 

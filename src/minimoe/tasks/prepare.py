@@ -11,7 +11,8 @@ from minimoe.system.errors import UserError
 from minimoe.system.files import whole_folder
 from minimoe.tasks.hub import fetch, read_hub
 from minimoe.tasks.readers import read_official
-from minimoe.tasks.table import TASKS, Split, Task
+from minimoe.tasks.table import TASKS
+from minimoe.tasks.task import Split, Task
 
 
 def prepare_tasks(names: list[str], folders: dict[str, str | None], hubs: dict[str, str], out: str | Path) -> dict:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from minimoe.system.errors import UserError
-from minimoe.tasks.table import Task
+from minimoe.tasks.task import Task
 
 
 def read_official(path: Path, task: Task) -> Iterator[dict]:

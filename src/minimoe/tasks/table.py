@@ -1,198 +1,96 @@
-"""The table of tasks: a few lines of data each, used by the readers, the finetuning loop and the report.
+"""The table of tasks, a row each. To add one of a known family, add a row; all else goes by the rows.
+
+That is: the names that params.yaml may say, the readers of official files and of the hub, finetuning, the columns of
+the report in the order of the rows, and the sizes that a plan counts with.
 
 Labels are numbered as the hub's copies number them, so that models and files from both sources agree.
 Metrics begin with the one that the paper reports (section 4.1); the GLUE score is the mean of eight columns.
 CLUE's classification tasks are for Chinese models; its test sets have no public labels, so dev sets are scored.
+Sizes are as the tasks' authors list them; tokens of RTE, MRPC, STS-B, SST-2 and CoNLL were counted, others guessed.
 """
 
-from dataclasses import dataclass
-from typing import Literal
+from minimoe.tasks.task import Sizes, Split, Task
 
-
-@dataclass(frozen=True)
-class Split:
-    """One set of examples of a task."""
-
-    name: str  # the file data/tasks/<task>/<name>.jsonl
-    file: str  # its official file
-    hub: str  # its split in the hub's copy
-    suffix: str | None = ""  # of the results column that it scores; None: a training set
-
-
-@dataclass(frozen=True)
-class Task:
-    """One task: its files, columns, labels and metrics."""
-
-    name: str
-    kind: Literal["classification", "regression", "tagging"]
-    folder: str  # of its official files, within the family's folder
-    columns: tuple[str, ...]  # official columns: text, for pairs the second text, label
-    hub_columns: tuple[str, ...]  # the same of the hub's copy
-    labels: tuple[str, ...]  # names, in the order of their numbers; none for a regression
-    metrics: tuple[str, ...]  # keys of minimoe.finetune.metrics, the paper's first
-    written: tuple[str, ...] = ()  # labels as the official files write them; empty: by name
-    header: tuple[str, ...] = ()  # for official files without a header line
-    bounds: tuple[float, float] = (0.0, 1.0)  # of a regression's label
-    unlabelled: str = ""  # what official files write where the annotators did not agree; such rows are left out
-    cut_rows: int = 0  # official rows known to be cut apart by a line break in a text, at most
-    splits: tuple[Split, ...] = (
-        Split("train", "train.tsv", "train", None),
-        Split("dev", "dev.tsv", "validation"),
-    )
-    family: Literal["glue", "conll2003", "clue"] = "glue"  # key of task_data in params.yaml
-    in_score: bool = True  # its columns are part of the GLUE score
-
-    @property
-    def results(self) -> dict[str, str]:
-        """Results columns → the split that each is scored on; the first chooses the best epoch."""
-        return {self.name + split.suffix: split.name for split in self.splits if split.suffix is not None}
-
+SCORE, OUTSIDE, CONLL, CLUE = "GLUE", "outside the score", "CoNLL-2003", "CLUE"  # groups of columns in the report
 
 BITS = ("0", "1")
 ENTITIES = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC", "B-MISC", "I-MISC")
+SENTENCE = ("sentence", "label")
 PAIR = ("sentence1", "sentence2", "label")
+ENTAILMENT = ("entailment", "not_entailment")
 CHINESE_NLI = ("neutral", "entailment", "contradiction")
 NEWS = tuple(str(code) for code in range(100, 117) if code not in (105, 111))  # of Toutiao's sections
+TSV = (Split("train", None, "train.tsv", "train"), Split("dev", "", "dev.tsv", "validation"))
 
 
-def _clue(name: str, columns: tuple[str, ...], labels: tuple[str, ...], train: str = "train.json") -> Task:
-    """A task of CLUE, whose official files and hub copy have the same columns."""
+def _glue(name: str, label: str, columns: tuple, labels: tuple, metric: str, *, sizes: tuple, **others) -> Task:
+    """A task of GLUE, whose folder has its label as name."""
+    given = {"kind": "classification", "hub_columns": columns, "splits": TSV, "group": SCORE} | others
     return Task(
-        name=name,
-        kind="classification",
-        folder=name,
-        columns=columns,
-        hub_columns=columns,
-        labels=labels,
-        metrics=("accuracy",),
-        unlabelled="-",
-        splits=(Split("train", train, "train", None), Split("dev", "dev.json", "validation")),
-        family="clue",
-        in_score=False,
-    )
+        name=name, label=label, folder=label, columns=columns, labels=labels, metrics=tuple(metric.split()),
+        sizes=Sizes(*sizes), **given,
+    )  # fmt: skip
 
 
-_TASKS = (
-    Task(
-        name="cola",
-        kind="classification",
-        folder="CoLA",
-        header=("source", "label", "mark", "sentence"),
-        columns=("sentence", "label"),
-        hub_columns=("sentence", "label"),
-        labels=("unacceptable", "acceptable"),
-        written=BITS,
-        metrics=("matthews",),
-        in_score=False,
+def _clue(name: str, columns: tuple, labels: tuple, *, sizes: tuple, train: str = "train.json") -> Task:
+    """A task of CLUE, whose official files and hub copy have the same columns."""
+    splits = Split("train", None, train, "train"), Split("dev", "", "dev.json", "validation")
+    return Task(
+        name=name, label=name.upper(), folder=name, kind="classification", columns=columns, hub_columns=columns,
+        labels=labels, metrics=("accuracy",), unlabelled="-", splits=splits, family="clue", group=CLUE,
+        sizes=Sizes(*sizes),
+    )  # fmt: skip
+
+
+ROWS = (
+    _glue("sst2", "SST-2", SENTENCE, ("negative", "positive"), "accuracy", written=BITS, sizes=(67_349, 872, 15)),
+    _glue(
+        "mrpc", "MRPC", ("#1 String", "#2 String", "Quality"), ("not_equivalent", "equivalent"), "f1 accuracy",
+        hub_columns=PAIR, written=BITS, sizes=(3_668, 408, 54),
     ),
-    Task(
-        name="sst2",
-        kind="classification",
-        folder="SST-2",
-        columns=("sentence", "label"),
-        hub_columns=("sentence", "label"),
-        labels=("negative", "positive"),
-        written=BITS,
-        metrics=("accuracy",),
+    _glue(
+        "stsb", "STS-B", ("sentence1", "sentence2", "score"), (), "spearman pearson",
+        kind="regression", bounds=(0.0, 5.0), hub_columns=PAIR, sizes=(5_749, 1_500, 28),
     ),
-    Task(
-        name="mrpc",
-        kind="classification",
-        folder="MRPC",
-        columns=("#1 String", "#2 String", "Quality"),
-        hub_columns=PAIR,
-        labels=("not_equivalent", "equivalent"),
-        written=BITS,
-        metrics=("f1", "accuracy"),
+    _glue(
+        "qqp", "QQP", ("question1", "question2", "is_duplicate"), ("not_duplicate", "duplicate"), "f1 accuracy",
+        hub_columns=("question1", "question2", "label"), written=BITS, cut_rows=100, sizes=(363_846, 40_430, 31),
     ),
-    Task(
-        name="stsb",
-        kind="regression",
-        folder="STS-B",
-        columns=("sentence1", "sentence2", "score"),
-        hub_columns=PAIR,
-        labels=(),
-        bounds=(0.0, 5.0),
-        metrics=("spearman", "pearson"),
-    ),
-    Task(
-        name="qqp",
-        kind="classification",
-        folder="QQP",
-        columns=("question1", "question2", "is_duplicate"),
-        hub_columns=("question1", "question2", "label"),
-        labels=("not_duplicate", "duplicate"),
-        written=BITS,
-        metrics=("f1", "accuracy"),
-        cut_rows=100,
-    ),
-    Task(
-        name="mnli",
-        kind="classification",
-        folder="MNLI",
-        columns=("sentence1", "sentence2", "gold_label"),
-        hub_columns=("premise", "hypothesis", "label"),
-        labels=("entailment", "neutral", "contradiction"),
-        metrics=("accuracy",),
+    _glue(
+        "mnli", "MNLI", ("sentence1", "sentence2", "gold_label"), ("entailment", "neutral", "contradiction"),
+        "accuracy", hub_columns=("premise", "hypothesis", "label"), sizes=(392_702, 19_647, 40),
         splits=(
-            Split("train", "train.tsv", "train", None),
-            Split("dev", "dev_matched.tsv", "validation_matched"),
-            Split("dev_mismatched", "dev_mismatched.tsv", "validation_mismatched", "-mm"),
+            Split("train", None, "train.tsv", "train"),
+            Split("dev", "", "dev_matched.tsv", "validation_matched", "MNLI-m", "mnli"),
+            Split("dev_mismatched", "-mm", "dev_mismatched.tsv", "validation_mismatched", "MNLI-mm", "mnlimm"),
         ),
     ),
-    Task(
-        name="qnli",
-        kind="classification",
-        folder="QNLI",
-        columns=("question", "sentence", "label"),
-        hub_columns=("question", "sentence", "label"),
-        labels=("entailment", "not_entailment"),
-        metrics=("accuracy",),
+    _glue("qnli", "QNLI", ("question", "sentence", "label"), ENTAILMENT, "accuracy", sizes=(104_743, 5_463, 51)),
+    _glue("rte", "RTE", PAIR, ENTAILMENT, "accuracy", sizes=(2_490, 277, 70)),
+    _glue(
+        "cola", "CoLA", SENTENCE, ("unacceptable", "acceptable"), "matthews",
+        header=("source", "label", "mark", "sentence"), written=BITS, group=OUTSIDE, sizes=(8_551, 1_043, 11),
+    ),
+    _glue(
+        "wnli", "WNLI", PAIR, ("not_entailment", "entailment"), "accuracy",
+        written=BITS, group=OUTSIDE, sizes=(635, 71, 38),
     ),
     Task(
-        name="rte",
-        kind="classification",
-        folder="RTE",
-        columns=PAIR,
-        hub_columns=PAIR,
-        labels=("entailment", "not_entailment"),
-        metrics=("accuracy",),
-    ),
-    Task(
-        name="wnli",
-        kind="classification",
-        folder="WNLI",
-        columns=PAIR,
-        hub_columns=PAIR,
-        labels=("not_entailment", "entailment"),
-        written=BITS,
-        metrics=("accuracy",),
-        in_score=False,
-    ),
-    Task(
-        name="conll2003",
-        kind="tagging",
-        folder=".",
+        name="conll2003", kind="tagging", labels=ENTITIES, metrics=("chunk_f1",), family="conll2003", group=CONLL,
         columns=(),  # one token a line: its word first, its tag last
-        hub_columns=("tokens", "ner_tags"),
-        labels=ENTITIES,
-        metrics=("chunk_f1",),
+        hub_columns=("tokens", "ner_tags"), sizes=Sizes(14_041, 6_703, 21),
         splits=(
-            Split("train", "eng.train", "train", None),
-            Split("dev", "eng.testa", "validation"),
-            Split("test", "eng.testb", "test", "-test"),
+            Split("train", None, "eng.train", "train"),
+            Split("dev", "", "eng.testa", "validation", "dev", "ner dev"),
+            Split("test", "-test", "eng.testb", "test", "test", "ner tst"),
         ),
-        family="conll2003",
-        in_score=False,
     ),
-    _clue("tnews", ("sentence", "label"), NEWS),
-    _clue("iflytek", ("sentence", "label"), tuple(str(number) for number in range(119))),
-    _clue("afqmc", PAIR, BITS),
-    _clue("cmnli", PAIR, CHINESE_NLI),
-    _clue("ocnli", PAIR, CHINESE_NLI, train="train.50k.json"),
-    _clue("csl", ("keyword", "abst", "label"), BITS),
-)
+    _clue("tnews", SENTENCE, NEWS, sizes=(53_360, 10_000, 24)),
+    _clue("iflytek", SENTENCE, tuple(str(number) for number in range(119)), sizes=(12_133, 2_599, 290)),
+    _clue("afqmc", PAIR, BITS, sizes=(34_334, 4_316, 30)),
+    _clue("cmnli", PAIR, CHINESE_NLI, sizes=(391_783, 12_241, 53)),
+    _clue("ocnli", PAIR, CHINESE_NLI, train="train.50k.json", sizes=(50_437, 2_950, 40)),
+    _clue("csl", ("keyword", "abst", "label"), BITS, sizes=(20_000, 3_000, 250)),
+)  # fmt: skip
 
-TASKS: dict[str, Task] = {task.name: task for task in _TASKS}
-
-GLUE_SCORE: tuple[str, ...] = tuple(column for task in _TASKS if task.in_score for column in task.results)
+TASKS: dict[str, Task] = {task.name: task for task in ROWS}

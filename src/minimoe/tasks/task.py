@@ -1,0 +1,71 @@
+"""What a task is: one row of the tasks' table (table.py)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+
+@dataclass(frozen=True)
+class Split:
+    """One set of examples of a task."""
+
+    name: str  # the file data/tasks/<task>/<name>.jsonl
+    suffix: str | None = ""  # of the results column that it scores; None: a training set
+    file: str = ""  # its official file
+    hub: str = ""  # its split in the hub's copy
+    label: str = ""  # of its column in the report; empty: the task's
+    short: str = ""  # the same in narrow tables
+
+
+class Sizes(NamedTuple):
+    """A task's official sets."""
+
+    train: int  # examples
+    scored: int  # examples of all sets that are scored
+    tokens: float  # of an example
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One task: its files, columns, labels, metrics and sizes."""
+
+    # read by finetuning; a change reruns the task's cells
+    name: str
+    kind: Literal["classification", "regression", "tagging"]
+    columns: tuple[str, ...]  # official columns: text, for pairs the second text, label
+    labels: tuple[str, ...]  # names, in the order of their numbers; none for a regression
+    metrics: tuple[str, ...]  # keys of minimoe.finetune.metrics, the paper's first
+    bounds: tuple[float, float] = (0.0, 1.0)  # of a regression's label
+    splits: tuple[Split, ...]
+    # read where its files become the normal form
+    family: Literal["glue", "conll2003", "clue"] = "glue"  # key of task_data in params.yaml: which reader, which hub id
+    folder: str = ""  # of its official files, within the family's folder
+    hub_columns: tuple[str, ...] = ()  # the same columns of the hub's copy
+    written: tuple[str, ...] = ()  # labels as the official files write them; empty: by name
+    header: tuple[str, ...] = ()  # for official files without a header line
+    unlabelled: str = ""  # what official files write where the annotators did not agree; such rows are left out
+    cut_rows: int = 0  # official rows known to be cut apart by a line break in a text, at most
+    # read by the report and the plan
+    label: str = ""  # of its column in the report
+    group: str = ""  # the heading over its columns
+    sizes: Sizes | None = None
+
+    @property
+    def results(self) -> dict[str, str]:
+        """Results columns → the split that each is scored on; the first chooses the best epoch."""
+        return {self.name + split.suffix: split.name for split in self.splits if split.suffix is not None}
+
+
+FINETUNED = ("name", "kind", "columns", "labels", "metrics", "bounds")
+
+
+def to_settings(task: Task) -> dict:
+    """What finetuning reads of a task, as a value of its settings: another row reruns none of its cells."""
+    splits = [[split.name, split.suffix] for split in task.splits]
+    return {key: getattr(task, key) for key in FINETUNED} | {"splits": splits}
+
+
+def from_settings(values: Mapping) -> Task:
+    """The task of `to_settings`; of its files and its place in the report it knows nothing."""
+    fields = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+    return Task(**fields | {"splits": tuple(Split(*split) for split in values["splits"])})
