@@ -1,6 +1,7 @@
 # make repro: the sample, end to end.  make test: lint and tests.  make ui: MLflow on 127.0.0.1.
 # make bench: what is fast, and how fast.  make load: how time, memory and disk grow with size.
 # make faults: kills, full disks, flipped bits and more, injected into a tiny pipeline.
+# make docs: the documentation as a site, in work/site.
 # make audit: known vulnerabilities of the pinned dependencies.
 PYTHON ?= python3
 VENV   ?= .venv
@@ -8,7 +9,7 @@ PORT   ?= 5000
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PYTHONNOUSERSITE = 1
 
-.PHONY: repro test lint bench load faults audit ui env clean
+.PHONY: repro test lint bench load faults audit docs ui env clean
 
 repro: env
 	python -m minimoe repro
@@ -31,6 +32,10 @@ faults: env
 
 audit: env
 	python .ci/audit.py
+
+docs: env
+	python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[docs]"
+	python -m mkdocs build --strict --quiet
 
 ui: env
 	python -m minimoe ui --port $(PORT)

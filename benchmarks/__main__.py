@@ -1,7 +1,7 @@
 """`python -m benchmarks [NAME …]`: every benchmark in turn, one table, and benchmarks/results.json.
 
 Each row is a ratio of two things measured in turn. Machines are noisy: read the ratios, not the rates.
-`python -m benchmarks --table` prints the results as they stand in README.md.
+`python -m benchmarks --table` prints the results as they stand in docs/performance.md.
 """
 
 import argparse
@@ -29,7 +29,7 @@ def main() -> None:
     """Run the benchmarks named on the command line, or all."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", choices=[[], *NAMES], default=[], metavar="NAME", help=", ".join(NAMES))
-    parser.add_argument("--table", action="store_true", help="print the results that are there, for README.md")
+    parser.add_argument("--table", action="store_true", help="print the table of docs/performance.md")
     arguments = parser.parse_args()
     if arguments.table:
         print(markdown(json.loads(RESULTS.read_text())))
@@ -63,18 +63,20 @@ def line(row: Row) -> str:
 
 
 def markdown(results: dict) -> str:
-    """The rows of results.json as a table."""
+    """The rows of results.json, a table for each machine: rates of two machines are not compared."""
     rows = [values for name in NAMES for values in results["rows"].get(name, [])]
-    measured: dict[str, set[str]] = {}
-    for values in rows:
-        measured.setdefault(values["machine"], set()).add(f"{values['date']} ({values['commit']})")
-    lines = [f"Measured on {machine}: {', '.join(sorted(when))}." for machine, when in measured.items()]
-    lines += ["", "| what | | against | ratio | goal |", "|---|---|---|---|---|"]
-    for values in rows:
-        row = Row(**{field.name: values[field.name] for field in fields(Row)})
-        rates = f"{_number(row.ours)} {row.unit} | {row.against}, {_number(row.baseline)}"
-        lines.append(f"| {row.what} | {rates} | {row.ratio:.2f} | {_goal(row)} |")
-    return "\n".join(lines)
+    lines = []
+    for name in dict.fromkeys(values["machine"] for values in rows):
+        own = [values for values in rows if values["machine"] == name]
+        when = sorted({f"{values['date']} ({values['commit']})" for values in own})
+        lines += [f"Measured on {name}: {', '.join(when)}.", ""]
+        lines += ["| what | | against | ratio | goal |", "|---|---|---|---|---|"]
+        for values in own:
+            row = Row(**{field.name: values[field.name] for field in fields(Row)})
+            rates = f"{_number(row.ours)} {row.unit} | {row.against}, {_number(row.baseline)}"
+            lines.append(f"| {row.what} | {rates} | {row.ratio:.2f} | {_goal(row)} |")
+        lines.append("")
+    return "\n".join(lines[:-1])
 
 
 def _goal(row: Row) -> str:

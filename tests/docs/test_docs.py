@@ -1,0 +1,172 @@
+"""README and docs: links lead somewhere, commands parse, settings are valid, imports exist, nothing is stale."""
+
+import ast
+import importlib
+import re
+import shlex
+import subprocess
+from functools import cache
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+import pytest
+import yaml
+from dvc.cli.parser import DvcParserError, get_main_parser
+
+from minimoe.__main__ import _parser
+from minimoe.params import Params
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+FENCE = re.compile(r"(?ms)^```(\w*)\n(.*?)^```$")
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+SET = re.compile(r"^[A-Z_]+=")
+OTHERS = {"cp", "hf", "pip", "cd", "source", "srun", "sbatch", "scontrol", "kubectl", "ray", "dask", "ssh", "apptainer"}
+
+
+def name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def blocks(language: str) -> list:
+    found = [
+        (page, text) for page in PAGES for kind, text in FENCE.findall(page.read_text("utf-8")) if kind == language
+    ]
+    return [pytest.param(text, id=f"{name(page)}-{i}") for i, (page, text) in enumerate(found)]
+
+
+def anchors(page: Path) -> set[str]:
+    text = FENCE.sub("", page.read_text(encoding="utf-8"))
+    titles = [re.sub(r"[`*]|\]\([^)]*\)", "", title).lower() for title in re.findall(r"(?m)^#+ (.*)$", text)]
+    return {re.sub(r"[^\w\- ]", "", title).replace(" ", "-") for title in titles}
+
+
+def broken(page: Path, text: str) -> list[str]:
+    """Links of a page whose file or heading is missing."""
+    found = []
+    for link in LINK.findall(FENCE.sub("", text)):
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path) if path else page
+        if "://" not in link and not (target.exists() and (not anchor or anchor in anchors(target))):
+            found.append(link)
+    return found
+
+
+def commands(text: str) -> list[list[str]]:
+    """The commands of a shell block as lists of words, without what sets variables."""
+    found = []
+    for line in re.sub(r"\\\n", " ", text).splitlines():
+        lexer = shlex.shlex(line, posix=True, punctuation_chars="&|;")
+        lexer.whitespace_split = True
+        words = list(lexer)
+        while words:
+            end = next((i for i, word in enumerate(words) if set(word) <= set("&|;")), len(words))
+            command = words[:end]
+            while command and SET.match(command[0]):
+                command = command[1:]
+            found += [command] if command else []
+            words = words[end + 1 :]
+    return found
+
+
+@cache
+def git_commands() -> set[str]:
+    return set(subprocess.run(["git", "--list-cmds=main"], capture_output=True, text=True).stdout.split())
+
+
+def check(command: list[str]) -> None:
+    """Parse a command by the command line that it is for; SystemExit or AssertionError where it is wrong."""
+    match command:
+        case ["make", *words]:
+            phony = re.search(r"(?m)^\.PHONY: (.*)$", (ROOT / "Makefile").read_text())[1].split()
+            assert all(word in phony or "=" in word for word in words), command
+        case ["minimoe", *words] | ["python", "-m", "minimoe", *words]:
+            _parser().parse_args(words)
+        case ["python", "-m", module, *words]:
+            spec = importlib.util.find_spec(module)
+            assert spec, command
+            source = spec.origin.replace("__init__.py", "__main__.py")
+            flags = [word for word in words if word.startswith("--")]
+            assert all(f'"{flag}"' in Path(source).read_text() for flag in flags), command
+        case ["python", script, *_]:
+            assert (ROOT / script).exists(), command
+        case ["dvc", *words]:
+            get_main_parser().parse_args(words)
+        case ["mlflow", *words]:
+            from mlflow.cli import cli
+
+            sub = cli.get_command(None, words[0])
+            assert sub, command
+            sub.make_context(words[0], list(words[1:]))
+        case ["git", sub, *_]:
+            assert sub in git_commands(), command
+        case [program, *_]:
+            assert program in OTHERS, command
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_links_lead_to_files_and_headings(page):
+    assert broken(page, page.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("text", blocks("sh"))
+def test_commands_parse(text):
+    for command in commands(text):
+        check(command)
+
+
+@pytest.mark.parametrize("text", blocks("yaml"))
+def test_settings_are_valid_as_a_difference_to_the_sample(text):
+    said = yaml.safe_load(text)
+    if not set(said) <= set(Params.model_fields):
+        pytest.skip("not about params.yaml")
+    values = yaml.safe_load((ROOT / "profiles/sample.yaml").read_text(encoding="utf-8"))
+    Params.model_validate(merged(values, said) | {"table": values["table"] | {"models": ["teacher"]}})
+
+
+def merged(values: dict, said: dict) -> dict:
+    """Sections are merged; rounds are those of the block alone."""
+    both = values | said
+    for key in said:
+        if key != "rounds" and isinstance(values.get(key), dict) and isinstance(said[key], dict):
+            both[key] = merged(values[key], said[key])
+    return both
+
+
+@pytest.mark.parametrize("text", blocks("python"))
+def test_python_compiles_and_its_imports_exist(text):
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ImportFrom):
+            module = importlib.import_module(node.module)
+            assert all(hasattr(module, alias.name) for alias in node.names)
+        elif isinstance(node, ast.Import):
+            assert all(importlib.import_module(alias.name) for alias in node.names)
+
+
+def test_generated_pages_are_up_to_date():
+    spec = spec_from_file_location("generate", ROOT / "docs/generate.py")
+    generate = module_from_spec(spec)
+    spec.loader.exec_module(generate)
+    for page, made in generate.PAGES.items():
+        assert (ROOT / "docs" / page).read_text(encoding="utf-8") == made(), "run: python docs/generate.py"
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["make nothing", "minimoe profil", "minimoe plan --gpus 2", "dvc exp rum", "dvc repro --parallel", "git comit",
+     "python -m nothing", "python -m benchmarks --tables", "python docs/none.py", "mlflow nothing", "nothing"],
+)  # fmt: skip
+def test_wrong_commands_are_found(command):
+    with pytest.raises((SystemExit, AssertionError, DvcParserError)):
+        check(command.split())
+
+
+def test_broken_links_are_found():
+    page = ROOT / "README.md"
+    assert broken(page, "[a](none.md) [b](#nowhere) [c](docs/methods.md#nowhere)") == [
+        "none.md", "#nowhere", "docs/methods.md#nowhere",
+    ]  # fmt: skip
+
+
+def test_readme_is_short():
+    assert (ROOT / "README.md").stat().st_size <= 10_000
