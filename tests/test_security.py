@@ -38,8 +38,9 @@ STARTED = {f"subprocess.{name}" for name in ("run", "Popen", "call", "check_call
 LOADERS = {"src/minimoe/hub/loading.py", "src/minimoe/convert/checkpoint.py"}  # files that may call from_pretrained
 STARS = {"HERE": {"local_files_only": True, "trust_remote_code": False}}
 BY_NAME = {  # modules by name, in files whose names are their own
-    "importlib.import_module": {"src/minimoe/pipeline/repro.py"}, "runpy.run_path": set(),
-    "runpy.run_module": {"src/minimoe/pipeline/grid.py"},
+    "importlib.import_module": {"src/minimoe/pipeline/repro.py", "src/minimoe/pipeline/runner.py"},
+    "runpy.run_path": set(),
+    "runpy.run_module": {"src/minimoe/pipeline/runner.py"},
 }  # fmt: skip
 BUILTINS = {"eval", "exec", "compile", "__import__", "globals", "getattr"}
 

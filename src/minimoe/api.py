@@ -122,9 +122,8 @@ def _make_records(text: Path, folder: Path, language: str, max_length: int, seed
 
 def _train(folder: Path, student: Student, seed: int, device: str, settings: dict):
     """The encoder that learned from `folder/teacher` on `folder/records`."""
-    from transformers import AutoConfig
-
     from minimoe.distill.round import distill as train
+    from minimoe.hub.loading import load_config
     from minimoe.params.rounds import Distill
     from minimoe.records.dataset import Records
     from minimoe.system import machine
@@ -134,7 +133,7 @@ def _train(folder: Path, student: Student, seed: int, device: str, settings: dic
     keep_freed_memory()
     device, published = machine.device(device), _published().distill
     records = Records(folder / "records")
-    width = AutoConfig.from_pretrained(folder / "teacher", local_files_only=True).hidden_size
+    width = load_config(folder / "teacher").hidden_size
     heads = range(1, published.relation_heads + 1)
     fitting = {
         "heldout": min(MOST_HELDOUT, records.manifest["heldout"]),

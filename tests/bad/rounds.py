@@ -37,7 +37,7 @@ CASES = {
         "distill base",
         weights(TEACHER, lambda w: [w[key].fill_(1e38) for key in w if "dense" in key]),
         "before the first step",
-        "expected a teacher whose weights and config give numbers",
+        "expected a teacher whose weights and config give finite numbers",
     ),
     "a teacher of an impossible norm": Case(
         "distill base", json_of(f"{TEACHER}/{CONFIG}", {"layer_norm_eps": -1.0}), "layer_norm_eps", "expected a small"

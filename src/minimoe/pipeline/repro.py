@@ -63,7 +63,7 @@ def repro(stages: Sequence[str] = ()) -> None:
     if stale - {*cells, *costs, "report"}:
         _dvc("distill", "tasks", *(["teachers"] if params.teachers else []))  # what the cells depend on;
         stale = _stale()  # only then is it known which of them are stale
-    threads = max(params.tasks[task].over(params.finetune).threads for task in params.table.tasks)
+    threads = max(params.finetuning(task).threads for task in params.table.tasks)
     finetune([cell for cell in cells if cell in stale], params.runtime, threads)
     grid.run([cost for cost in costs if cost in stale], 1, _import)  # alone, because they measure time
     if stale:
