@@ -189,7 +189,7 @@ class Feed(Thread):
 
 
 class Stalled:
-    """Tells whether a process and its children have stopped to compute for good.
+    """Tells whether a process and its children have stopped computing for good.
 
     A worker that is killed while it holds a queue's lock leaves the others waiting for it for ever, and where it is
     killed before the next one is started, its parent removes every trace of it.
