@@ -53,4 +53,10 @@ def bring_up(folder: Path, cells: int) -> None:
     os.chdir(folder)
     sys.path.insert(0, str(folder))
     os.environ["PYTHONPATH"] = f"{folder}:{os.environ.get('PYTHONPATH', '')}"
-    grid.run([f"cell@c{number}" for number in range(cells)], WORKERS, partial(import_module, "minimoe.finetune.cell"))
+    prepare = partial(import_module, "minimoe.finetune.cell")
+    grid.run([f"cell@c{number}" for number in range(cells)], workers, prepare)
+
+
+def workers() -> list[grid.Environment]:
+    """Each has the environment of this process."""
+    return [{}] * WORKERS

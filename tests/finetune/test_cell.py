@@ -72,6 +72,15 @@ def test_every_kind_of_task_is_learned(model, data, tmp_path, task):
     assert tracker.seen["train_loss"]
 
 
+def test_bf16_learns_too_in_other_bits_and_fp32_is_the_default(model, data, tmp_path):
+    same = {"epochs": 8, "patience": 8, "learning_rates": [5e-3]}
+    made = {name: run(model, data, tmp_path, "sst2", name, **same, precision=name) for name in ("fp32", "bf16")}
+    made["default"] = run(model, data, tmp_path, "sst2", "default", **same)
+    assert made["bf16"]["results"]["sst2"]["mean"] > 90
+    weights = {name: (tmp_path / name / "model.safetensors").read_bytes() for name in made}
+    assert weights["default"] == weights["fp32"] != weights["bf16"]
+
+
 def test_mnli_scores_both_sets(model, data, tmp_path):
     cell = run(model, data, tmp_path, "mnli", epochs=16, patience=16, learning_rates=[5e-3])
     assert cell["results"]["mnli"]["mean"] == 100

@@ -57,3 +57,29 @@ def test_of_several_gpus_one_is_used(monkeypatch):
 def test_the_trainer_prints_nothing(capsys):
     rates(0.1)
     assert capsys.readouterr().out == ""
+
+
+class Classes(nn.Module):
+    """A linear layer and the loss that heads have, and what they computed in."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(4, 3)
+
+    def forward(self, x, labels):
+        logits = self.head(x)
+        loss = nn.functional.cross_entropy(logits, labels)
+        self.dtypes = [logits.dtype, loss.dtype]
+        return {"loss": loss}
+
+
+@pytest.mark.parametrize(("precision", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])
+def test_the_model_is_in_the_precision_and_loss_and_weights_in_fp32(precision, dtype):
+    made = arguments(
+        device="cpu", seed=1, epochs=1, batch=2, learning_rate=1.0, warmup=0.0, weight_decay=0.0, log_every=1
+    )
+    model, examples = Classes(), [{"x": [float(i)] * 4, "labels": i % 3} for i in range(6)]
+    QuietTrainer(model, made, train_dataset=examples, precision=precision).train()
+    assert model.dtypes == [dtype, torch.float32]
+    assert {weight.dtype for weight in model.parameters()} == {torch.float32}
+    assert {weight.grad.dtype for weight in model.parameters() if weight.grad is not None} <= {torch.float32}

@@ -33,6 +33,9 @@ import json, os, sys, time
 from pathlib import Path
 from minimoe.system.errors import exit_cleanly
 
+def stage_name(model):
+    return model.replace("/", "_")
+
 def main():
     model, task = sys.argv[1:]
     with open("log", "a") as log:
@@ -47,11 +50,15 @@ def main():
         Path("closed").write_text("")
         raise
     seen = {"stage": os.environ["DVC_STAGE"], "prepared": "colorsys" in sys.modules, "folder": os.getcwd()}
+    seen |= {"gpu": os.environ.get("CUDA_VISIBLE_DEVICES"), "worker": os.getppid()}
     if task == "x":
         time.sleep(float(os.environ.get("SLOW", 0)))
     Path(f"out/{model}").mkdir(parents=True, exist_ok=True)
     Path(f"out/{model}/{task}").write_text(model + task)
     Path(f"{task}.json").write_text(json.dumps(seen))
+    Path(f"{stage_name(model)}-{task}.json").write_text(json.dumps(seen))
+    while len(list(Path().glob("*-*.json"))) < int(os.environ.get("TOGETHER", 0)):  # so that each has a worker
+        time.sleep(0.01)
 
 if __name__ == "__main__":
     exit_cleanly(main)
@@ -60,12 +67,29 @@ RUN = """
 import os, sys
 from functools import partial
 from importlib import import_module
+from types import SimpleNamespace
 from minimoe.pipeline import grid
+from minimoe.pipeline.repro import side_by_side
 from minimoe.system.errors import exit_cleanly
 
 if __name__ == "__main__":
     library = os.environ.get("LIBRARY", "colorsys")
-    exit_cleanly(lambda: grid.run(sys.argv[2:], int(sys.argv[1]), partial(import_module, library)))
+    runtime = SimpleNamespace(workers=int(sys.argv[1]), device=os.environ.get("DEVICE", "cpu"), cells_per_gpu=2)
+    workers = partial(side_by_side, runtime, threads=1)
+    exit_cleanly(lambda: grid.run(sys.argv[2:], workers, partial(import_module, library)))
+"""
+# the forge must not call this itself: it initialises a GPU, and no process can use one that is forked afterwards
+GPUS = """
+import os
+import torch
+
+def device_count():
+    global counted
+    counted = True
+    return 2
+
+torch.cuda.device_count, counted = device_count, False
+os.register_at_fork(before=lambda: counted and print("forked with a GPU"))
 """
 CELLS = [f"cell@{model}-{task}" for model in ("teacher", "base/a") for task in "xy"]
 
@@ -201,3 +225,22 @@ def test_without_dvcs_own_parts_plain_dvc_runs_every_stage(folder, gone):
     assert output.splitlines()[-1].startswith("error: a stage failed")
     assert sorted(locked(folder)) == sorted([CELLS[1], CELLS[3]])
     assert not json.loads((folder / "y.json").read_text())["prepared"]
+
+
+@pytest.mark.parametrize("visible", [None, "5,GPU-abc"])
+def test_every_worker_has_its_gpu_which_as_many_share_as_the_params_say(folder, visible):
+    (folder / "stages" / "gpus.py").write_text(GPUS)
+    own = {"CUDA_VISIBLE_DEVICES": visible} if visible else {}
+    code, output = finish(start(folder, LIBRARY="stages.gpus", DEVICE="auto", TOGETHER="4", **own))
+    assert code == 0 and "forked with a GPU" not in output, output
+    seen = [json.loads(path.read_text()) for path in folder.glob("*-*.json")]
+    assert len({one["worker"] for one in seen}) == 4
+    first, second = visible.split(",") if visible else "01"
+    assert sorted(one["gpu"] for one in seen) == [first, first, second, second]
+
+
+def test_without_a_gpu_workers_share_the_cores(folder):
+    code, output = finish(start(folder, DEVICE="auto", TOGETHER="2", LIBRARY="torch", CUDA_VISIBLE_DEVICES=""))
+    assert code == 0, output
+    seen = [json.loads(path.read_text()) for path in folder.glob("*-*.json")]
+    assert len({one["worker"] for one in seen}) == 2 and {one["gpu"] for one in seen} == {""}

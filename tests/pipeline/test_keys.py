@@ -142,7 +142,7 @@ CASES = [
     (CLUE | {"task_data.clue.source": "local"}, "task_data.clue.path", "x", {"tasks", "inputs@clue"} | REPORT),
     *(({}, f"finetune.{key}", value, CELLS) for key, value in {
         "max_length": 32, "batch": 8, "learning_rates": [0.1], "seeds": [1], "warmup": 0.2, "weight_decay": 0.1,
-        "max_train": 9, "threads": 2}.items()),
+        "max_train": 9, "precision": "bf16", "threads": 2}.items()),
     *(({}, f"finetune.{key}", 9, CELLS - {"finetune@wnli"}) for key in ("epochs", "patience")),
     ({}, "tasks.cola", {"epochs": 1}, {"finetune@cola"}),
     ({}, "tasks.tnews", {"epochs": 1}, set()),
@@ -153,7 +153,8 @@ CASES = [
     ({}, "cost.repeats", 3, {"cost"}),
     *(({}, f"runtime.{key}", value, set()) for key, value in {
         "workers": 7, "backend": "dask", "scheduler": "tcp://a:1", "device": "cpu", "micro_batch": 3,
-        "shard_records": 9, "log_every": 3, "checkpoint_minutes": 1, "launcher": "torchrun", "tracking.enabled": False,
+        "cells_per_gpu": 2, "shard_records": 9, "log_every": 3, "checkpoint_minutes": 1, "launcher": "torchrun",
+        "tracking.enabled": False,
         "tracking.uri": "x.db", "tracking.experiment": "x"}.items()),
 ]  # fmt: skip
 BESIDE = {  # what an edit needs to be valid

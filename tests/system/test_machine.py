@@ -29,3 +29,23 @@ def test_zero_workers_means_as_many_as_have_cores(monkeypatch):
     monkeypatch.setattr(machine, "cores", lambda: 8)
     assert [machine.workers(0, threads) for threads in (1, 3, 8, 20)] == [8, 2, 1, 1]
     assert machine.workers(3) == machine.workers(3, threads=8) == 3
+
+
+@pytest.mark.parametrize(
+    ("count", "visible", "names"),
+    [
+        (0, None, []),
+        (0, "0,1", []),
+        (3, None, ["0", "1", "2"]),
+        (2, "3, 1", ["3", "1"]),
+        (1, "3,9", ["3"]),  # there is no ninth
+        (1, "GPU-a", ["GPU-a"]),
+        (1, "MIG-a,MIG-b", ["MIG-a", "MIG-b"]),
+    ],
+)
+def test_gpus_are_named_as_the_environment_names_them(monkeypatch, count, visible, names):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: count)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert machine.gpus() == names

@@ -36,6 +36,7 @@ def finetune(
     max_train: int,
     threads: int,
     tracker,
+    precision: str = "fp32",
     checkpoints: Checkpoints | None = None,
     **settings,
 ) -> dict:
@@ -47,6 +48,7 @@ def finetune(
         learning_rates: each is tried with each of `seeds`.
         max_length: tokens of an example. max_train: only so many training examples; 0 means all.
         threads: cores that it computes on; on a CPU they are part of the result, to the last bits.
+        precision: fp32 or bf16, of the model's forward passes.
         checkpoints: of the runs that are done; default: none are kept.
         settings: what `loop.train` takes besides.
     """
@@ -62,11 +64,13 @@ def finetune(
             model = load_model(folder, task, seed)
             watched = {"label": f"{name} {task.name} {which}".strip(), "prefix": f"{which}/" if which else ""}
             run = train(
-                model, task, sets, batches, learning_rate=rate, seed=seed, tracker=tracker, **watched, **settings
-            )
+                model, task, sets, batches, learning_rate=rate, seed=seed, precision=precision, tracker=tracker,
+                **watched, **settings,
+            )  # fmt: skip
             model.load_state_dict(run.state)
             for column, split in task.results.items():
-                run.scores[column] = scores(task.metrics, sets[split].gold, predict(model, sets[split], task, batches))
+                found = predict(model, sets[split], task, batches, precision)
+                run.scores[column] = scores(task.metrics, sets[split].gold, found)
             runs.append(run)
             _forget_all_but_best(runs, rate)
             if len(runs) < len(grid):

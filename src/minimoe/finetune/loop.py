@@ -7,9 +7,10 @@ from the run's seed alone.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -28,6 +29,7 @@ from minimoe.finetune.trainer import QuietTrainer, Watch, arguments
 from minimoe.hub.loading import load_model as load_from
 from minimoe.system.errors import UserError
 from minimoe.tasks.task import Task
+from minimoe.training.optim import autocast
 
 EVALUATION_BATCH = 64
 EXAMPLES_BETWEEN = 5000  # a larger training set is evaluated several times an epoch,
@@ -78,15 +80,16 @@ def computing(threads: int) -> Iterator[None]:
 
 
 @torch.inference_mode()
-def predict(model, examples: EncodedExamples, task: Task, batches: Batches) -> list:
-    """The model's answer to each example."""
+def predict(model, examples: EncodedExamples, task: Task, batches: Batches, precision: str = "fp32") -> list:
+    """The model's answer to each example, computed in fp32 or bf16."""
     model.eval()
     made = []
     for start in range(0, len(examples), EVALUATION_BATCH):
         part = slice(start, start + EVALUATION_BATCH)
         batch = batches(examples.features[part])
         labels = batch.pop("labels")
-        logits = model(**{key: value.to(model.device) for key, value in batch.items()}).logits
+        with autocast(model.device, precision):
+            logits = model(**{key: value.to(model.device) for key, value in batch.items()}).logits
         made += answers(logits.float().cpu(), labels, task, examples.words[part], examples.gold[part])
     return made
 
@@ -94,8 +97,8 @@ def predict(model, examples: EncodedExamples, task: Task, batches: Batches) -> l
 class BestOnDev(TrainerCallback):
     """Scores the dev set at intervals, keeps the best state, and stops after `patience` epochs without gain."""
 
-    def __init__(self, task: Task, dev: EncodedExamples, batches: Batches, patience: int, tracker, prefix: str):
-        self.task, self.dev, self.batches, self.patience = task, dev, batches, patience
+    def __init__(self, answer: Callable, gold: list, metrics: tuple[str, ...], patience: int, tracker, prefix: str):
+        self.answer, self.gold, self.metrics, self.patience = answer, gold, metrics, patience
         self.tracker, self.prefix = tracker, prefix
         self.score, self.epoch, self.state = -math.inf, 0.0, {}
 
@@ -105,9 +108,9 @@ class BestOnDev(TrainerCallback):
         times = min(MOST_A_EPOCH, max(1, steps * args.per_device_train_batch_size // EXAMPLES_BETWEEN), steps)
         if state.global_step % steps not in {steps * i // times for i in range(times)}:
             return
-        values = scores(self.task.metrics, self.dev.gold, predict(model, self.dev, self.task, self.batches))
+        values = scores(self.metrics, self.gold, self.answer(model))
         self.tracker.metrics({f"{self.prefix}dev_{key}": v for key, v in values.items()}, step=state.global_step)
-        score = values[self.task.metrics[0]]
+        score = values[self.metrics[0]]
         if score > self.score:
             self.score, self.epoch = score, state.epoch
             self.state = {key: value.detach().to("cpu", copy=True) for key, value in model.state_dict().items()}
@@ -132,6 +135,7 @@ def train(
     log_every: int,
     label: str,
     tracker,
+    precision: str = "fp32",
     prefix: str = "",
 ) -> FinetuneRun:
     """Finetune `model` on sets["train"] and return its best state on sets["dev"].
@@ -141,8 +145,10 @@ def train(
         batch: sequences a step. warmup: share of the steps.
         device: cpu or cuda.
         label: shown with the progress. prefix: of the names under which `tracker` gets the curves.
+        precision: fp32 or bf16, of the model's forward pass; weights, optimizer and loss are fp32.
     """
-    best = BestOnDev(task, sets["dev"], batches, patience, tracker, prefix)
+    answer = partial(predict, examples=sets["dev"], task=task, batches=batches, precision=precision)
+    best = BestOnDev(answer, sets["dev"].gold, task.metrics, patience, tracker, prefix)
     trainer = QuietTrainer(
         model,
         arguments(
@@ -158,6 +164,7 @@ def train(
         train_dataset=sets["train"],
         data_collator=batches,
         callbacks=[Watch(label, tracker, prefix), best],
+        precision=precision,
     )
     trainer.train()
     return FinetuneRun(seed, learning_rate, round(best.epoch, 2), best.score, best.state)

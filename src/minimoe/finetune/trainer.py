@@ -9,17 +9,26 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArgu
 from transformers.utils import logging
 
 from minimoe.system.errors import UserError
-from minimoe.training.optim import deterministic
+from minimoe.training.optim import autocast, deterministic
 
 logging.disable_progress_bar()  # of loading and saving weights
 
 
 class QuietTrainer(Trainer):
-    """A Trainer that prints nothing; what there is to say, `Watch` says."""
+    """A Trainer that prints nothing; what there is to say, `Watch` says.
 
-    def __init__(self, *args, **kwargs):
+    Args:
+        precision: of the model's forward pass, fp32 or bf16. Autocast computes losses in fp32 under either.
+    """
+
+    def __init__(self, *args, precision: str = "fp32", **kwargs):
         super().__init__(*args, **kwargs)
+        self.precision = precision
         self.remove_callback(PrinterCallback)
+
+    def compute_loss_context_manager(self):
+        """The context of the forward pass and the loss."""
+        return autocast(self.args.device, self.precision)
 
 
 def arguments(

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from minimoe.params.base import Command, Count, Positive, Section, Text
+from minimoe.params.base import Command, Count, Few, Positive, Section, Text
 
 
 class Tracking(Section):
@@ -23,6 +23,7 @@ class Runtime(Section):
     scheduler: Annotated[str, Field(pattern=r"^[^\x00-\x20\x7f]*$")]
     device: Literal["auto", "cpu", "cuda"]
     micro_batch: Count
+    cells_per_gpu: Few
     shard_records: Positive
     log_every: Positive
     checkpoint_minutes: Annotated[float, Field(ge=0)]

@@ -172,6 +172,7 @@ class Finetune(Section):
     warmup: Share
     weight_decay: Share
     max_train: Count
+    precision: Literal["fp32", "bf16"]
     threads: Annotated[int, Field(ge=1, le=1024)]
 
 

@@ -16,6 +16,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from functools import partial
 from multiprocessing import get_context, parent_process
@@ -26,22 +27,23 @@ from minimoe.system.interrupts import end_with
 
 SPAWN = get_context("spawn")
 LOOK_SECONDS = 0.1  # between two looks at who is alive
+Environment = dict[str, str]
 
 
-def run(stages: list[str], workers: int, prepare: Callable[[], None]) -> None:
+def run(stages: list[str], workers: Callable[[], list[Environment]], prepare: Callable[[], None]) -> None:
     """Bring stages up to date, several at once; each worker takes the next one that nobody has begun.
 
     Args:
         stages: by DVC's names, the longest first; none depends on another.
-        workers: how many at once, at most.
-        prepare: sets the environment and imports what the stages need; may start no thread and touch no GPU.
+        workers: one for each environment that it returns, whose variables that worker's stages see besides all others.
+        prepare: sets the environment and imports what the stages need; may start no thread and initialise no GPU.
 
     Raises:
         UserError: a stage failed; the others have been tried all the same.
     """
     if not stages:
         return
-    forge = SPAWN.Process(target=exit_cleanly, args=(partial(_forge, stages, min(workers, len(stages)), prepare),))
+    forge = SPAWN.Process(target=exit_cleanly, args=(partial(_forge, stages, workers, prepare),))
     forge.start()
     try:
         forge.join()
@@ -55,7 +57,7 @@ def run(stages: list[str], workers: int, prepare: Callable[[], None]) -> None:
         raise UserError("a stage failed; its own message stands above; fix it and run again: what is done stays done")
 
 
-def _forge(stages: list[str], workers: int, prepare: Callable[[], None]) -> None:
+def _forge(stages: list[str], workers: Callable[[], list[Environment]], prepare: Callable[[], None]) -> None:
     """Import once, fork the workers, and end them all if one of them or the parent is killed."""
     os.setpgrp()
     gc.disable()  # what is imported stays: there is no garbage to look for, now or, frozen, in a fork
@@ -63,8 +65,10 @@ def _forge(stages: list[str], workers: int, prepare: Callable[[], None]) -> None
         prepare()
     gc.freeze()
     gc.enable()
+    with ProcessPoolExecutor(1, runner.FORK) as pool:  # in a process that none is forked from: it may initialise a GPU
+        environments = pool.submit(workers).result()[: len(stages)]
     taken = runner.FORK.Value("i", 0)
-    running = [runner.FORK.Process(target=_work, args=(stages, taken, os.getpid())) for _ in range(workers)]
+    running = [runner.FORK.Process(target=_work, args=(stages, taken, os.getpid(), own)) for own in environments]
     for worker in running:
         worker.start()
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the group's end: this process waits for the others
@@ -82,10 +86,11 @@ def _well(workers: list) -> bool:
     return parent_process().is_alive() and all((worker.exitcode or 0) >= 0 for worker in workers)
 
 
-def _work(names: list[str], taken, forge: int) -> None:
+def _work(names: list[str], taken, forge: int, environment: Environment) -> None:
     """Take stages and bring them up to date, until none is left."""
     from tqdm import tqdm
 
+    os.environ.update(environment)
     signal.signal(signal.SIGTERM, _interrupt)
     end_with(forge)
     tqdm.monitor_interval = 0  # no thread of its own, because this process forks

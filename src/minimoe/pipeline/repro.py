@@ -65,7 +65,7 @@ def repro(stages: Sequence[str] = ()) -> None:
         stale = _stale()  # only then is it known which of them are stale
     threads = max(params.finetuning(task).threads for task in params.table.tasks)
     finetune([cell for cell in cells if cell in stale], params.runtime, threads)
-    grid.run([cost for cost in costs if cost in stale], 1, _import)  # alone, because they measure time
+    grid.run([cost for cost in costs if cost in stale], _alone, _import)  # because they measure time
     if stale:
         _dvc()
     _show()
@@ -80,8 +80,20 @@ def finetune(cells: list[str], settings, threads: int = 1) -> None:
         threads: cores that a cell computes on.
     """
     longest_first = sorted(cells, key=_examples, reverse=True)  # no long one is left to the end
-    workers = machine.workers(settings.workers, threads)
+    workers = partial(side_by_side, settings, threads)
     grid.run(longest_first, workers, partial(prepare, machine.CELL_ENVIRONMENT, settings.tracking))
+
+
+def side_by_side(settings, threads: int) -> list[grid.Environment]:
+    """The environment of each process that brings cells up to date: its GPU, which others may share, or cores."""
+    gpus = [] if settings.device == "cpu" else machine.gpus()
+    if not gpus:
+        return [{}] * machine.workers(settings.workers, threads)
+    return [{machine.VISIBLE: gpu} for _ in range(settings.cells_per_gpu) for gpu in gpus]
+
+
+def _alone() -> list[grid.Environment]:
+    return [{}]
 
 
 def ui(port: int) -> None:

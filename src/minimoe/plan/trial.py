@@ -171,7 +171,7 @@ def finetuning(model: BertConfig, length: int, settings: Finetune, device: str) 
                 TASKS["sst2"],
                 {"train": made, "dev": made},
                 batches,
-                **settings.model_dump(include={"batch", "warmup", "weight_decay"}),
+                **settings.model_dump(include={"batch", "warmup", "weight_decay", "precision"}),
                 epochs=1,
                 patience=1,
                 learning_rate=settings.learning_rates[0],

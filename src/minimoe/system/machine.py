@@ -9,8 +9,14 @@ from pathlib import Path
 
 from minimoe.system.errors import UserError
 
-# Of a finetuning process, before anything is imported: libraries start no threads. How many compute, a cell says.
-CELL_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+# Of a finetuning process, before anything is imported: libraries start no threads (how many compute, a cell says), and
+# look for a GPU without initialising CUDA, after which no process may fork.
+CELL_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
+}
+VISIBLE = "CUDA_VISIBLE_DEVICES"  # the variable that says which GPUs a process may use
 
 
 def cores() -> int:
@@ -21,6 +27,17 @@ def cores() -> int:
 def workers(wanted: int, threads: int = 1) -> int:
     """Processes of so many threads each, for `runtime.workers`; 0 means as many as there are cores for."""
     return wanted or max(1, cores() // threads)
+
+
+def gpus() -> list[str]:
+    """The GPUs that this process may use, each as CUDA_VISIBLE_DEVICES names it; to count them may initialise CUDA."""
+    import torch
+
+    count, visible = torch.cuda.device_count(), os.environ.get(VISIBLE)
+    if not count or visible is None:
+        return [str(number) for number in range(count)]
+    names = [name.strip() for name in visible.split(",")]
+    return names if names[0].startswith("MIG-") else names[:count]  # of parts of a GPU, CUDA counts the first alone
 
 
 @contextmanager
