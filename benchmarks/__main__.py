@@ -1,6 +1,7 @@
 """`python -m benchmarks [NAME …]`: every benchmark in turn, one table, and benchmarks/results.json.
 
-Each row is a ratio of two things measured in turn. Machines are noisy: read the ratios, not the rates.
+Each row is a ratio of two things measured in turn. Machines are noisy: read the ratios, not the rates. Rows of other
+machines stay in the file.
 `python -m benchmarks --table` prints the results as they stand in docs/performance.md.
 """
 
@@ -48,7 +49,8 @@ def main() -> None:
     }
     print(about["machine"], flush=True)
     rows = import_module(f"benchmarks.{names[0]}").run()
-    known["rows"][names[0]] = [row.values() | about for row in rows]
+    others = [row for row in known["rows"].get(names[0], []) if row["machine"] != about["machine"]]
+    known["rows"][names[0]] = [row.values() | about for row in rows] + others
     RESULTS.write_text(json.dumps(known, indent=1) + "\n")
     print("\n".join(line(row) for row in rows), flush=True)
 

@@ -49,3 +49,12 @@ def test_gpus_are_named_as_the_environment_names_them(monkeypatch, count, visibl
     if visible:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     assert machine.gpus() == names
+
+
+("flags", "named"),
+    [("avx2 avx512f avx512_bf16 amx_bf16", "AMX"), ("avx512f avx512_bf16", "AVX512-BF16"), ("sse", "no known vector")],
+)
+def test_a_machine_is_named_with_its_instructions_for_matrix_products(monkeypatch, flags, named):
+    monkeypatch.setattr(machine, "_about_cpu", {"model name": "Chip 5", "flags": flags}.get)
+    assert machine.machine("cpu").startswith(f"Chip 5, {machine.cores()} core")
+    assert f", {named}" in machine.machine("cpu")
