@@ -179,3 +179,14 @@ def test_six_steps_equal_the_published_trajectory():
     final = goldens.tensors(name, "weights_final")
     for key, weight in student.named_parameters():
         assert goldens.error(weight, final[goldens.published_name(key)]) < 1e-5, key
+
+
+@pytest.mark.parametrize(("precision", "epochs", "lines"), [("bf16", 1, 1), ("fp32", 1, 0), ("bf16", 0, 0)])
+def test_a_round_says_once_at_its_start_that_its_precision_is_slower(
+    teacher, monkeypatch, capsys, precision, epochs, lines
+):
+    monkeypatch.setattr(
+        "minimoe.distill.round.product_rate", lambda precision, device: {"fp32": 2.0, "bf16": 1.0}[precision]
+    )
+    run(teacher, {"dense": DENSE}, precision=precision, epochs=epochs)
+    assert capsys.readouterr().err.count("distill.precision:") == lines

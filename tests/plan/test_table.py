@@ -11,6 +11,7 @@ import pytest
 from minimoe.plan.row import Row, number
 from minimoe.plan.run import up_to_date
 from minimoe.plan.table import DAY, Machine, as_json, duration, text, warnings
+from tests.plan.conftest import RATES, profile, run_of
 
 PLENTY = Machine(disk=math.inf, memory=math.inf)
 
@@ -55,6 +56,13 @@ def test_a_machine_that_is_busy(sample):
     assert "plan again when it is idle" in warnings(sample, [], busy)[0]
     given = replace(sample, rates=replace(sample.rates, basis="given"))
     assert warnings(given, [], busy) == warnings(sample, [], PLENTY) == []
+
+
+def test_a_precision_that_is_slower_here_than_fp32():
+    run = run_of(profile("small"), rates=replace(RATES, products={"fp32": 2e12, "bf16": 1e12}))
+    (line,) = [line for line in warnings(run, [], PLENTY) if "precision" in line]
+    assert "bf16 run at 0.5 times the speed of fp32" in line
+    assert not any("precision" in line for line in warnings(replace(run, rates=RATES), [], PLENTY))
 
 
 def test_json_has_all_numbers(sample):

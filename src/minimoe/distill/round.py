@@ -4,6 +4,7 @@ The teacher's forward pass costs far more than a small student's step, so the st
 nothing else, but for those of one supernet, which share their weights.
 """
 
+import sys
 from pathlib import Path
 
 from accelerate import Accelerator
@@ -24,6 +25,7 @@ from minimoe.records.dataset import Records, check_fits
 from minimoe.resume.checkpoints import Checkpoints, NoCheckpoints
 from minimoe.system.errors import UserError
 from minimoe.system.files import whole_folder
+from minimoe.training.speed import product_rate, warning
 
 
 def distill(
@@ -62,6 +64,8 @@ def distill(
     """
     # the precision is the round's: one that a launcher's config names would change the result
     accelerator = Accelerator(cpu=device == "cpu", mixed_precision="no")
+    if settings.epochs and accelerator.is_main_process:
+        _warn_where_slower(settings.precision, accelerator.device.type)
     teacher = _teacher(teacher_folder, records, settings)
     teacher.to(accelerator)
     checkpoints = checkpoints or NoCheckpoints()
@@ -102,6 +106,12 @@ def write_students(results: dict[str, StudentResult], teacher_folder: str | Path
         for name, result in results.items():
             save(result.encoder, temporary / name)
             tokenizer.save_pretrained(temporary / name)
+
+
+def _warn_where_slower(precision: str, device: str) -> None:
+    """Say in one line where this machine would be faster in fp32."""
+    if precision != "fp32" and (slow := warning(precision, {p: product_rate(p, device) for p in ("fp32", precision)})):
+        print(slow, file=sys.stderr)
 
 
 def _teacher(folder: str | Path, records: Records, settings: Distill) -> Teacher:

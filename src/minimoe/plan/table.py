@@ -6,6 +6,7 @@ from tabulate import tabulate
 
 from minimoe.plan.row import Row, Run, number
 from minimoe.plan.timing import GIVEN, reference
+from minimoe.training import speed
 
 DAY = 86400.0
 BUSY = 0.5  # running processes for each core
@@ -62,6 +63,9 @@ def warnings(run: Run, rows: list[Row], machine: Machine) -> list[str]:
         )
     if run.params.runtime.device == "cuda" and run.device == "cpu":
         made.append("runtime.device is cuda, but PyTorch finds no GPU here: times are those of this processor")
+    if run.rates.basis != GIVEN:
+        chosen = dict.fromkeys(run.models.settings(name).precision for name in run.params.rounds)
+        made += filter(None, (speed.warning(precision, run.rates.products) for precision in chosen))
     if machine.load > BUSY and run.rates.basis != GIVEN:
         made.append("this machine is busy, so these times are too long; plan again when it is idle")
     return made

@@ -19,6 +19,7 @@ from minimoe.plan.models import Models
 from minimoe.plan.operations import STEP, Pass, count_pass, students, teacher_hooks
 from minimoe.report import flops
 from minimoe.system.memory import keep_freed_memory
+from minimoe.training.speed import product_rate
 
 MEASURED, GIVEN = "measured", "given"
 STEP_SECONDS = 0.15  # that a step of the trial should take
@@ -87,8 +88,8 @@ def measure(models: Models, device: str, start: float, given: float | None = Non
             rate = given * (one.teacher + sum(learner.flops for learner in one.learners))
             computing = dict.fromkeys(("teacher", "dense", "experts", "finetune"), rate)
             return Rates(GIVEN, {}, settings.precision, **computing, learner=0.0, step=constants.STEP, **texts)
-        used = {"fp32", *(models.settings(other).precision for other in params.rounds)}
-        products = {precision: trial.product(precision, device) for precision in sorted(used)}
+        used = {"fp32", "bf16", *(models.settings(other).precision for other in params.rounds)}
+        products = {precision: product_rate(precision, device) for precision in sorted(used)}
         computing = _finetuning(params.finetune, typical(models, name), products["fp32"], device)
         keep_freed_memory()  # as the stages do that distill, and not the one that finetunes
         computing |= _distilling(Path(folder), models, name, products, device)

@@ -15,7 +15,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-import torch
 from transformers import BertConfig, BertForSequenceClassification, BertModel, BertTokenizer
 
 from minimoe.corpus.build import build_records
@@ -30,7 +29,7 @@ from minimoe.params.sections import Finetune
 from minimoe.records.dataset import Records
 from minimoe.tasks.table import TASKS
 from minimoe.teacher.tokenizer import SPECIAL
-from minimoe.training.optim import PRECISIONS
+from minimoe.training.speed import shortest
 
 WORDS, DOCUMENTS = 3000, 1500  # of the made text, about 3 MB
 LETTERS = "etaoinshrdlcumwfgypbvk"
@@ -97,13 +96,6 @@ class Clock:
         return float(np.diff(self.ends).min())
 
 
-def product(precision: str, device: str) -> float:
-    """FLOP/s of a large matrix product."""
-    size = 8192 if device == "cuda" else 1024
-    x = torch.randn(size, size, device=device).to(PRECISIONS[precision] or torch.float32)
-    return 2 * size**3 / _shortest(lambda: x @ x, device)
-
-
 def bert(like, layers: int) -> BertConfig:
     """BERT as wide as a model with the config `like`, with so many layers and a small vocabulary."""
     shape = student(like, layers)
@@ -136,7 +128,7 @@ def teaching(work: Path, teacher: BertConfig, settings: Distill, device: str) ->
     model.model.to(device)
     batch = Records(work / "records").batch(range(settings.batch))
     batch = {name: values.to(device) for name, values in batch.items()}
-    return _shortest(lambda: model(batch), device)
+    return shortest(lambda: model(batch), device)
 
 
 def distilling(work: Path, teacher: BertConfig, shape: Student, settings: Distill, device: str) -> float:
@@ -190,15 +182,3 @@ def _saved(config: BertConfig, work: Path) -> Path:
     if not folder.exists():
         BertModel(config, add_pooling_layer=False).save_pretrained(folder)
     return folder
-
-
-def _shortest(work: Callable[[], object], device: str) -> float:
-    """Seconds of `work` when nothing disturbs it."""
-    times = []
-    for _ in range(STEPS):
-        start = time.perf_counter()
-        work()
-        if device == "cuda":
-            torch.cuda.synchronize()
-        times.append(time.perf_counter() - start)
-    return min(times)
