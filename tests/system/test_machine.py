@@ -51,7 +51,8 @@ def test_gpus_are_named_as_the_environment_names_them(monkeypatch, count, visibl
     assert machine.gpus() == names
 
 
-("flags", "named"),
+@pytest.mark.parametrize(
+    ("flags", "named"),
     [("avx2 avx512f avx512_bf16 amx_bf16", "AMX"), ("avx512f avx512_bf16", "AVX512-BF16"), ("sse", "no known vector")],
 )
 def test_a_machine_is_named_with_its_instructions_for_matrix_products(monkeypatch, flags, named):
