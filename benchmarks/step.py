@@ -15,9 +15,9 @@ from transformers import BertConfig, BertModel
 
 from benchmarks import naive
 from benchmarks.measure import Row, in_turn, peak
+from minimoe.distill.batch import Batch, TokenCounts
 from minimoe.distill.hooks import Teacher
 from minimoe.distill.learner import Learner, teacher_features
-from minimoe.distill.losses import TokenCounts
 from minimoe.distill.start import StudentFactory
 from minimoe.params.rounds import Distill, Student
 from minimoe.plan import operations
@@ -95,10 +95,11 @@ class Step:
         made = [self.factory.student(*student).to(self.accelerator.device) for student in self.students.items()]
         self.learners = [Learner(student, self.settings, 1000, 0, self.accelerator) for student in made]
 
-    def __call__(self, batch: dict[str, torch.Tensor]) -> None:
+    def __call__(self, records: dict[str, torch.Tensor]) -> None:
         """Take it with ids, mask and segments [B, T]."""
+        batch = Batch.of(records, self.accelerator.device)
+        counts = TokenCounts.of(records["attention_mask"].sum(1))
         features = teacher_features(self.teacher, batch, self.learners)
-        counts = TokenCounts.of([batch["attention_mask"]])
         for learner in self.learners:
             learner.accumulate(batch, features, counts)
             learner.update()

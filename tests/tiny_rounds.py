@@ -25,6 +25,9 @@ class TinyRecords:
         everything = np.arange(len(self.sequences))
         return everything[heldout:], everything[:heldout]
 
+    def lengths(self, indices):
+        return np.array([len(self.sequences[index]) for index in indices])
+
     def batch(self, indices):
         chosen = [self.sequences[index] for index in indices]
         ids = np.zeros((len(chosen), max(map(len, chosen))), dtype=np.int64)

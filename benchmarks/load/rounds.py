@@ -65,5 +65,5 @@ def pass_over(folder: Path) -> None:
     from minimoe.params import load
 
     settings = load().distill.model_copy(update={"epochs": 1})
-    for _ in RoundData(Records(folder), settings, 776, Accelerator(cpu=True), 0).batches():
+    for _ in RoundData(Records(folder), settings, 776, Accelerator(cpu=True), 0).steps_after():
         pass

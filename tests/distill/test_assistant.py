@@ -3,6 +3,7 @@ import torch
 from tiny_rounds import TinyRecords, run, settings
 from transformers import AutoModel
 
+from minimoe.distill.batch import Batch
 from minimoe.distill.hooks import Teacher
 from minimoe.distill.round import write_students
 from minimoe.models.slices import leading_slices
@@ -54,7 +55,7 @@ def test_metric_is_the_share_of_the_teachers_relations_that_is_explained(sparsif
     """By hand: 1 − loss / the mean divergence of the teacher's relations from uniform ones."""
     records, chosen = TinyRecords(), settings()
     batch = records.batch(records.split(chosen.heldout)[1])
-    mask, taps = batch["attention_mask"].bool(), Teacher(sparsified, "last")(batch)
+    mask, taps = batch["attention_mask"].bool(), Teacher(sparsified, "last")(Batch.of(batch))
     divergences = []
     for row in range(len(mask)):
         real = mask[row]

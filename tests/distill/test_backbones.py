@@ -1,5 +1,8 @@
 """Every kind of encoder as a teacher: tiny random models through taps, records, a round and the saved students."""
 
+import gc
+import weakref
+
 import backbones
 import pytest
 import torch
@@ -7,9 +10,12 @@ from tiny_rounds import run
 from transformers import AutoModel, AutoTokenizer, BertModel, RobertaModel
 
 from minimoe.corpus.build import build_records
+from minimoe.distill import hooks
+from minimoe.distill.batch import Batch
 from minimoe.distill.hooks import QKV, Teacher
 from minimoe.distill.round import write_students
-from minimoe.models import MiniMoEModel
+from minimoe.distill.student import StudentWithFeatures
+from minimoe.models import MiniMoEConfig, MiniMoEModel
 from minimoe.params.rounds import OnceForAll, Student
 from minimoe.records.dataset import Records
 
@@ -40,31 +46,36 @@ def records(teachers, tmp_path_factory):
     return {kind: Records(root / kind) for kind in teachers}
 
 
-def layers_called(model):
-    """The numbers from 1 of the layers that were entered, and of those that were left, as the model runs."""
-    entered, left = [], []
-    for number, layer in enumerate(model.encoder.layer, start=1):
-        layer.register_forward_pre_hook(lambda *_, number=number: entered.append(number))
-        layer.register_forward_hook(lambda *_, number=number: left.append(number))
-    return entered, left
-
-
 @every_case
-def test_taps_are_the_projections_of_the_layer_and_nothing_above_it_runs(kind, layer, teachers, records):
+def test_taps_are_the_projections_of_the_layer_and_nothing_above_is_kept(kind, layer, teachers, records, monkeypatch):
+    whole, load = [], hooks.load_encoder
+    monkeypatch.setattr(hooks, "load_encoder", lambda *a, **k: whole.append(load(*a, **k)) or whole[0])
     teacher = Teacher(teachers[kind], layer)
+    layers = [weakref.ref(part) for part in whole.pop().encoder.layer]
+    gc.collect()
     batch = records[kind].batch(range(6))
-    number = len(teacher.model.encoder.layer) if layer == "last" else layer
+    number = len(layers) if layer == "last" else layer
+    assert [part() is not None for part in layers] == [at < number for at in range(1, len(layers) + 1)]
+    assert len(teacher.model.encoder.layer) == number
     stock = AutoModel.from_pretrained(teachers[kind]).eval()
     with torch.no_grad():
         tapped = stock.encoder.layer[number - 1].attention
         states = stock(**batch, output_hidden_states=True).hidden_states[number - 1]
         states = tapped.ln(states) if kind == "megatron-bert" else states
         expected = [getattr(tapped.self, name)(states) for name in QKV]
-    entered, left = layers_called(teacher.model)
-    taps = teacher(batch)
-    assert (entered, left) == ([*range(1, number + 1)], [*range(1, number)])
+    taps = teacher(Batch.of(batch))
     for name, value in zip(QKV, expected, strict=True):
         torch.testing.assert_close(getattr(taps, name), value)
+    read = {name.rsplit(".", 1)[0] for name, _ in teacher.model.encoder.layer[-1].named_parameters()}
+    assert read - {"norm"} == {"projections.0", "projections.1", "projections.2"}
+    assert ("norm" in read) == (kind == "megatron-bert")
+
+
+def test_a_student_stays_whole():
+    student = StudentWithFeatures(MiniMoEModel(MiniMoEConfig(**backbones.SMALL), add_pooling_layer=False), seed=0)
+    names = {name for name, _ in student.named_parameters()}
+    assert sum("layer.2.output.dense" in name for name in names) == 2 and len(student.encoder.encoder.layer) == 3
+    assert not any("projections" in name for name in names)
 
 
 @every_case
@@ -73,7 +84,7 @@ def test_states_of_tinybert_are_the_embeddings_and_the_layers_output(kind, layer
     batch = records[kind].batch(range(6))
     with torch.no_grad():
         states = AutoModel.from_pretrained(teachers[kind]).eval()(**batch, output_hidden_states=True).hidden_states
-    taps = teacher(batch)
+    taps = teacher(Batch.of(batch))
     assert torch.equal(taps.embeddings, states[0])
     assert torch.equal(taps.hidden, states[-1 if layer == "last" else layer])
 

@@ -16,10 +16,8 @@ def steps(process, processes, micro_batch, seed=776, **changes):
     """The parts of each step's batch that a process gets."""
     accelerator = SimpleNamespace(process_index=process, num_processes=processes, device="cpu")
     values = settings(**({"batch": 8, "heldout": 9, "epochs": 2} | changes))
-    return [
-        [part.tolist() for part in parts]
-        for parts in RoundData(TinyRecords(43), values, seed, accelerator, micro_batch).numbers()
-    ]
+    made = RoundData(TinyRecords(43), values, seed, accelerator, micro_batch)
+    return [[part.tolist() for part in made.own(numbers)] for numbers in made.numbers()]
 
 
 @pytest.mark.parametrize("processes", [1, 2, 3, 8])

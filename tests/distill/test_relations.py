@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from minimoe.distill.hooks import LayerHooks
-from minimoe.distill.relations import Target, divergence, published_divergence, relation_logits
+from minimoe.distill.relations import CHUNKS, Target, divergence, published_divergence, relation_logits
 
 B, T, R = 3, 11, 12
 MASK = torch.arange(T) < torch.tensor([[11], [7], [1]])
@@ -91,7 +91,7 @@ def test_half_precision_inputs_are_compared_in_fp32():
 
 @pytest.mark.parametrize("chunk", [1, 1 << 10, 1 << 18])
 def test_relations_kept_for_several_students_are_the_same_to_the_bit(chunk, monkeypatch):
-    monkeypatch.setattr("minimoe.distill.relations.CHUNK", chunk)
+    monkeypatch.setitem(CHUNKS, "cpu", chunk)
     torch.manual_seed(3)
     teacher = torch.randn(*MASK.shape, 4 * R)
     kept = Target(teacher, MASK, R, keep=True)

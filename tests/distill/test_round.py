@@ -6,9 +6,9 @@ import pytest
 import torch
 from tiny_rounds import DENSE, EXPERTS, TinyRecords, run, settings, weights
 
+from minimoe.distill.batch import Batch, TokenCounts
 from minimoe.distill.hooks import LayerHooks
 from minimoe.distill.learner import Learner
-from minimoe.distill.losses import TokenCounts
 from minimoe.distill.supernet import Supernet
 from minimoe.params.rounds import Student
 from minimoe.system.errors import UserError
@@ -171,7 +171,7 @@ def test_six_steps_equal_the_published_trajectory():
         batch = {key: inputs[f"{key}.{step % 3}"] for key in ("input_ids", "attention_mask", "token_type_ids")}
         with torch.no_grad():
             features = hooks(**batch)
-        learner.accumulate(batch, features, TokenCounts.of([batch["attention_mask"]]))
+        learner.accumulate(Batch.of(batch), features, TokenCounts.of(batch["attention_mask"].sum(1)))
         logged = learner.update()["student"]
         assert float(logged["train_loss"]) == pytest.approx(published["losses"][step], rel=1e-5)
         assert float(logged["gradient_norm"]) == pytest.approx(published["grad_norms_before_clip"][step], rel=1e-4)

@@ -3,9 +3,10 @@ import pytest
 import torch
 from tiny_rounds import DENSE, run, settings, weights
 
+from minimoe.distill.batch import TokenCounts
 from minimoe.distill.hooks import LayerHooks
 from minimoe.distill.learner import Learner
-from minimoe.distill.losses import STATES, Features, TokenCounts, tinybert
+from minimoe.distill.losses import STATES, Features, tinybert
 from minimoe.distill.student import StudentWithFeatures
 from minimoe.params.rounds import OnceForAll, Student
 from minimoe.system.errors import UserError
@@ -69,7 +70,7 @@ def test_parts_of_a_batch_add_up():
     torch.manual_seed(0)
     mask = torch.arange(9) < torch.tensor([[9], [4], [6], [2]])
     own, other = (Features(*(torch.randn(4, 9, 24) for _ in range(5))) for _ in "st")
-    counts = TokenCounts.of([mask[:1], mask[1:]])
+    counts = TokenCounts.of(mask.sum(1))
     parts = [
         tinybert(Features(*(x[p] for x in own)), Features(*(x[p] for x in other)), mask[p], 4, counts=counts)
         for p in (slice(0, 1), slice(1, 4))

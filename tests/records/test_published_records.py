@@ -37,6 +37,7 @@ def test_the_published_form_is_read(published):
     batch = records.batch([39, 0, 20])
     lengths = [len(written[index][0]) for index in (39, 0, 20)]
     assert batch["input_ids"].shape == (3, max(lengths)) and batch["attention_mask"].sum(1).tolist() == lengths
+    assert records.lengths([39, 0, 20]).tolist() == lengths
 
 
 def test_single_records_are_held_out_of_the_published_form(published):

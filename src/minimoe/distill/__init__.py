@@ -3,7 +3,7 @@
 A batch passes through these files in this order:
 
 round         one teacher, one pass over the records, one or more students
-data          the records of each step, shared out to processes
+data          the records of each step, shared out to processes; batch: as encoders and losses take them
 loop          the training loop; `_step` is one training step
 hooks         the teacher's queries, keys and values (`Teacher`)
 learner       one set of weights in training: forward, backward, update

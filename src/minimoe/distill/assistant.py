@@ -11,13 +11,13 @@ Differs because the published metric is a task's, and no task is at hand while a
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
 
+from minimoe.distill.batch import Batch
 from minimoe.distill.data import RoundData
 from minimoe.distill.heldout import StudentResult
 from minimoe.distill.learner import Learner
 from minimoe.distill.loop import TrainingLoop
-from minimoe.distill.losses import Features, count_tokens, minilm
+from minimoe.distill.losses import Features, minilm
 from minimoe.distill.start import StudentFactory
 from minimoe.distill.student import StudentWithFeatures
 from minimoe.resume.checkpoints import Checkpoints
@@ -74,10 +74,10 @@ class AssistantTeacher:
         self.student, self.precision = student.eval().requires_grad_(False), precision
 
     @torch.no_grad()
-    def __call__(self, batch: dict[str, Tensor]) -> Features:
-        """Ids, mask, segments [B, T] → features of its extra projection [B, T, D]."""
-        with autocast(batch["input_ids"].device, self.precision):
-            features, _ = self.student(**batch)
+    def __call__(self, batch: Batch) -> Features:
+        """Sequences [B, T] → features of its extra projection [B, T, D]."""
+        with autocast(batch.mask.device, self.precision):
+            features, _ = self.student(**batch.inputs)
         return features
 
 
@@ -85,14 +85,12 @@ class AssistantTeacher:
 def _uniform_loss(data: RoundData, teacher: Callable) -> float:
     """The held-out loss of a student whose every relation is uniform: all its projections are zero."""
     settings, accelerator = data.settings, data.accelerator
-    tokens = count_tokens(data.heldout, accelerator).tokens
     loss = 0.0
-    for batch in data.heldout:
-        mask = batch["attention_mask"].bool()
-        zeros = [torch.zeros(*mask.shape, settings.relation_heads, device=mask.device)] * 3
+    for batch in data.heldout.parts:
+        zeros = [torch.zeros(*batch.mask.shape, settings.relation_heads, device=batch.mask.device)] * 3
         loss += minilm(
-            zeros, teacher(batch), mask, settings.relation_heads,
-            tokens=tokens, weights=settings.relation_weights,
+            zeros, teacher(batch), batch.mask, settings.relation_heads,
+            tokens=data.heldout.counts.tokens, weights=settings.relation_weights,
         ).item()  # fmt: skip
     return sum_over_processes(torch.tensor(loss, dtype=torch.float64, device=accelerator.device), accelerator).item()
 

@@ -1,11 +1,12 @@
 """The records of a round: which belong to each step, which are held out, and this process's share of both."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 from accelerate import Accelerator
-from torch import Tensor
 
+from minimoe.distill.batch import Batch, TokenCounts
 from minimoe.params.rounds import Distill
 from minimoe.records.dataset import Records
 from minimoe.records.shuffle import shuffled
@@ -13,6 +14,13 @@ from minimoe.system.errors import UserError
 from minimoe.training.processes import own_parts
 
 ORDERED = 1 << 14  # records whose order is computed at once, which is faster than a batch's
+
+
+class Step(NamedTuple):
+    """The records of a step."""
+
+    parts: list[Batch]  # this process's share
+    counts: TokenCounts  # of all processes
 
 
 class RoundData:
@@ -27,7 +35,7 @@ class RoundData:
 
     Attributes:
         epoch_steps, steps: steps of an epoch, and of all.
-        heldout: this process's held-out batches, on the device.
+        heldout: this process's held-out batches, and the counts of all processes.
     """
 
     def __init__(self, records: Records, settings: Distill, seed: int, accelerator: Accelerator, micro_batch: int):
@@ -41,25 +49,27 @@ class RoundData:
             )
         self.epoch_steps = len(self.training) // settings.batch  # an incomplete last batch is left out
         self.steps = settings.epochs * self.epoch_steps
-        self.heldout = [self._load(part) for part in self._own(heldout)]
+        self.heldout = self._load(heldout)
 
-    def batches(self, done: int = 0) -> Iterator[list[dict[str, Tensor]]]:
-        """For every step after `done` this process's share of its batch, in parts: ids, mask, segments [B, T]."""
-        for parts in self.numbers(done):
-            yield [self._load(part) for part in parts]
+    def steps_after(self, done: int = 0) -> Iterator[Step]:
+        """The steps after the first `done`."""
+        return map(self._load, self.numbers(done))
 
-    def numbers(self, done: int = 0) -> Iterator[list[np.ndarray]]:
-        """The numbers of the records in `batches`: a function of seed and epoch, however many processes share them."""
+    def numbers(self, done: int = 0) -> Iterator[np.ndarray]:
+        """The numbers of the records of each step: a function of seed and epoch, however many processes share them."""
         size = self.settings.batch
         many = max(1, ORDERED // size)
         for epoch in range(done // max(self.epoch_steps, 1), self.settings.epochs):
             for first in range(max(0, done - epoch * self.epoch_steps), self.epoch_steps, many):
                 last = min(first + many, self.epoch_steps)
                 order = shuffled(self.training, self.seed, epoch, first * size, last * size)
-                yield from map(self._own, order.reshape(-1, size))
+                yield from order.reshape(-1, size)
 
-    def _own(self, numbers: np.ndarray) -> list[np.ndarray]:
+    def own(self, numbers: np.ndarray) -> list[np.ndarray]:
+        """This process's share of the numbers of a step, in parts."""
         return own_parts(numbers, self.micro_batch or self.settings.batch, self.accelerator)
 
-    def _load(self, numbers: np.ndarray) -> dict[str, Tensor]:
-        return {key: value.to(self.accelerator.device) for key, value in self.records.batch(numbers).items()}
+    def _load(self, numbers: np.ndarray) -> Step:
+        """All processes know the lengths of all records, so that none has to ask the others."""
+        parts = [Batch.of(self.records.batch(part), self.accelerator.device) for part in self.own(numbers)]
+        return Step(parts, TokenCounts.of(self.records.lengths(numbers)))

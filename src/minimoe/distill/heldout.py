@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from minimoe.distill.data import Step
 from minimoe.distill.learner import Learner, teacher_features
-from minimoe.distill.losses import count_tokens
 from minimoe.distill.student import RouterLogits
 from minimoe.models.student import MiniMoEModel
 from minimoe.training.processes import sum_over_processes
@@ -74,27 +74,25 @@ class StudentResult:
 
 
 @torch.no_grad()
-def evaluate(
-    learners: list[Learner], teacher: Callable, batches: list[dict[str, Tensor]], accelerator
-) -> dict[str, Heldout]:
+def evaluate(learners: list[Learner], teacher: Callable, records: Step, accelerator) -> dict[str, Heldout]:
     """The held-out loss of every student, and what its routers do, by name.
 
     Args:
         teacher: from a batch to its features.
-        batches: this process's share: ids, mask, segments [B, T] each, on the device.
+        records: those held out.
         accelerator: knows the other processes; all get the same numbers.
     """
     sums = {name: _Sums() for learner in learners for name in learner.names}
-    counts = count_tokens(batches, accelerator)
-    for batch in batches:
-        mask = batch["attention_mask"].bool()
+    for batch in records.parts:
         taught = teacher_features(teacher, batch, learners)
         for learner in learners:
             learner.supernet.eval()
             for group in learner.groups:
                 for name, (features, logits) in learner.forward(group, batch).items():
-                    sums[name].add(learner.loss(features, taught, mask, counts, exact=True), logits, mask)
-    return {name: student.means(accelerator, counts.tokens) for name, student in sums.items()}
+                    sums[name].add(
+                        learner.loss(features, taught, batch.mask, records.counts, exact=True), logits, batch.mask
+                    )
+    return {name: student.means(accelerator, records.counts.tokens) for name, student in sums.items()}
 
 
 class _Sums:

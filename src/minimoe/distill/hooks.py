@@ -1,9 +1,10 @@
 """Hooks that read the queries, keys and values of one layer of a stock Hugging Face encoder.
 
-An architecture needs one row in `ARCHITECTURES`, no modeling file. The forward pass ends when the hooks have read what
-is wanted: layers above are never computed. Where hidden states are wanted too, it runs to its end.
+An architecture needs one row in `ARCHITECTURES`, no modeling file. The encoder is cut to what is read: it has no layers
+above, and of that layer only the projections. Where hidden states are wanted too, it stays whole.
 """
 
+import copy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,11 +14,12 @@ from transformers import AutoModel
 from transformers.utils import logging
 
 import minimoe.models  # noqa: F401 (registers the students, which may teach)
+from minimoe.distill.batch import Batch
 from minimoe.distill.losses import QKV, Features
 from minimoe.hub.loading import load_encoder
 from minimoe.system.errors import UserError
 from minimoe.training.optim import PRECISIONS, autocast
-from minimoe.training.processes import Sharded, shard, sharding_wanted
+from minimoe.training.processes import shard, sharding_wanted
 
 logging.disable_progress_bar()  # of loading and saving weights
 logging.set_verbosity_error()  # a teacher's head is not needed: no warning that its weights are not loaded
@@ -31,25 +33,27 @@ class Architecture:
     query: str = "attention.self.query"
     key: str = "attention.self.key"
     value: str = "attention.self.value"
+    norm: str = ""  # a LayerNorm before the projections
+    tuples: bool = False  # whether a layer returns a tuple
 
 
-# MegatronBERT normalises before its sub-layers: its projections see the normalised states, and are read all the same
+# MegatronBERT normalises before its sub-layers: its projections see the normalised states
 ARCHITECTURES = {
-    name: Architecture() for name in ("bert", "electra", "megatron-bert", "minimoe", "roberta", "xlm-roberta")
+    **{name: Architecture() for name in ("bert", "electra", "minimoe", "roberta", "xlm-roberta")},
+    "megatron-bert": Architecture(norm="attention.ln", tuples=True),
 }
-
-
-class _AllRead(Exception):
-    """Raised by the last hook to leave the forward pass."""
 
 
 class LayerHooks:
     """Hooks on one layer's query, key and value projections; a call runs the encoder and returns what they read.
 
     Args:
-        encoder: a base model of one of `ARCHITECTURES`.
+        encoder: a base model of one of `ARCHITECTURES`, which stays whole.
         layer: number of the layer from 1, or "last".
         states: whether the embeddings' and the layer's output are wanted too.
+
+    Attributes:
+        encoder: what is run: the encoder as far as it is read. Its modules are the whole one's.
     """
 
     def __init__(self, encoder: nn.Module, layer: int | str, *, states: bool = False):
@@ -59,8 +63,8 @@ class LayerHooks:
         if not 1 <= self.number <= len(layers):
             raise UserError(f"teacher_layer: expected last or 1 to {len(layers)}, the teacher's layers; got {layer}")
         _check_readable(encoder.config, self.number)
-        self.encoder, self.layers = encoder, layers
-        self.states = states
+        self.encoder, self.states = encoder if states else _cut(encoder, names, self.number), states
+        self.layers = self.encoder.get_submodule(names.layers)
         self._read: dict[str, Tensor] = {}
         for name in QKV:
             projection = layers[self.number - 1].get_submodule(getattr(names, name))
@@ -68,22 +72,52 @@ class LayerHooks:
 
     def _hook(self, name: str, output: Tensor) -> None:
         self._read[name] = output
-        if len(self._read) == len(QKV) and not self.states:
-            raise _AllRead
 
     def __call__(self, **batch: Tensor) -> Features:
         """Token ids, mask and segments [B, T] → queries, keys, values, each [B, T, D], and states where wanted."""
-        self._read = {}
-        try:
-            output = self.encoder(**batch, output_hidden_states=self.states)
-        except _AllRead:
-            output = None
-            if isinstance(self.encoder, Sharded):
-                self.encoder.reset_iter_state()  # FSDP does not see the end of a forward pass that is left
+        output = self.encoder(**batch, output_hidden_states=self.states)
         read, self._read = self._read, {}
-        if output is None:
+        if not self.states:
             return Features(**read)
         return Features(**read, embeddings=output.hidden_states[0], hidden=output.hidden_states[self.number])
+
+
+class _Projections(nn.Module):
+    """A layer's query, key and value projections in the place of the layer: for hooks; the states pass it by."""
+
+    def __init__(self, layer: nn.Module, names: Architecture):
+        super().__init__()
+        self.norm = layer.get_submodule(names.norm) if names.norm else nn.Identity()
+        self.projections = nn.ModuleList([layer.get_submodule(getattr(names, name)) for name in QKV])
+        self.tuples = names.tuples
+
+    def forward(self, hidden: Tensor, *_unused, **_more) -> Tensor | tuple[Tensor]:
+        """[B, T, D] → the same."""
+        normed = self.norm(hidden)
+        for projection in self.projections:
+            projection(normed)
+        return (hidden,) if self.tuples else hidden
+
+
+def _cut(encoder: nn.Module, names: Architecture, number: int) -> nn.Module:
+    """An encoder that ends with the projections of a layer; it shares all modules that it has with the whole one."""
+    *path, last = names.layers.split(".")
+    cut = parent = _shallow(encoder)
+    cut.pooler = None
+    for name in path:
+        child = _shallow(getattr(parent, name))
+        setattr(parent, name, child)
+        parent = child
+    *below, layer = getattr(parent, last)[:number]
+    setattr(parent, last, nn.ModuleList([*below, _Projections(layer, names)]))
+    return cut
+
+
+def _shallow(module: nn.Module) -> nn.Module:
+    """A module with the same children, which may be replaced."""
+    made = copy.copy(module)
+    made._modules = dict(module._modules)
+    return made
 
 
 class Teacher:
@@ -98,12 +132,13 @@ class Teacher:
     """
 
     def __init__(self, folder: str | Path, layer: int | str, *, states: bool = False, precision: str = "fp32"):
-        self.model = load_encoder(AutoModel, folder, dtype=torch.float32).eval().requires_grad_(False)
+        whole = load_encoder(AutoModel, folder, dtype=torch.float32).eval().requires_grad_(False)
+        self.config, self.precision = whole.config, precision
+        self.hooks = LayerHooks(whole, layer, states=states)
+        self.model = self.hooks.encoder  # what it is cut from is not kept
         for module in self.model.modules():
             if isinstance(module, nn.Linear):
                 module.to(PRECISIONS[precision])
-        self.config, self.precision = self.model.config, precision
-        self.hooks = LayerHooks(self.model, layer, states=states)
 
     def to(self, accelerator) -> None:
         """Move it to the device, or shard it over the processes where the launcher asks for that."""
@@ -113,10 +148,13 @@ class Teacher:
             self.model.to(accelerator.device)
 
     @torch.no_grad()
-    def __call__(self, batch: dict[str, Tensor]) -> Features:
-        """Ids, mask, segments [B, T] → queries, keys, values [B, T, D]."""
-        with autocast(batch["input_ids"].device, self.precision):
-            return self.hooks(**batch)
+    def __call__(self, batch: Batch) -> Features:
+        """Sequences [B, T] → queries, keys, values [B, T, D]."""
+        inputs = batch.inputs
+        if self.config._attn_implementation == "eager":  # such a kind adds numbers, which it makes of a mask [B, T]
+            inputs = inputs | {"attention_mask": batch.mask}
+        with autocast(batch.mask.device, self.precision):
+            return self.hooks(**inputs)
 
 
 def _check_readable(config, number: int) -> None:

@@ -10,8 +10,9 @@ from contextlib import nullcontext
 import torch
 from torch import Tensor
 
+from minimoe.distill.batch import Batch, TokenCounts
 from minimoe.distill.load_balance import LoadBalance
-from minimoe.distill.losses import Features, TokenCounts, minilm, tinybert
+from minimoe.distill.losses import Features, minilm, tinybert
 from minimoe.distill.supernet import Outputs, Supernet
 from minimoe.models.routing import Router
 from minimoe.models.student import MiniMoEModel
@@ -53,22 +54,22 @@ class Learner:
 
         Processes would wait for their gradients, and decay would shrink them. A pass over two tokens tells which.
         """
-        ids = torch.zeros(1, 2, dtype=torch.int64, device=self.accelerator.device)
-        batch = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "token_type_ids": ids}
-        mask = batch["attention_mask"].bool()
+        ids = torch.zeros(1, 2, dtype=torch.int64)
+        tokens = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "token_type_ids": ids}
+        batch = Batch.of(tokens, self.accelerator.device)
         self.supernet.eval()
         for group in self.groups:
             losses = []
             for features, logits in self.forward(group, batch, self.supernet).values():
                 itself = Features(*(own.detach() if isinstance(own, Tensor) else own for own in features))
-                loss = self.loss(features, itself, mask, TokenCounts.of([mask]), exact=True)
-                losses.append(loss + self.balance(logits, mask))
+                loss = self.loss(features, itself, batch.mask, TokenCounts.of([2]), exact=True)
+                losses.append(loss + self.balance(logits, batch.mask))
             sum(losses).backward()
         for weight in self.supernet.parameters():
             weight.requires_grad_(weight.grad is not None)
             weight.grad = None
 
-    def count_routed(self, parts: list[dict[str, Tensor]]) -> None:
+    def count_routed(self, parts: list[Batch]) -> None:
         """Before a step in several parts: count the tokens per expert of the whole step, with the draws it will use."""
         if not any(isinstance(m, Router) for m in self.supernet.modules()) or not self.settings.load_balance:
             return
@@ -78,28 +79,27 @@ class Learner:
         for part, batch in enumerate(parts):
             with torch.no_grad(), self._draws(part):
                 ((_, logits),) = self.forward(group, batch).values()
-            counted.append((logits, batch["attention_mask"].bool()))
+            counted.append((logits, batch.mask))
         self.balance.count_step(counted)
 
     def accumulate(
-        self, batch: dict[str, Tensor], teacher: Features, counts: TokenCounts, *, part: int = 0, last: bool = True
+        self, batch: Batch, teacher: Features, counts: TokenCounts, *, part: int = 0, last: bool = True
     ) -> None:
         """Add the gradient of one part of a step's batch, of the mean of the students' losses.
 
         Args:
-            batch: ids, mask, segments [B, T].
+            batch: its sequences.
             teacher: the teacher's features of it, [B, T, D] each.
             counts: of the whole step, over all parts and processes: what the loss is averaged over.
             part: its number among the step's parts on this process; last: whether it is the last of them.
         """
-        mask = batch["attention_mask"].bool()
         self.model.train()
         for number, group in enumerate(self.groups):
             complete = last and group == self.groups[-1]  # then processes average their gradients, once a step
             sync = nullcontext() if complete or self.model is self.supernet else self.model.no_sync()
             with self._draws(part, number), sync:
                 losses = {
-                    name: self.loss(features, teacher, mask, counts) + self.balance(logits, mask)
+                    name: self.loss(features, teacher, batch.mask, counts) + self.balance(logits, batch.mask)
                     for name, (features, logits) in self.forward(group, batch, self.model).items()
                 }
                 # each loss is already divided by the tokens of all processes, and DDP divides by their number again
@@ -108,10 +108,10 @@ class Learner:
             for name, loss in losses.items():
                 self._step_losses[self.names.index(name)] += loss.detach()
 
-    def forward(self, group: tuple[str, ...], batch: dict[str, Tensor], model=None) -> Outputs:
+    def forward(self, group: tuple[str, ...], batch: Batch, model=None) -> Outputs:
         """Features and router logits of the students of one group, in the round's precision."""
         with autocast(self.accelerator.device, self.settings.precision):
-            return (self.supernet if model is None else model)(group, **batch)
+            return (self.supernet if model is None else model)(group, **batch.inputs)
 
     def loss(
         self, student: Features, teacher: Features, mask: Tensor, counts: TokenCounts, *, exact: bool = False
@@ -142,19 +142,18 @@ class Learner:
             group["eps"] = self.settings.adam_epsilon / math.sqrt(1 - group["betas"][1] ** (self.step + 1))
         self.scaler.unscale_(self.optimizer)
         norm = torch.nn.utils.clip_grad_norm_(self.supernet.parameters(), self.settings.gradient_norm)
-        scale_before = self.scaler.get_scale()
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        stepped = self.scaler.get_scale() >= scale_before  # fp16 skips a step whose gradients overflow
-        if stepped:
-            # the published AdamW decays the weights after the step, torch's before
-            with torch.no_grad():
-                torch._foreach_mul_(self._decayed, 1 - rate * self.settings.weight_decay)
+        kept = 1 - rate * self.settings.weight_decay
+        if self.scaler.is_enabled():  # fp16 skips a step whose gradients overflow: nothing decays then
+            kept = torch.where(norm.isfinite(), kept, 1.0)
+        with torch.no_grad():  # the published AdamW decays the weights after the step, torch's before
+            torch._foreach_mul_(self._decayed, kept)
         self.step += 1
         losses = sum_over_processes(self._step_losses.clone(), self.accelerator)
         self.discard()
         self.losses.append(losses)
-        logged = {"learning_rate": rate} | ({"gradient_norm": norm} if stepped else {})
+        logged = {"learning_rate": rate, "gradient_norm": norm}
         return {name: {"train_loss": loss} | logged for name, loss in zip(self.names, losses, strict=True)}
 
     def discard(self) -> None:
@@ -181,11 +180,9 @@ class Learner:
         return drawing(accelerator.device, self.seed, self.step, part, accelerator.process_index, group)
 
 
-def teacher_features(
-    teacher: Callable[[dict[str, Tensor]], Features], batch: dict[str, Tensor], learners: list[Learner]
-) -> Features:
+def teacher_features(teacher: Callable[[Batch], Features], batch: Batch, learners: list[Learner]) -> Features:
     """The teacher's features of a batch; where several students learn from them, its relations are computed once."""
     features, settings = teacher(batch), learners[0].settings
     if settings.objective != "minilm" or sum(len(learner.names) for learner in learners) == 1:
         return features
-    return features.with_targets(batch["attention_mask"].bool(), settings.relation_heads)
+    return features.with_targets(batch.mask, settings.relation_heads)

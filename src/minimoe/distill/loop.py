@@ -5,14 +5,12 @@ import sys
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
 from tqdm import tqdm
 
 from minimoe.distill import state
-from minimoe.distill.data import RoundData
+from minimoe.distill.data import RoundData, Step
 from minimoe.distill.heldout import Heldout, StudentResult, evaluate
 from minimoe.distill.learner import Learner, teacher_features
-from minimoe.distill.losses import count_tokens
 from minimoe.resume.checkpoints import Checkpoints
 from minimoe.system.errors import UserError
 
@@ -23,7 +21,7 @@ class TrainingLoop:
     Args:
         data: the batches of every step.
         learners: what is trained.
-        teacher: from a batch of ids, mask, segments [B, T] to its features.
+        teacher: from a batch to its features.
         trackers: by student, where curves go.
         checkpoints: of this pass, from which it resumes.
         log_every: steps between two points of the training curves.
@@ -48,11 +46,11 @@ class TrainingLoop:
         done = self._begin()
         quiet = not self.steps or self.accelerator.process_index > 0
         progress = tqdm(
-            self.data.batches(done), initial=done, total=self.steps, desc="distill", unit="step", disable=quiet
+            self.data.steps_after(done), initial=done, total=self.steps, desc="distill", unit="step", disable=quiet
         )
         with self.checkpoints.interruptible():
-            for step, parts in enumerate(progress, start=done + 1):
-                logged = self._step(parts)
+            for step, records in enumerate(progress, start=done + 1):
+                logged = self._step(records)
                 if step % self.log_every == 0 or step == self.steps:
                     self._log(step, logged)
                 if step % self.settings.evaluate_every == 0 or step == self.steps:
@@ -60,9 +58,9 @@ class TrainingLoop:
                 self._save(step)
         return self.results
 
-    def _step(self, parts: list[dict[str, Tensor]]) -> dict[str, dict]:
+    def _step(self, records: Step) -> dict[str, dict]:
         """One optimizer step of every learner; returns what training curves show of it, by student."""
-        counts = count_tokens(parts, self.accelerator)
+        parts, counts = records
         if len(parts) > 1:
             for learner in self.learners:
                 learner.count_routed(parts)
@@ -95,16 +93,20 @@ class TrainingLoop:
     def _first_sync(self) -> None:
         """A backward pass for nothing: in its first one DDP chooses the order in which gradients are summed later."""
         if self.accelerator.num_processes > 1:
-            batch = next(self.data.batches())[0]
+            (batch, *_), counts = next(self.data.steps_after())
             features = teacher_features(self.teacher, batch, self.learners)
             for learner in self.learners:
-                learner.accumulate(batch, features, count_tokens([batch], self.accelerator))
+                learner.accumulate(batch, features, counts)
                 learner.discard()
 
     def _log(self, step: int, logged: dict[str, dict]) -> None:
         check_losses(self.learners, step, self.data.epoch_steps)
         for name, values in logged.items():
-            self.trackers[name].metrics(check_values(values, name, step, self.data.epoch_steps), step)
+            numbers = {key: float(value) for key, value in values.items()}
+            if self.settings.precision == "fp16" and not math.isfinite(numbers["gradient_norm"]):
+                del numbers["gradient_norm"]  # it overflowed, and the step was skipped
+            check_values(numbers, name, step, self.data.epoch_steps)
+            self.trackers[name].metrics(numbers, step)
 
     def _evaluate(self, step: int) -> None:
         check_losses(self.learners, step, self.data.epoch_steps)
@@ -150,13 +152,11 @@ def check_losses(learners: list[Learner], step: int, epoch_steps: int) -> None:
                     raise _diverged(f"student {name}: the loss is {loss}", at, epoch_steps)
 
 
-def check_values(values: dict[str, Tensor | float], name: str, step: int, epoch_steps: int) -> dict[str, float]:
-    """What a step's curves show of a student, as numbers; `UserError` where one is NaN or infinite."""
-    numbers = {key: float(value) for key, value in values.items()}
-    for key, number in numbers.items():
+def check_values(values: dict[str, float], name: str, step: int, epoch_steps: int) -> None:
+    """Raise `UserError` where one of what a step's curves show of a student is NaN or infinite."""
+    for key, number in values.items():
         if not math.isfinite(number):
             raise _diverged(f"student {name}: the {key.replace('_', ' ')} is {number}", step, epoch_steps)
-    return numbers
 
 
 def check_weights(learners: list[Learner], step: int, epoch_steps: int) -> None:

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from minimoe.distill.batch import TokenCounts
 from minimoe.distill.relations import Target, at_least_fp32, divergence, published_divergence, split_heads
-from minimoe.training.processes import sum_over_processes
 
 QKV = ("query", "key", "value")
 STATES = ("embeddings", "hidden")
@@ -27,27 +27,6 @@ class Features(NamedTuple):
     def with_targets(self, mask: Tensor, heads: int) -> "Features":
         """A teacher's features for several students: relations are computed once, when the first student asks."""
         return self._replace(targets=tuple(Target(x, mask, heads, keep=True) for x in self[:3]))
-
-
-class TokenCounts(NamedTuple):
-    """What losses are averaged over: the real tokens of a whole step, and its pairs of query and key."""
-
-    tokens: int
-    pairs: int
-
-    @classmethod
-    def of(cls, masks: Sequence[Tensor]) -> "TokenCounts":
-        """Of these masks [B, T], true or 1 at real tokens."""
-        lengths = torch.cat([mask.sum(1) for mask in masks])
-        return cls(*torch.stack([lengths.sum(), lengths.square().sum()]).tolist())  # one wait for a GPU
-
-
-def count_tokens(batches: Sequence[dict[str, Tensor]], accelerator) -> TokenCounts:
-    """What losses are averaged over, counted over the batches of all processes."""
-    own = TokenCounts.of([batch["attention_mask"] for batch in batches])
-    if accelerator.num_processes == 1:
-        return own
-    return TokenCounts(*sum_over_processes(torch.tensor(own, device=accelerator.device), accelerator).tolist())
 
 
 def minilm(
@@ -109,7 +88,7 @@ def tinybert(
         counts: to average over, when the batch is one part of a larger one; default: those of `mask`.
         weights: of hidden states and of attention scores in the mean.
     """
-    counts, loss = counts or TokenCounts.of([mask]), 0.0
+    counts, loss = counts or TokenCounts.of(mask.sum(1)), 0.0
     if weights[0]:
         errors = [at_least_fp32(getattr(student, name)) - at_least_fp32(getattr(teacher, name)) for name in STATES]
         errors = torch.stack(errors).masked_fill(~mask[None, :, :, None], 0.0)

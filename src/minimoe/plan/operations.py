@@ -6,8 +6,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from minimoe.distill.batch import TokenCounts
 from minimoe.distill.hooks import LayerHooks
-from minimoe.distill.losses import Features, TokenCounts, minilm, tinybert
+from minimoe.distill.losses import Features, minilm, tinybert
 from minimoe.distill.start import StudentFactory
 from minimoe.distill.supernet import Supernet
 from minimoe.params.rounds import Distill, Student

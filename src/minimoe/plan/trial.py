@@ -20,6 +20,7 @@ from transformers import BertConfig, BertForSequenceClassification, BertModel, B
 from minimoe.corpus.build import build_records
 from minimoe.corpus.format import format_corpus
 from minimoe.corpus.tokenize import encoder_tokenizer
+from minimoe.distill.batch import Batch
 from minimoe.distill.hooks import Teacher
 from minimoe.distill.round import distill
 from minimoe.finetune.data import Batches, EncodedExamples
@@ -126,8 +127,7 @@ def teaching(work: Path, teacher: BertConfig, settings: Distill, device: str) ->
     """Seconds of a teacher's forward pass over a batch of the records in `work`."""
     model = Teacher(_saved(teacher, work), "last", precision=settings.precision)
     model.model.to(device)
-    batch = Records(work / "records").batch(range(settings.batch))
-    batch = {name: values.to(device) for name, values in batch.items()}
+    batch = Batch.of(Records(work / "records").batch(range(settings.batch)), device)
     return shortest(lambda: model(batch), device)
 
 

@@ -11,7 +11,7 @@ documents, so none are held out.
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +52,10 @@ class Records:
         import torch
 
         return {name: torch.from_numpy(array) for name, array in self._arrays(indices).items()}
+
+    def lengths(self, indices: Sequence[int]) -> np.ndarray:
+        """Their tokens, int64 [B]."""
+        return self._shards.lengths(np.asarray(indices, np.int64))
 
     def _arrays(self, indices: Sequence[int]) -> dict[str, np.ndarray]:
         rows = np.asarray(indices, np.int64)
@@ -121,18 +125,26 @@ class Shards:
 
     def read(self, rows: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
         """The ids of each record, and the tokens [B] of their first segments."""
-        at = np.searchsorted(self.ends, rows, side="right")
-        shards, back = at.tolist(), ((self.ends[at] - rows) * INDEX.itemsize).tolist()  # bytes from the index's end
-        files = {shard: (memoryview(self.indices[shard]), self.maps[shard]) for shard in set(shards)}
         width = self.width
         ids, firsts = [], []
-        for shard, before_end in zip(shards, back, strict=True):
-            index, tokens = files[shard]
-            offset, length, first = PLACE.unpack_from(index, len(index) - before_end)
+        for shard, (offset, length, first) in self._places(rows):
             start = offset // width
-            ids.append(tokens[start : start + length])
+            ids.append(self.maps[shard][start : start + length])
             firsts.append(first)
         return ids, np.array(firsts)
+
+    def lengths(self, rows: np.ndarray) -> np.ndarray:
+        """The tokens [B] of each record."""
+        return np.array([length for _, (_, length, _) in self._places(rows)], np.int64)
+
+    def _places(self, rows: np.ndarray) -> Iterator[tuple[int, tuple[int, int, int]]]:
+        """The shard of each record, and its place there."""
+        at = np.searchsorted(self.ends, rows, side="right")
+        shards, back = at.tolist(), ((self.ends[at] - rows) * INDEX.itemsize).tolist()  # bytes from the index's end
+        indices = {shard: memoryview(self.indices[shard]) for shard in set(shards)}
+        for shard, before_end in zip(shards, back, strict=True):
+            index = indices[shard]
+            yield shard, PLACE.unpack_from(index, len(index) - before_end)
 
 
 def _evenly(count: int, some: int) -> np.ndarray:

@@ -34,7 +34,7 @@ class PublishedShards:
         places = np.concatenate(indices)
         if not len(places):
             raise UserError(f"{folder}: expected records, found none in its {len(paths)} files")
-        self.places = places[:, :2]
+        self.places, self.sizes = places[:, :2], places[:, 2]
         self.manifest = {
             "count": len(places),
             "heldout": 0,
@@ -65,6 +65,10 @@ class PublishedShards:
             ids.append(record)
             first.append(len(record) - np.count_nonzero(segments))
         return ids, np.array(first)
+
+    def lengths(self, rows: np.ndarray) -> np.ndarray:
+        """The tokens [B] of each record."""
+        return self.sizes[rows]
 
 
 def scan(path: Path) -> Iterator[tuple[int, int]]:

@@ -21,6 +21,7 @@ from minimoe.resume.work import RUNS, remove
 from minimoe.system.files import checksum, sync
 from minimoe.system.interrupts import postponed
 
+POLL, SELDOM = 2.0, 1000  # seconds between two times that processes tell each other; steps, at most
 KEPT = 2  # the newest, and one in case that it is damaged
 SUFFIX = ".safetensors"
 
@@ -44,7 +45,8 @@ class Checkpoints:
     def __init__(self, folder: str | Path, minutes: float = float("inf")) -> None:
         self.folder, self.minutes = Path(folder), minutes
         self.asked: Callable[[], bool] = lambda: False  # to end
-        self._last = time.monotonic()
+        self._last = self._polled = time.monotonic()
+        self._steps = self._every = 1  # until processes tell each other; between two such times
 
     def run_id(self, name: str) -> Path:
         """The file for the id of the MLflow run that this name has."""
@@ -93,22 +95,33 @@ class Checkpoints:
             print(f"{self.folder}: no checkpoint could be saved: {error.strerror}; going on", file=sys.stderr)
         self._last = time.monotonic()
 
-    def due(self) -> bool:
+    def due(self, now: float | None = None) -> bool:
         """Whether a checkpoint is due: its interval is over, or the process was asked to end."""
-        return self.asked() or time.monotonic() - self._last >= 60 * self.minutes
+        return self.asked() or (time.monotonic() if now is None else now) - self._last >= 60 * self.minutes
 
     def decide(self, accelerator) -> tuple[bool, bool]:
         """Whether to save, and whether to end after that: the same in all processes, which all ask at the same point.
 
-        The main process's clock counts, which alone saves; asked to end may be any of them.
+        The main process's clock counts, which alone saves; asked to end may be any of them. Several processes have to
+        wait for their devices to tell each other, so they do it every `POLL` seconds, and not at every step.
         """
-        asked, due = self.asked(), self.due()
-        if accelerator.num_processes > 1:
-            import torch
+        if accelerator.num_processes == 1:
+            return self.due(), self.asked()
+        self._steps -= 1
+        return self._tell(accelerator) if not self._steps else (False, False)
 
-            flags = torch.tensor([asked, asked or (due and accelerator.is_main_process)], device=accelerator.device)
-            asked, due = (count > 0 for count in accelerator.reduce(flags.int(), "sum").tolist())
-        return due, asked
+    def _tell(self, accelerator) -> tuple[bool, bool]:
+        import torch
+
+        now, main = time.monotonic(), accelerator.is_main_process
+        step = (now - self._polled) / self._every  # seconds
+        wanted = min(POLL, 60 * self.minutes)
+        every = max(1, min(SELDOM, int(wanted / step))) if step else 1
+        flags = [self.asked(), main and self.due(now), main and every]
+        told = accelerator.reduce(torch.tensor(flags, dtype=torch.int32, device=accelerator.device), "sum")
+        asked, due, self._every = told.tolist()
+        self._steps, self._polled = self._every, now
+        return asked + due > 0, asked > 0
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:

@@ -1,0 +1,99 @@
+"""What a distillation step asks of a GPU: operations, bytes, and host synchronisations, counted without one.
+
+The step runs on the `meta` device, whose tensors have shapes and no values. So whatever waits for a value there, as
+`.item()`, `.tolist()`, `nonzero`, an index of booleans or a copy to the host do, is an error; and an operation takes as
+long to count as its name. An operation is a kernel on a GPU, now and then two or three.
+"""
+
+from collections import Counter
+from contextlib import contextmanager
+from types import SimpleNamespace
+from unittest import mock
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from minimoe.distill.batch import Batch, TokenCounts
+from minimoe.distill.learner import Learner, teacher_features
+from minimoe.distill.start import StudentFactory
+from minimoe.params.rounds import Distill, Student
+from minimoe.plan import operations
+
+META = torch.device("meta")
+FREE = {"detach", "empty", "empty_like", "empty_strided", "new_empty", "_unsafe_view", "lift_fresh", "alias"}
+
+
+class Operations(TorchDispatchMode):
+    """Counts the operations in a `with` block by name, but for views and new memory, and the bytes they read and write.
+
+    Attributes:
+        names: how often each was seen.
+        moved: bytes, where nothing is kept in a cache between two operations.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.names: Counter[str] = Counter()
+        self.moved = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        """Run an operation and count it."""
+        out = func(*args, **kwargs or {})
+        name = func.overloadpacket.__name__
+        view = any(value.alias_info and not value.alias_info.is_write for value in func._schema.returns)
+        tensors = [value for value in tree_leaves((args, kwargs, out)) if isinstance(value, Tensor)]
+        if tensors and name not in FREE and not view:
+            self.names[name] += 1
+            self.moved += sum(value.numel() * value.itemsize for value in tensors)
+        return out
+
+
+class Step:
+    """A step of a round of these students on the `meta` device.
+
+    Args:
+        teacher: its config.
+        students: their shapes.
+        settings: the round's settings; arithmetic is in bf16, in which alone experts' products have a form there.
+    """
+
+    def __init__(self, teacher, students: list[Student], settings: Distill):
+        self.settings = settings.model_copy(update={"precision": "fp32"})  # as the weights are: in bf16
+        hooks = operations.teacher_hooks(teacher, settings)
+        self.teacher = torch.no_grad()(lambda batch: hooks(**batch.inputs))
+        shapes = {str(number): student for number, student in enumerate(students)}
+        made = operations.students(StudentFactory(teacher, settings, 0), shapes)
+        accelerator = SimpleNamespace(device=META, num_processes=1, process_index=0)
+        with _fused():
+            self.learners = [Learner(student, self.settings, 1000, 0, accelerator) for student in made]
+        self(2, 8)  # makes the optimizers' states
+
+    def __call__(self, size: int, length: int, parts: int = 1) -> Operations:
+        """Take it with so many sequences of so many tokens in each of its parts, and return what was counted."""
+        ids = torch.zeros(size, length, dtype=torch.int64)
+        mask = torch.ones_like(ids)
+        mask[-1, -1] = 0  # as one is padded
+        batch = Batch.of({"input_ids": ids, "attention_mask": mask, "token_type_ids": ids}, META)
+        counts = TokenCounts.of([length] * size * parts)
+        with _fused(), Operations() as counted:
+            if parts > 1:
+                for learner in self.learners:
+                    learner.count_routed([batch] * parts)
+            for part in range(parts):
+                features = teacher_features(self.teacher, batch, self.learners)
+                for learner in self.learners:
+                    learner.accumulate(batch, features, counts, part=part, last=part == parts - 1)
+            for learner in self.learners:
+                learner.update()
+        return counted
+
+
+@contextmanager
+def _fused():
+    """Within the block optimizer and clipping take all weights at once on the `meta` device too, as on a GPU."""
+    fused = mock.patch("torch.optim.optimizer._get_fused_kernels_supported_devices", lambda: ["meta"])
+    foreach = mock.patch("torch.utils._foreach_utils._get_foreach_kernels_supported_devices", lambda: ["meta"])
+    with fused, foreach:
+        yield
