@@ -24,7 +24,7 @@ def little_text(monkeypatch):
     monkeypatch.setattr(trial, "DOCUMENTS", 12)
     monkeypatch.setattr(trial, "VOCABULARY", 1500)
     monkeypatch.setattr(timing, "FINETUNE_LENGTH", 8)
-    monkeypatch.setattr(trial, "product", lambda precision, device: 1e11)
+    monkeypatch.setattr(timing, "product_rate", lambda precision, device: 1e11)
 
 
 def test_a_rate_is_of_what_was_done_more_and_never_above_the_limit():
