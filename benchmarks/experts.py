@@ -61,8 +61,8 @@ def even(model: MiniMoEModel, ids: torch.Tensor) -> None:
         logits = seen[0]
         shift = torch.zeros_like(logits[0])
         for _ in range(200):
-            sent = (logits + shift).argmax(-1).bincount(minlength=len(shift)) / len(logits)
-            shift -= 0.1 * logits.std() * (sent - 1 / len(shift))
+            share = (logits + shift).argmax(-1).bincount(minlength=len(shift)) / len(logits)
+            shift -= 0.1 * logits.std() * (share - 1 / len(shift))
         layer.ffn_gate.bias += shift
 
 

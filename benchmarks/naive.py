@@ -27,8 +27,8 @@ class Step:
     """
 
     def __init__(self, teacher: BertConfig, student: BertConfig, heads: int, *, every_layer: bool = False):
-        self.teacher = _tapped(teacher, every_layer=every_layer).eval()
-        self.student = _tapped(student, every_layer=every_layer).train()
+        self.teacher = _hooked(teacher, every_layer=every_layer).eval()
+        self.student = _hooked(student, every_layer=every_layer).train()
         self.heads = heads
         self.optimizer = torch.optim.AdamW(self.student.parameters(), lr=3e-4, eps=1e-6, foreach=False)
 
@@ -45,16 +45,16 @@ class Step:
 class OnceForAll:
     """One optimizer step of students that share their weights, one after another, each on leading slices of them.
 
-    The teacher has relations of every layer, and members have dropout on theirs, as published.
+    The teacher has relations of every layer, and subnets have dropout on theirs, as published.
 
     Args:
-        teacher: its shape. members: theirs; the last is the one with all weights. heads: relation heads.
+        teacher: its shape. subnets: theirs; the last is the one with all weights. heads: relation heads.
     """
 
-    def __init__(self, teacher: BertConfig, members: list[BertConfig], heads: int):
-        self.teacher = _tapped(teacher, every_layer=True).eval()
-        self.members = [_projected(config, teacher.hidden_size).train() for config in members]
-        self.whole = self.members[-1]
+    def __init__(self, teacher: BertConfig, subnets: list[BertConfig], heads: int):
+        self.teacher = _hooked(teacher, every_layer=True).eval()
+        self.subnets = [_projected(config, teacher.hidden_size).train() for config in subnets]
+        self.whole = self.subnets[-1]
         self.heads = heads
         self.optimizer = torch.optim.AdamW(self.whole.parameters(), lr=3e-4, eps=1e-6, foreach=False)
 
@@ -63,10 +63,10 @@ class OnceForAll:
         with torch.no_grad():
             target = _relations(self.teacher, batch, self.heads)
         whole = dict(self.whole.named_parameters())
-        for member in self.members:
-            slices = {name: whole[name][tuple(map(slice, like.shape))] for name, like in member.named_parameters()}
-            loss = _loss(_relations(member, batch, self.heads, slices), target)
-            (loss / len(self.members)).backward()
+        for subnet in self.subnets:
+            slices = {name: whole[name][tuple(map(slice, like.shape))] for name, like in subnet.named_parameters()}
+            loss = _loss(_relations(subnet, batch, self.heads, slices), target)
+            (loss / len(self.subnets)).backward()
         _update(self.whole, self.optimizer)
 
 
@@ -105,7 +105,7 @@ def _rows(relation: Tensor, mask: Tensor) -> Tensor:
     return relation.masked_select(rows).view(-1, relation.shape[-1])
 
 
-def _tapped(config: BertConfig, *, every_layer: bool = False) -> BertModel:
+def _hooked(config: BertConfig, *, every_layer: bool = False) -> BertModel:
     """A random BERT that keeps queries, keys and values in `read`, of every layer in order, or of the last alone."""
     config._attn_implementation = "eager"
     model = BertModel(config)

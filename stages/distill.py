@@ -82,11 +82,13 @@ def main() -> None:
 
 def _write(name: str, teacher: str, results: dict, heldout_documents: bool) -> None:
     write_students(results, teacher, f"models/{name}")
-    rows = [{"student": student, **row} for student, outcome in results.items() for row in outcome.curve]
+    rows = [{"student": student, **row} for student, result in results.items() for row in result.curve]
     with whole_file(f"curves/{name}.csv") as path:
         pd.DataFrame(rows).to_csv(path, index=False)
     held = {"heldout_documents": heldout_documents}  # or single records
-    write_json(f"metrics/distill/{name}.json", {student: o.metrics() | held for student, o in results.items()})
+    write_json(
+        f"metrics/distill/{name}.json", {student: result.metrics() | held for student, result in results.items()}
+    )
 
 
 if __name__ == "__main__":

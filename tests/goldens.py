@@ -90,10 +90,10 @@ def student(name: str, dtype: torch.dtype = torch.float32, file: str = "weights"
     """The published student as we train it, extra projection included where it has one."""
     weights = tensors(name, file, dtype)
     extra = {k.removeprefix("self."): v for k, v in weights.items() if k.startswith("self.")}
-    tapped = StudentWithFeatures(encoder(name, dtype, file), seed=0, extra_projection=bool(extra)).to(dtype)
+    trained = StudentWithFeatures(encoder(name, dtype, file), seed=0, extra_projection=bool(extra)).to(dtype)
     if extra:
-        tapped.projection.load_state_dict(extra)
-    return tapped.eval()
+        trained.projection.load_state_dict(extra)
+    return trained.eval()
 
 
 def published_name(ours: str) -> str:

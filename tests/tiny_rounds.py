@@ -60,7 +60,7 @@ def run(
     checkpoints=None, tracker=Recorder, **changes,
 ):  # fmt: skip
     trackers = defaultdict(tracker)
-    outcomes = distill(
+    results = distill(
         teacher,
         records or TinyRecords(),
         students,
@@ -73,10 +73,10 @@ def run(
         log_every=1,
         checkpoints=checkpoints,
     )
-    for name, outcome in outcomes.items():
-        outcome.points = trackers[name].points
-    return outcomes
+    for name, result in results.items():
+        result.points = trackers[name].points
+    return results
 
 
-def weights(outcome) -> torch.Tensor:
-    return torch.cat([weight.detach().flatten() for weight in outcome.learner.supernet.parameters()])
+def weights(result) -> torch.Tensor:
+    return torch.cat([weight.detach().flatten() for weight in result.learner.supernet.parameters()])

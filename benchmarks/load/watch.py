@@ -46,11 +46,11 @@ def watch(work: Callable, *arguments) -> Watched:
     process.start()
     top, known = psutil.Process(process.pid), set()
     while process.is_alive():
-        family = [top, *_children(top)]
-        known.update(family)
-        seen.memory.append(sum(map(_megabytes, family)))
-        seen.processes.append(len(family))
-        seen.files.append(sum(map(_open_files, family)))
+        processes = [top, *_children(top)]
+        known.update(processes)
+        seen.memory.append(sum(map(_megabytes, processes)))
+        seen.processes.append(len(processes))
+        seen.files.append(sum(map(_open_files, processes)))
         process.join(EVERY)
     seen.seconds = time.perf_counter() - start
     if process.exitcode:

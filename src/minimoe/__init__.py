@@ -1,1 +1,1 @@
-"""Distil encoders: a Wikipedia dump and a teacher in, small students and their tables out."""
+"""Distill encoders: a Wikipedia dump and a teacher in, small students and their tables out."""

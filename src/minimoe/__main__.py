@@ -8,7 +8,7 @@ from minimoe.system.errors import exit_cleanly
 from minimoe.system.interrupts import end_with_starter
 
 WHOLE = """\
-Distil encoders: from a Wikipedia dump and a teacher to small students and their GLUE and CoNLL tables.
+Distill encoders: from a Wikipedia dump and a teacher to small students and their GLUE and CoNLL tables.
 
   minimoe init             in an empty folder, set up the sample
   minimoe repro            run it, some minutes on two cores, and print the table of results

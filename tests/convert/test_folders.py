@@ -92,7 +92,7 @@ def test_converted_folders_load_with_transformers_alone(tmp_path):
     for name in ("moebert_minilm_1_4E", SPARSE, SPARSE_TEACHER, ONCE_FOR_ALL):
         convert(release(tmp_path / f"{name}-released", name), tmp_path / name)
     paths = [tmp_path / name for name in ("moebert_minilm_1_4E", SPARSE, SPARSE_TEACHER)]
-    paths += [tmp_path / ONCE_FOR_ALL / member for member in ("2L-24H", "3L-48H")]
+    paths += [tmp_path / ONCE_FOR_ALL / subnet for subnet in ("2L-24H", "3L-48H")]
     hidden = {str(path): AutoModel.from_pretrained(path).eval()(IDS).last_hidden_state.detach() for path in paths}
     torch.save(hidden, tmp_path / "hidden.pt")
     script = (

@@ -78,8 +78,8 @@ def test_one_step_of_distillation(corpus, tmp_path, config, model):
     one_step = {"batch": len(records.training), "learning_rate": 1e-2, "warmup": 0.0}
     students = {"dense": DENSE, "experts": EXPERTS}
     trained, untrained = (run(tmp_path, students, records, epochs=epochs, **one_step) for epochs in (1, 0))
-    for name, outcome in trained.items():
-        metrics = outcome.metrics()
+    for name, result in trained.items():
+        metrics = result.metrics()
         assert metrics["steps"] == 1
         assert metrics["heldout_loss"] < metrics["heldout_loss_initial"]
-        assert not torch.equal(weights(outcome), weights(untrained[name]))
+        assert not torch.equal(weights(result), weights(untrained[name]))

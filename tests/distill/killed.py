@@ -23,9 +23,9 @@ class Kills(Recorder):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-family = OnceForAll(layers=[1, 2], hidden=[12, 24], heads=4)
+shapes = OnceForAll(layers=[1, 2], hidden=[12, 24], heads=4)
 students = {"dense": DENSE, "experts": EXPERTS}
-outcomes = run(teacher, students, once_for_all=family, checkpoints=Checkpoints(checkpoints, 0), tracker=Kills)
+results = run(teacher, students, once_for_all=shapes, checkpoints=Checkpoints(checkpoints, 0), tracker=Kills)
 if main:
-    saved = {name: (weights(outcome), outcome.curve) for name, outcome in outcomes.items()}
+    saved = {name: (weights(result), result.curve) for name, result in results.items()}
     torch.save(saved, out)

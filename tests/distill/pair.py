@@ -107,11 +107,11 @@ def main(teacher: str, folder: Path) -> dict:
     rank = int(os.environ["RANK"])
     begin(teacher, BOTH, folder / "ends elsewhere")
     ended = run(teacher, BOTH, checkpoints=Checkpoints(folder / "begun elsewhere", 0), **CALM)
-    seen = {"ended": {name: (weights(outcome), outcome.curve) for name, outcome in ended.items()}}
+    seen = {"ended": {name: (weights(result), result.curve) for name, result in ended.items()}}
     seen["went on"] = [step for step, values in ended["dense"].points if "train_loss" in values]
     for name, (students, changes) in UNREACHED.items():
         made = run(teacher, students, **CALM | changes)
-        seen[name] = {student: weights(outcome) for student, outcome in made.items()}
+        seen[name] = {student: weights(result) for student, result in made.items()}
     seen["masks"] = masks(teacher)
     counted = Counted(folder / "counted", hasty=rank > 0)
     run(teacher, {"dense": DENSE}, checkpoints=counted, epochs=5, evaluate_every=20)

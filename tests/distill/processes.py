@@ -16,15 +16,15 @@ CALM = dict(dropout=0.0, load_balance=0.5)
 
 def train(teacher, sparsified, micro_batch: int = 0) -> dict:
     """Weights, curve and metrics of every student."""
-    family = OnceForAll(layers=[1, 2], hidden=[12, 24], heads=4)
+    shapes = OnceForAll(layers=[1, 2], hidden=[12, 24], heads=4)
     few_heads = {"tinybert": Student(layers=2, hidden=24, heads=4)}
     rounds = [
-        run(teacher, {"dense": DENSE, "experts": EXPERTS}, micro_batch=micro_batch, once_for_all=family, **CALM),
+        run(teacher, {"dense": DENSE, "experts": EXPERTS}, micro_batch=micro_batch, once_for_all=shapes, **CALM),
         run(teacher, few_heads, micro_batch=micro_batch, objective="tinybert", **CALM),
         run(sparsified, {"sparse": Student(sparsity=90)}, micro_batch=micro_batch, assistant=True, **CALM),
     ]
-    outcomes = {name: outcome for students in rounds for name, outcome in students.items()}
-    return {name: (weights(outcome), outcome.curve, outcome.metrics()) for name, outcome in outcomes.items()}
+    results = {name: result for students in rounds for name, result in students.items()}
+    return {name: (weights(result), result.curve, result.metrics()) for name, result in results.items()}
 
 
 if __name__ == "__main__":

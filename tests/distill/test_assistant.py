@@ -47,20 +47,20 @@ def test_the_assistant_is_the_best_of_its_candidates(sparsified):
 @pytest.mark.parametrize(("tradeoff", "chosen"), [(0.0, 30), (1.0, 60)])
 def test_tradeoff_weighs_imitation_against_size(sparsified, tradeoff, chosen):
     calm = dict(assistant_tradeoff=tradeoff, epochs=8, learning_rate=0.003, dropout=0.0)
-    outcome = run(sparsified, {"s": NINETY}, assistant=True, **calm)["assistant"]
-    assert outcome.metrics()["sparsity"] == chosen
+    result = run(sparsified, {"s": NINETY}, assistant=True, **calm)["assistant"]
+    assert result.metrics()["sparsity"] == chosen
 
 
 def test_metric_is_the_share_of_the_teachers_relations_that_is_explained(sparsified):
     """By hand: 1 − loss / the mean divergence of the teacher's relations from uniform ones."""
     records, chosen = TinyRecords(), settings()
     batch = records.batch(records.split(chosen.heldout)[1])
-    mask, taps = batch["attention_mask"].bool(), Teacher(sparsified, "last")(Batch.of(batch))
+    mask, features = batch["attention_mask"].bool(), Teacher(sparsified, "last")(Batch.of(batch))
     divergences = []
     for row in range(len(mask)):
         real = mask[row]
-        for tap in taps[:3]:
-            heads = tap[row][real].unflatten(-1, (12, -1)).transpose(0, 1)
+        for feature in features[:3]:
+            heads = feature[row][real].unflatten(-1, (12, -1)).transpose(0, 1)
             relation = (heads @ heads.transpose(1, 2) / heads.shape[-1] ** 0.5).softmax(-1)
             divergences.append((relation * (relation * real.sum()).log()).sum(-1).flatten())
     uniform = torch.cat(divergences).mean()
@@ -69,9 +69,9 @@ def test_metric_is_the_share_of_the_teachers_relations_that_is_explained(sparsif
 
 
 def test_the_target_is_cut_from_the_assistant_and_taught_by_it(sparsified):
-    outcomes = run(sparsified, {"s": NINETY}, assistant=True, epochs=2)
-    assert list(outcomes) == ["assistant", "s"]
-    assistant, target = outcomes["assistant"], outcomes["s"]
+    results = run(sparsified, {"s": NINETY}, assistant=True, epochs=2)
+    assert list(results) == ["assistant", "s"]
+    assistant, target = results["assistant"], results["s"]
     assert assistant.encoder.config.inner_size > target.encoder.config.inner_size
     # at its start it is a slice of the assistant, so far nearer to it than the teacher's own slice is to the teacher
     alone = run(sparsified, {"s": NINETY}, epochs=2)["s"]
@@ -86,11 +86,11 @@ def test_they_are_saved_and_load(sparsified, tmp_path, monkeypatch):
             (folder / "tokenizer.json").write_text("{}")
 
     monkeypatch.setattr("minimoe.distill.round.load_tokenizer", lambda _: Tokenizer())
-    outcomes = run(sparsified, {"s": NINETY}, assistant=True, epochs=1)
-    write_students(outcomes, sparsified, tmp_path / "round")
+    results = run(sparsified, {"s": NINETY}, assistant=True, epochs=1)
+    write_students(results, sparsified, tmp_path / "round")
     for name in ("assistant", "s"):
         loaded = AutoModel.from_pretrained(tmp_path / "round" / name)
-        for key, weight in outcomes[name].encoder.state_dict().items():
+        for key, weight in results[name].encoder.state_dict().items():
             assert torch.equal(loaded.state_dict()[key], weight), key
 
 

@@ -24,13 +24,13 @@ def trained(teacher, shape, **changes):
 @some_shapes
 def test_every_expert_and_router_is_trained(teacher, shape):
     before = trained(teacher, shape, epochs=0).encoder.state_dict()
-    outcome = trained(teacher, shape)
-    assert outcome.curve[-1]["heldout_loss"] < outcome.curve[0]["heldout_loss"]
-    after = {name: weight for name, weight in outcome.encoder.state_dict().items() if "pooler" not in name}
+    result = trained(teacher, shape)
+    assert result.curve[-1]["heldout_loss"] < result.curve[0]["heldout_loss"]
+    after = {name: weight for name, weight in result.encoder.state_dict().items() if "pooler" not in name}
     for name, weight in after.items():
         moved = (weight - before[name]).flatten(1 if weight.dim() == 3 else 0)
         assert moved.abs().amax(-1).min() > 0, name  # of each expert, where there are some
-    metrics = outcome.metrics()
+    metrics = result.metrics()
     for kind, experts in zip(("attention", "ffn"), shape, strict=True):
         loads = metrics["expert_load"].get(kind, [])
         assert [len(shares) for shares in loads] == ([experts] * 2 if experts > 1 else [])
@@ -47,11 +47,11 @@ def test_the_load_balance_is_the_mean_of_both_sub_layers(teacher):
 
 @some_shapes
 def test_saved_and_loaded(teacher, shape, tmp_path):
-    outcome = trained(teacher, shape, epochs=1)
-    outcome.encoder.save_pretrained(tmp_path / "student")
+    result = trained(teacher, shape, epochs=1)
+    result.encoder.save_pretrained(tmp_path / "student")
     loaded = AutoModel.from_pretrained(tmp_path / "student").eval()
     batch = TinyRecords().batch(range(8))
-    assert torch.equal(loaded(**batch).last_hidden_state, outcome.encoder.eval()(**batch).last_hidden_state)
+    assert torch.equal(loaded(**batch).last_hidden_state, result.encoder.eval()(**batch).last_hidden_state)
 
 
 def test_it_does_not_teach(tmp_path):

@@ -1,4 +1,4 @@
-"""Every kind of encoder as a teacher: tiny random models through taps, records, a round and the saved students."""
+"""Every kind of encoder as a teacher: tiny random models through hooks, records, a round and the saved students."""
 
 import gc
 import weakref
@@ -47,7 +47,7 @@ def records(teachers, tmp_path_factory):
 
 
 @every_case
-def test_taps_are_the_projections_of_the_layer_and_nothing_above_is_kept(kind, layer, teachers, records, monkeypatch):
+def test_features_are_the_layers_projections_and_nothing_above_is_kept(kind, layer, teachers, records, monkeypatch):
     whole, load = [], hooks.load_encoder
     monkeypatch.setattr(hooks, "load_encoder", lambda *a, **k: whole.append(load(*a, **k)) or whole[0])
     teacher = Teacher(teachers[kind], layer)
@@ -59,13 +59,13 @@ def test_taps_are_the_projections_of_the_layer_and_nothing_above_is_kept(kind, l
     assert len(teacher.model.encoder.layer) == number
     stock = AutoModel.from_pretrained(teachers[kind]).eval()
     with torch.no_grad():
-        tapped = stock.encoder.layer[number - 1].attention
+        attention = stock.encoder.layer[number - 1].attention
         states = stock(**batch, output_hidden_states=True).hidden_states[number - 1]
-        states = tapped.ln(states) if kind == "megatron-bert" else states
-        expected = [getattr(tapped.self, name)(states) for name in QKV]
-    taps = teacher(Batch.of(batch))
+        states = attention.ln(states) if kind == "megatron-bert" else states
+        expected = [getattr(attention.self, name)(states) for name in QKV]
+    features = teacher(Batch.of(batch))
     for name, value in zip(QKV, expected, strict=True):
-        torch.testing.assert_close(getattr(taps, name), value)
+        torch.testing.assert_close(getattr(features, name), value)
     read = {name.rsplit(".", 1)[0] for name, _ in teacher.model.encoder.layer[-1].named_parameters()}
     assert read - {"norm"} == {"projections.0", "projections.1", "projections.2"}
     assert ("norm" in read) == (kind == "megatron-bert")
@@ -84,21 +84,21 @@ def test_states_of_tinybert_are_the_embeddings_and_the_layers_output(kind, layer
     batch = records[kind].batch(range(6))
     with torch.no_grad():
         states = AutoModel.from_pretrained(teachers[kind]).eval()(**batch, output_hidden_states=True).hidden_states
-    taps = teacher(Batch.of(batch))
-    assert torch.equal(taps.embeddings, states[0])
-    assert torch.equal(taps.hidden, states[-1 if layer == "last" else layer])
+    features = teacher(Batch.of(batch))
+    assert torch.equal(features.embeddings, states[0])
+    assert torch.equal(features.hidden, states[-1 if layer == "last" else layer])
 
 
 @every_case
 def test_a_round_from_records_to_saved_students(kind, layer, teachers, records, tmp_path):
     before = (teachers[kind] / "model.safetensors").read_bytes()
     made = records[kind]
-    outcomes = run(teachers[kind], STUDENTS, made, epochs=1, batch=len(made.training) // 2, teacher_layer=layer)
-    write_students(outcomes, teachers[kind], tmp_path / "round")
+    results = run(teachers[kind], STUDENTS, made, epochs=1, batch=len(made.training) // 2, teacher_layer=layer)
+    write_students(results, teachers[kind], tmp_path / "round")
     assert (teachers[kind] / "model.safetensors").read_bytes() == before
     teacher = AutoModel.from_pretrained(teachers[kind]).config
-    for name, outcome in outcomes.items():
-        assert outcome.metrics()["steps"] == 2
+    for name, result in results.items():
+        assert result.metrics()["steps"] == 2
         student = AutoModel.from_pretrained(tmp_path / "round" / name).eval()
         plain = RobertaModel if backbones.without_segments(kind) else BertModel
         assert type(student) is (plain if name == "dense" else MiniMoEModel)
@@ -106,7 +106,7 @@ def test_a_round_from_records_to_saved_students(kind, layer, teachers, records, 
             assert getattr(student.config, value) == getattr(teacher, value), value
         tokenizer = AutoTokenizer.from_pretrained(tmp_path / "round" / name)
         assert tokenizer(backbones.TEXT) == AutoTokenizer.from_pretrained(teachers[kind])(backbones.TEXT)
-        trained = outcome.encoder.state_dict()
+        trained = result.encoder.state_dict()
         saved = student.state_dict()
         assert set(saved) - set(trained) == {"pooler.dense.weight", "pooler.dense.bias"}  # drawn when it is loaded
         assert all(torch.equal(saved[key], weight) for key, weight in trained.items())
@@ -132,12 +132,12 @@ def test_families_and_tinybert_under_every_kind(kind, teachers, records, tmp_pat
     made = records[kind]
     shared = {"records": made, "epochs": 1, "batch": len(made.training)}
     sizes = OnceForAll(layers=[2, 1], hidden=[24, 12], heads=4, idle_norms=True)
-    outcomes = run(teachers[kind], {}, once_for_all=sizes, relation_heads=4, **shared)
+    results = run(teachers[kind], {}, once_for_all=sizes, relation_heads=4, **shared)
     four_heads = {"tiny": Student(layers=2, hidden=12, heads=4)}
-    outcomes |= run(teachers[kind], four_heads, objective="tinybert", **shared)
-    write_students(outcomes, teachers[kind], tmp_path / "round")
-    assert len(outcomes) == 5
-    for name, outcome in outcomes.items():
-        assert outcome.metrics()["heldout_loss"] > 0
+    results |= run(teachers[kind], four_heads, objective="tinybert", **shared)
+    write_students(results, teachers[kind], tmp_path / "round")
+    assert len(results) == 5
+    for name, result in results.items():
+        assert result.metrics()["heldout_loss"] > 0
         student = AutoModel.from_pretrained(tmp_path / "round" / name).eval()
         assert student(**made.batch(range(8))).last_hidden_state.isfinite().all()

@@ -17,8 +17,8 @@ def losses(name, dtype, train=False):
         _without_dropout(student).train()
     with torch.no_grad():
         teacher = LayerHooks(goldens.teacher(name, dtype), "last")(**inputs)
-    taps, routed = student(**inputs)
-    loss = minilm(taps, teacher, inputs["attention_mask"], R, **PUBLISHED)
+    features, routed = student(**inputs)
+    loss = minilm(features, teacher, inputs["attention_mask"], R, **PUBLISHED)
     # with a single expert the published balance is the constant 1
     balance = mean_load_balance(routed["attention"], routed["ffn"], None) or torch.tensor(float("moe" in name))
     return student, loss, balance
@@ -68,8 +68,8 @@ def test_training_equals_the_published_with_its_noise(monkeypatch):
 
 def test_loss_is_zero_when_student_equals_teacher():
     encoder, inputs = goldens.encoder(goldens.DENSE, torch.float64), goldens.tensors(goldens.DENSE, "inputs")
-    taps = LayerHooks(encoder, "last")(**inputs)
-    assert abs(minilm(taps, taps, inputs["attention_mask"], R).item()) < 1e-12
+    features = LayerHooks(encoder, "last")(**inputs)
+    assert abs(minilm(features, features, inputs["attention_mask"], R).item()) < 1e-12
 
 
 def test_parts_of_a_batch_add_up():

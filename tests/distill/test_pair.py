@@ -80,12 +80,12 @@ def test_a_round_begun_with_two_processes_ends_with_one(teacher, folder, pair, a
     ended = run(teacher, BOTH, checkpoints=Checkpoints(folder / "ends elsewhere", 0), **CALM)
     points = ended["dense"].points
     assert [step for step, values in points if "train_loss" in values] == list(range(BEGUN + 1, 9))
-    for name, outcome in alone.items():
-        assert_close(weights(ended[name]), weights(outcome))
+    for name, result in alone.items():
+        assert_close(weights(ended[name]), weights(result))
 
 
 @pytest.mark.parametrize("which", UNREACHED)
 def test_weights_that_the_loss_does_not_reach_are_no_obstacle(teacher, pair, which):
     students, changes = UNREACHED[which]
-    for name, outcome in run(teacher, students, **CALM | changes).items():
-        assert_close(pair[0][which][name], weights(outcome))
+    for name, result in run(teacher, students, **CALM | changes).items():
+        assert_close(pair[0][which][name], weights(result))

@@ -17,7 +17,7 @@ from minimoe.training.processes import own_parts
 ROOT = Path(__file__).parents[2]
 SCRIPT = Path(__file__).with_name("processes.py")
 TORCHRUN = ["torch.distributed.run", "--standalone", "--nproc-per-node"]
-SPREAD = ["accelerate.commands.launch", "--config_file", str(ROOT / "docs/machines/fsdp.yaml"), "--num_processes"]
+SHARDED = ["accelerate.commands.launch", "--config_file", str(ROOT / "docs/machines/fsdp.yaml"), "--num_processes"]
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +47,9 @@ def test_micro_batches_train_the_students_of_whole_batches(teacher, sparsified, 
     [
         (TORCHRUN, 2, 0),
         (TORCHRUN, 3, 2),  # a batch of 8 is 3, 3 and 2 records, in two parts each
-        (SPREAD, 2, 3),
+        (SHARDED, 2, 3),
     ],
-    ids=["two", "three, in parts", "the teacher spread"],
+    ids=["two", "three, in parts", "the teacher sharded"],
 )
 def test_processes_train_the_students_of_one(teacher, sparsified, alone, tmp_path, launcher, processes, micro_batch):
     paths = [SCRIPT.parent, SCRIPT.parents[1], *filter(None, [os.environ.get("PYTHONPATH")])]

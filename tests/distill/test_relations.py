@@ -31,10 +31,10 @@ def plain(student, teacher, mask, heads):
 def test_relations_equal_the_published(layer, dtype):
     name = goldens.DENSE
     inputs = goldens.tensors(name, "inputs")
-    taps = LayerHooks(goldens.encoder(name, dtype), layer)(**inputs)
+    features = LayerHooks(goldens.encoder(name, dtype), layer)(**inputs)
     published = goldens.tensors(name, "outputs" if dtype == torch.float32 else "outputs_f64")
-    for kind, tap in zip(("qq", "kk", "vv"), taps[:3], strict=True):
-        ours = relation_logits(tap, inputs["attention_mask"], R).softmax(-1)
+    for kind, feature in zip(("qq", "kk", "vv"), features[:3], strict=True):
+        ours = relation_logits(feature, inputs["attention_mask"], R).softmax(-1)
         if layer == 2:
             assert goldens.error(ours, published[f"{kind}_relations_layer.1"]) < goldens.tolerance(dtype)
         torch.testing.assert_close(ours.sum(-1), torch.ones_like(ours[..., 0]))

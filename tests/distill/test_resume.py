@@ -55,10 +55,10 @@ def killed(at, teacher, students, checkpoints, **changes):
 
 def assert_same(ours, expected):
     assert set(ours) == set(expected)
-    for name, outcome in expected.items():
-        assert torch.equal(weights(ours[name]), weights(outcome))
-        assert ours[name].curve == outcome.curve
-        assert ours[name].metrics() == outcome.metrics()
+    for name, result in expected.items():
+        assert torch.equal(weights(ours[name]), weights(result))
+        assert ours[name].curve == result.curve
+        assert ours[name].metrics() == result.metrics()
 
 
 @pytest.mark.parametrize("at", [2, 8, 9, 13])  # each step tells of two students
@@ -82,7 +82,7 @@ def test_half_precision_and_its_scaler(teacher, tmp_path, precision, monkeypatch
     resumed = run(teacher, BOTH, checkpoints=EveryThird(tmp_path, 0), precision=precision)
     expected = run(teacher, BOTH, precision=precision)
     assert_same(resumed, expected)
-    states = [[outcome.learner.scaler.state_dict() for outcome in made.values()] for made in (resumed, expected)]
+    states = [[result.learner.scaler.state_dict() for result in made.values()] for made in (resumed, expected)]
     assert states[0] == states[1]
     assert precision == "bf16" or states[0][0]["scale"] == 256.0
 

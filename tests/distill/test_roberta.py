@@ -49,18 +49,18 @@ def test_relations_equal_the_published(name, dtype):
     published = goldens.outputs(name, dtype)
     relations = {key: value for key, value in published.items() if "relations" in key}
     with torch.no_grad():
-        taps = dict(zip("qkv", LayerHooks(model(name, dtype), "last")(**inputs()), strict=False))
+        features = dict(zip("qkv", LayerHooks(model(name, dtype), "last")(**inputs()), strict=False))
     assert relations
     for key, value in relations.items():  # "qq_relations_layer.2"
-        ours = relation_logits(taps[key[0]], inputs()["attention_mask"], R).softmax(-1)
+        ours = relation_logits(features[key[0]], inputs()["attention_mask"], R).softmax(-1)
         assert goldens.error(ours, value) < goldens.tolerance(dtype)
 
 
 def loss_of(student, dtype):
     with torch.no_grad():
         teacher = LayerHooks(model(TEACHER, dtype), "last")(**inputs())
-    taps, _ = student(**inputs())
-    return minilm(taps, teacher, inputs()["attention_mask"], R, log_epsilon=1e-7)
+    features, _ = student(**inputs())
+    return minilm(features, teacher, inputs()["attention_mask"], R, log_epsilon=1e-7)
 
 
 @exactly

@@ -19,9 +19,9 @@ FEW_HEADS = Student(layers=2, hidden=24, heads=4)  # as many as the teacher
 
 def test_students_learn_and_the_teacher_does_not(teacher):
     before = (teacher / "model.safetensors").read_bytes()
-    for outcome in run(teacher, {"dense": DENSE, "experts": EXPERTS}, epochs=12, learning_rate=0.01).values():
+    for result in run(teacher, {"dense": DENSE, "experts": EXPERTS}, epochs=12, learning_rate=0.01).values():
         # random sequences can be learned by heart, not understood
-        assert outcome.curve[-1]["train_loss"] < 0.9 * outcome.curve[0]["heldout_loss"]
+        assert result.curve[-1]["train_loss"] < 0.9 * result.curve[0]["heldout_loss"]
     assert (teacher / "model.safetensors").read_bytes() == before
 
 
@@ -65,12 +65,12 @@ def test_zero_epochs_leave_the_student_as_it_starts(teacher):
 
 
 def test_expert_load_and_entropy_are_measured(teacher):
-    outcome = run(teacher, {"experts": EXPERTS})["experts"]
-    metrics = outcome.metrics()
+    result = run(teacher, {"experts": EXPERTS})["experts"]
+    metrics = result.metrics()
     assert [len(shares) for shares in metrics["expert_load"]["ffn"]] == [3]
     assert sum(metrics["expert_load"]["attention"][0]) == pytest.approx(1)
     assert 0 <= metrics["router_entropy"]["ffn"][0] <= np.log(3) + 1e-6
-    logged = {key for _, values in outcome.points for key in values}
+    logged = {key for _, values in result.points for key in values}
     assert {
         "train_loss",
         "heldout_loss",

@@ -87,11 +87,11 @@ def test_subnets_of_a_width_run_as_one(teacher, idle_norms):
     alone = shapes.model_copy(update={"own_dropout": True})
     as_one, apart = (run(teacher, {}, once_for_all=s, dropout=0.0, learning_rate=0.01) for s in (shapes, alone))
     assert list(as_one) == list(apart) == list(shapes.students)
-    for name, outcome in as_one.items():
-        ours, theirs = ([point["heldout_loss"] for point in of.curve] for of in (outcome, apart[name]))
+    for name, result in as_one.items():
+        ours, theirs = ([point["heldout_loss"] for point in of.curve] for of in (result, apart[name]))
         assert ours == pytest.approx(theirs, rel=1e-4), name
         weights = apart[name].encoder.state_dict()
-        for key, weight in outcome.encoder.state_dict().items():
+        for key, weight in result.encoder.state_dict().items():
             torch.testing.assert_close(weight, weights[key], rtol=1e-3, atol=1e-5)
 
 
@@ -111,22 +111,22 @@ def test_layers_that_subnets_share_run_once(teacher):
 
 
 def test_a_round_makes_plain_students_of_every_shape(teacher):
-    outcomes = run(teacher, {"dense": DENSE}, once_for_all=SHAPES, epochs=12, learning_rate=0.01)
-    assert list(outcomes) == ["dense", "1L-12H", "1L-24H", "2L-12H", "2L-24H"]
+    results = run(teacher, {"dense": DENSE}, once_for_all=SHAPES, epochs=12, learning_rate=0.01)
+    assert list(results) == ["dense", "1L-12H", "1L-24H", "2L-12H", "2L-24H"]
     for name, student in SHAPES.students.items():
         # random sequences can be learned by heart, not understood
-        assert outcomes[name].curve[-1]["train_loss"] < outcomes[name].curve[0]["heldout_loss"]
-        assert {"train_loss", "gradient_norm", "heldout_loss"} <= {k for _, v in outcomes[name].points for k in v}
-        encoder = standard_form(outcomes[name].encoder)
+        assert results[name].curve[-1]["train_loss"] < results[name].curve[0]["heldout_loss"]
+        assert {"train_loss", "gradient_norm", "heldout_loss"} <= {k for _, v in results[name].points for k in v}
+        encoder = standard_form(results[name].encoder)
         assert type(encoder) is BertModel
         assert (encoder.config.num_hidden_layers, encoder.config.hidden_size) == (student.layers, student.hidden)
         assert encoder.config.num_attention_heads == student.hidden // 6
         assert encoder.config.intermediate_size == 4 * student.hidden
-    small, large = (outcomes[name].encoder.state_dict() for name in ("1L-12H", "2L-24H"))
+    small, large = (results[name].encoder.state_dict() for name in ("1L-12H", "2L-24H"))
     for name, part in leading_slices(large, small).items():
         assert torch.equal(part, small[name]), name
     alone = run(teacher, {"dense": DENSE}, epochs=12, learning_rate=0.01)["dense"]
-    assert alone.curve == outcomes["dense"].curve  # a supernet beside it changes nothing
+    assert alone.curve == results["dense"].curve  # a supernet beside it changes nothing
 
 
 def test_idle_layers_keep_their_norms_where_asked(teacher):

@@ -32,13 +32,13 @@ def test_empty_places_change_neither_outputs_nor_gradients():
     torch.nn.init.normal_(layer.bias)
     expert, seed = torch.randint(EXPERTS, (50,)), torch.randn(50, 8, dtype=torch.double)
 
-    def outcome(step):
+    def sums_of(step):
         routing = Routing(torch.ones(50, 1), *arrange(expert, EXPERTS, step))
         out = routing.restore(layer(routing.sort(tokens), routing), tokens)
         return out, *torch.autograd.grad(out, [tokens, layer.weight, layer.bias], seed)
 
-    assert (outcome(16)[0] != 0).all()
-    for mine, other in zip(outcome(16), outcome(1), strict=True):
+    assert (sums_of(16)[0] != 0).all()
+    for mine, other in zip(sums_of(16), sums_of(1), strict=True):
         torch.testing.assert_close(mine, other)
 
 

@@ -61,8 +61,8 @@ def test_students_have_the_shape_that_params_say():
     made = models(profile())
     experts = made.config("models/base/minimoe-2x4-2L-72H")
     assert (experts.attention_experts, experts.ffn_experts, experts.intermediate_size) == ([2, 2], [4, 4], 288)
-    member = made.config("models/once-for-all/2L-48H")
-    assert (member.num_hidden_layers, member.hidden_size, member.num_attention_heads) == (2, 48, 8)
+    subnet = made.config("models/once-for-all/2L-48H")
+    assert (subnet.num_hidden_layers, subnet.hidden_size, subnet.num_attention_heads) == (2, 48, 8)
 
 
 def test_a_sparsity_takes_the_same_from_every_layer():
@@ -86,10 +86,10 @@ def test_an_assistant_is_chosen_among_sparsities_below_the_students():
 
 
 def test_students_of_one_width_share_the_work_of_their_layers():
-    family = {"layers": [1, 2], "hidden": [72, 48]}
+    shapes = {"layers": [1, 2], "hidden": [72, 48]}
     work = {}
     for own in (False, True):
-        made = models(profile(**{"rounds__once-for-all__once_for_all": family | {"own_dropout": own}}))
+        made = models(profile(**{"rounds__once-for-all__once_for_all": shapes | {"own_dropout": own}}))
         ((only,),) = (one.learners for one in made.passes("once-for-all"))
         work[own] = only.flops
     once = sum(made.forward(f"models/once-for-all/1L-{width}H", 64) for width in (48, 72))

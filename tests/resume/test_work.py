@@ -16,7 +16,7 @@ stages:
 FILES = {
     "dvc.yaml": GRAPH,
     "stages/teacher.py": "teach",
-    "stages/distill.py": "distil",
+    "stages/distill.py": "distill",
     "src/minimoe/teacher/a.py": "one",
     "src/minimoe/other.py": "other",
     "data/tokenizer/tokenizer.json": "words",

@@ -27,17 +27,17 @@ def student(dtype: torch.dtype) -> StudentWithFeatures:
     }
     parts["bert."]["encoder.recover_indices"] = order.long()[: encoder.config.inner_size]
     encoder.load_state_dict(parts["bert."])
-    tapped = StudentWithFeatures(encoder, seed=0, extra_projection=True).to(dtype).eval()
-    tapped.projection.load_state_dict(parts["self."])
-    return tapped
+    trained = StudentWithFeatures(encoder, seed=0, extra_projection=True).to(dtype).eval()
+    trained.projection.load_state_dict(parts["self."])
+    return trained
 
 
 def loss(dtype: torch.dtype) -> tuple[StudentWithFeatures, torch.Tensor]:
-    tapped, inputs = student(dtype), goldens.tensors(NAME, "inputs")
+    trained, inputs = student(dtype), goldens.tensors(NAME, "inputs")
     with torch.no_grad():
         taught = LayerHooks(goldens.teacher(NAME, dtype), "last")(**inputs)
-    taps, _ = tapped(**inputs)
-    return tapped, minilm(taps, taught, inputs["attention_mask"], R, log_epsilon=1e-7)
+    features, _ = trained(**inputs)
+    return trained, minilm(features, taught, inputs["attention_mask"], R, log_epsilon=1e-7)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -49,10 +49,10 @@ def test_hidden_states_equal_the_published(dtype):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_relations_equal_the_published(dtype):
     inputs, published = goldens.tensors(NAME, "inputs"), goldens.outputs(NAME, dtype)
-    taps, _ = student(dtype)(**inputs)
+    features, _ = student(dtype)(**inputs)
     rows = inputs["attention_mask"][:, None].expand(-1, R, -1)
-    for name, tap in zip(("qq", "kk", "vv"), taps, strict=False):
-        relations = relation_logits(tap, inputs["attention_mask"], R).softmax(-1)
+    for name, feature in zip(("qq", "kk", "vv"), features, strict=False):
+        relations = relation_logits(feature, inputs["attention_mask"], R).softmax(-1)
         assert goldens.error(relations[rows], published[f"{name}_relations"]) < goldens.tolerance(dtype)
 
 
@@ -62,10 +62,10 @@ def test_loss_equals_the_published(dtype):
 
 
 def test_gradients_equal_the_published():
-    tapped, value = loss(torch.float32)
+    trained, value = loss(torch.float32)
     value.backward()
     published = goldens.tensors(NAME, "grads")
-    ours = {goldens.published_name(key): weight.grad for key, weight in tapped.named_parameters()}
+    ours = {goldens.published_name(key): weight.grad for key, weight in trained.named_parameters()}
     size = torch.stack([gradient.norm() for gradient in published.values()]).max()
     assert {key for key, gradient in ours.items() if gradient is not None} == set(published)
     for key, gradient in published.items():

@@ -17,7 +17,7 @@ from minimoe.models.save import standard_form
 from minimoe.models.slices import cut
 
 EXPERTS = re.compile(r"([1-9]\d*),([1-9]\d*)")  # "x,y", of the self-attention and of the feed-forward
-MEMBER = re.compile(r"(\d+),(\d+)")  # "layers,hidden", a once-for-all sub-student in `sparsity_map`
+SUBNET = re.compile(r"(\d+),(\d+)")  # "layers,hidden", a once-for-all student (subnet) in `sparsity_map`
 EIGHT = 8  # published sizes are cut in steps of 8, and a sub-layer of fewer is none
 
 
@@ -59,7 +59,7 @@ def sparse(released: Released) -> dict[str, PreTrainedModel]:
 
 
 def once_for_all(released: Released) -> dict[str, PreTrainedModel]:
-    """Every sub-student of an ofabert, as `<L>L-<H>H`.
+    """Every student (subnet) of an ofabert, as `<L>L-<H>H`.
 
     Its output is the leading part of the published one, whose rest is zeros. A layer that is switched off keeps both
     its LayerNorms, as published. The map needs no entry "0", for want of which the published code cannot reload it.
@@ -69,16 +69,16 @@ def once_for_all(released: Released) -> dict[str, PreTrainedModel]:
     if not torch.equal(places, torch.arange(len(places))):
         raise released.error("recover_indices: expected hidden dimensions in their own order")
     whole = build(MiniMoEModel, shape, weights, released)
-    members = {}
+    subnets = {}
     for key, removed in released.config["sparsity_map"].items():
-        if match := MEMBER.fullmatch(key):
+        if match := SUBNET.fullmatch(key):
             config = MiniMoEConfig(**shape | _member(released, shape, key, removed))
-            members["{}L-{}H".format(*match.groups())] = standard_form(cut(whole, config))
-    return members
+            subnets["{}L-{}H".format(*match.groups())] = standard_form(cut(whole, config))
+    return subnets
 
 
 def _member(released: Released, shape: dict, key: str, removed: dict) -> dict:
-    """The shape of the sub-student `key`, from the elements removed in each layer (layer -1: the embeddings)."""
+    """The shape of the student (subnet) `key`, from the elements removed in each layer (layer -1: the embeddings)."""
     head, layers = shape["attention_head_size"], range(shape["num_hidden_layers"])
     try:
         hidden, heads, neurons = removed["hidden"], removed["head"], removed["neuron"]

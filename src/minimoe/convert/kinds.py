@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from transformers import PreTrainedModel
 
-from minimoe.convert.encoders import MEMBER, experts, once_for_all, sparse, stock
+from minimoe.convert.encoders import SUBNET, experts, once_for_all, sparse, stock
 from minimoe.convert.released import BACKBONES, Released
 
 EXPERTS = "config moe"
-MEMBERS = "config sparsity_map of 'layers,hidden'"
+SUBNETS = "config sparsity_map of 'layers,hidden'"
 PLACES = "recover_indices"
 PROJECTION = "the projection self.*, which only distillation uses"
 
@@ -60,7 +60,7 @@ KINDS = (
         kept=("sparsity_map",),
     ),
     Kind("sparsebert-minilm", frozenset({PLACES, "self.*"}), sparse, left_out=PROJECTION),
-    Kind("ofabert-minilm", frozenset({PLACES, "self.*", MEMBERS}), once_for_all, left_out=PROJECTION),
+    Kind("ofabert-minilm", frozenset({PLACES, "self.*", SUBNETS}), once_for_all, left_out=PROJECTION),
 )
 
 
@@ -82,8 +82,8 @@ def _marks(released: Released) -> frozenset[str]:
     if "moe" in released.config:
         marks.add(EXPERTS)
     sparsities = released.config.get("sparsity_map")
-    if isinstance(sparsities, dict) and any(map(MEMBER.fullmatch, sparsities)):
-        marks.add(MEMBERS)
+    if isinstance(sparsities, dict) and any(map(SUBNET.fullmatch, sparsities)):
+        marks.add(SUBNETS)
     return frozenset(marks)
 
 

@@ -1,4 +1,4 @@
-"""The student encoder; importing this registers it with the transformers Auto classes."""
+"""The student encoder; importing this package registers it with the Auto classes of transformers."""
 
 from transformers import (
     AutoConfig,

@@ -1,7 +1,7 @@
-"""The shape of a student encoder.
+"""Config of the student encoder: BERT's, with heads, neurons and experts for each layer.
 
-BERT's config, and per layer what BERT has only once: heads, neurons and experts. Dense, sparse, once-for-all and
-mixture-of-experts students differ in these lists alone, and in whether the layers are narrower than the output.
+BERT has one number of heads and one of neurons for all layers. Dense, sparse, once-for-all and mixture-of-experts
+students differ only in these lists, and in whether the layers are narrower than the output.
 """
 
 import copy
@@ -9,7 +9,7 @@ from typing import Literal
 
 from transformers import BertConfig, PreTrainedConfig, RobertaConfig
 
-AUTO_CLASSES = {  # what a saved folder offers where only transformers is installed, whatever was saved: file and class
+AUTO_CLASSES = {  # `auto_map` of saved folders: file and class for each Auto class, where minimoe is not installed
     "AutoConfig": "config.MiniMoEConfig",
     "AutoModel": "student.MiniMoEModel",
     "AutoModelForSequenceClassification": "student.MiniMoEForSequenceClassification",
@@ -18,18 +18,19 @@ AUTO_CLASSES = {  # what a saved folder offers where only transformers is instal
 
 
 class MiniMoEConfig(BertConfig):
-    """Shape of a student encoder of L layers.
+    """Config of a student encoder with L layers.
 
     Args (beyond `BertConfig`; a list has one entry per layer, an empty one means "as BERT"):
         attention_head_size: width of a head; 0 means hidden_size / num_attention_heads.
-        layer_heads: attention heads [L]; where 0, the sub-layer is its LayerNorm of the residual.
-        layer_neurons: feed-forward neurons [L]; 0 likewise.
+        layer_heads: attention heads [L]; with 0 heads only the LayerNorm of the sub-layer is left.
+        layer_neurons: feed-forward neurons [L]; with 0 neurons likewise.
         attention_experts: experts of the self-attention [L].
         ffn_experts: experts of the feed-forward [L].
         router_noise: half the width of the uniform noise on router logits while training (paper §3.2).
-        inner_size: width of the layers, where it is not the output's: a sparse student keeps these of its teacher's
-            hidden dimensions and puts its output back in their places, with zeros between (MiniDisc, arXiv 2205.14570).
-        embedding_type: bert, or roberta, whose positions begin behind the padding id and skip padding.
+        inner_size: width of the layers, where they are narrower than the output: a sparse student keeps this many of
+            its teacher's hidden dimensions, and scatters them into an output of the teacher's width, zeros elsewhere
+            (MiniDisc, arXiv 2205.14570).
+        embedding_type: bert or roberta; RoBERTa's positions start after the padding id and skip padding.
     """
 
     model_type = "minimoe"
@@ -63,14 +64,14 @@ class MiniMoEConfig(BertConfig):
         return self.inner_size or self.hidden_size
 
     def inner(self) -> "MiniMoEConfig":
-        """This config as blocks of BERT's read it that stand before the output: `hidden_size` is the width there."""
+        """A copy for stock BERT blocks inside the encoder, which read the width of the layers from `hidden_size`."""
         config = copy.copy(self)
         config.hidden_size = self.width
         return config
 
     @property
     def is_plain(self) -> bool:
-        """Whether BERT or RoBERTa has exactly these weights, so that no code of ours is needed to load them."""
+        """Whether these are exactly the weights of a BERT or RoBERTa, which loads without this package's code."""
         return (
             set(self.attention_experts) == set(self.ffn_experts) == {1}
             and self.inner_size is None
@@ -80,7 +81,7 @@ class MiniMoEConfig(BertConfig):
         )
 
     def plain(self) -> PreTrainedConfig:
-        """The equal config of BERT or RoBERTa, for a config that `is_plain`."""
+        """The same shape as a config of BERT or RoBERTa; only for a config that `is_plain`."""
         kind = RobertaConfig if self.embedding_type == "roberta" else BertConfig
         own = set(MiniMoEConfig.__annotations__) | {"model_type", "auto_map", "architectures"}
         return kind(**{key: value for key, value in self.to_dict().items() if key not in own})

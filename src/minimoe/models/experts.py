@@ -1,13 +1,13 @@
 """Experts: linear layers with one weight per expert (paper §3.2).
 
-Tokens come sorted by expert (`routing`), so that a layer works on contiguous groups in one grouped matrix product.
-Compute per token is that of one expert, whatever their number.
+Tokens come sorted by expert (see `routing`), so that a layer is one grouped matrix product over contiguous groups. Each
+token is computed by one expert, so the compute per token does not grow with the number of experts.
 """
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers.integrations import moe  # noqa: F401 (makes its operator)
+from transformers.integrations import moe  # noqa: F401 (registers torch.ops.transformers.grouped_mm_fallback)
 
 from .routing import Routing, computed
 
@@ -15,7 +15,7 @@ from .routing import Routing, computed
 class ExpertLinear(nn.Linear):
     """A linear layer for each of E experts: weight [E, out, in], bias [E, out].
 
-    With one expert it is `nn.Linear`, names and shapes included.
+    With one expert it is `nn.Linear`, names and shapes of weights included, so that a dense student loads as BERT.
     """
 
     def __init__(self, experts: int, in_features: int, out_features: int):
@@ -43,8 +43,9 @@ class ExpertLinear(nn.Linear):
 def grouped_matmul(tokens: Tensor, weights: Tensor, ends: Tensor) -> Tensor:
     """Multiply contiguous groups of tokens [P, I] by weights [E, I, O]; group e ends at ends[e] → [P, O].
 
-    One kernel where torch has it: it wants 16-byte rows and at most 32 bits, and compiled code takes it in bf16 only.
-    Elsewhere group by group, in an operator of transformers', which `torch.compile` does not look into.
+    One kernel where PyTorch has it: `grouped_mm` needs rows of a multiple of 16 bytes and at most 32 bits an element,
+    and under `torch.compile` bf16. Otherwise one product per group, in a custom operator of transformers that
+    `torch.compile` does not trace.
     """
     rows = (tokens.shape[-1] * tokens.element_size(), weights.shape[-1] * weights.element_size())
     fits = tokens.element_size() <= 4 and not any(row % 16 for row in rows)

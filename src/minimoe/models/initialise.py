@@ -1,4 +1,4 @@
-"""The first weights of a student: random, and for experts cut from one wide random layer (paper §3.3)."""
+"""Initialise a student: random weights, and experts cut from one wide random layer (paper §3.3)."""
 
 import torch
 from torch import Tensor
@@ -10,9 +10,9 @@ from minimoe.models.student import MiniMoEModel
 def new_student(config: MiniMoEConfig, seed: int) -> MiniMoEModel:
     """A student with random weights, a function of its shape and the seed alone.
 
-    It has no pooler: distillation trains none, so finetuning draws one from the seed of its run.
+    It has no pooler: distillation does not train one, so finetuning initialises it, from the seed of its run.
     """
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]):  # the random state of the caller stays as it is
         torch.manual_seed(seed)
         model = MiniMoEModel(config, add_pooling_layer=False)
         wide = MiniMoEModel(_widened(config), add_pooling_layer=False)
@@ -22,10 +22,10 @@ def new_student(config: MiniMoEConfig, seed: int) -> MiniMoEModel:
 
 
 def experts_from_dense(dense: dict[str, Tensor], config: MiniMoEConfig) -> dict[str, Tensor]:
-    """Weights of an encoder with experts, from one with E·n elements (heads or neurons) in each layer.
+    """Weights of an encoder with E experts of n elements (heads or neurons), from a dense one with E·n in each layer.
 
-    Every expert gets the first ⅔ n elements and fills up to n with every E-th of the rest, starting at its own
-    index. Routers are not among the weights returned.
+    The first ⅔ n elements are copied to every expert; expert e fills up with elements e, e + E, e + 2E, … of the rest
+    (paper §3.3: experts start alike, but not equal). The weights of routers are not returned.
     """
     weights = dict(dense)
     for layer in range(config.num_hidden_layers):
@@ -51,7 +51,7 @@ def _expert_elements(experts: int, elements: int, size: int) -> list[Tensor]:
 
 
 def _split(weights: dict[str, Tensor], name: str, rows: list[Tensor], *, incoming: bool) -> None:
-    """Replace one linear layer by its experts: those outputs, or with `incoming` false those inputs."""
+    """Replace one linear layer by experts, each with some of its outputs, or with `incoming` false, of its inputs."""
     if len(rows) == 1:
         return
     weight, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
@@ -60,7 +60,7 @@ def _split(weights: dict[str, Tensor], name: str, rows: list[Tensor], *, incomin
 
 
 def _widened(config: MiniMoEConfig) -> MiniMoEConfig:
-    """The dense config whose layers hold the elements of all experts."""
+    """The dense config with the heads and neurons of all experts in each layer."""
     values = config.to_dict()
     values["layer_heads"] = [n * e for n, e in zip(config.layer_heads, config.attention_experts, strict=True)]
     values["layer_neurons"] = [n * e for n, e in zip(config.layer_neurons, config.ffn_experts, strict=True)]

@@ -1,8 +1,8 @@
-"""One encoder layer: BERT's, and in each sub-layer as many experts as the config says.
+"""One encoder layer: BERT's, with a mixture of experts in each sub-layer where the config has several experts.
 
-Only the difference to BERT is written here. Weight names are BERT's; a router is `attn_gate` or `ffn_gate` of
-its layer, as in the published checkpoints, and expert weights have a leading expert dimension. A sub-layer without
-heads or neurons has only its LayerNorm.
+Only the difference to BERT is written here. Weights have BERT's names; the routers of a layer are `attn_gate` and
+`ffn_gate`, as in the published checkpoints, and weights of experts have a leading dimension E. A sub-layer without
+heads or neurons is only its LayerNorm: the sparsest students lose whole sub-layers.
 """
 
 from torch import Tensor, nn
@@ -18,12 +18,12 @@ from .routing import Router, Routing
 
 
 class SelfAttention(nn.Module):
-    """Multi-head self-attention whose queries, keys and values come from each token's expert."""
+    """Multi-head self-attention; the expert that a token is routed to computes its query, key and value."""
 
     def __init__(self, config: MiniMoEConfig, layer: int):
         super().__init__()
         self.config = config
-        self.is_causal = False
+        self.is_causal = False  # read by the attention kernels of transformers
         self.head_size = config.attention_head_size
         self.dropout = config.attention_probs_dropout_prob
         width = config.layer_heads[layer] * self.head_size
@@ -33,7 +33,8 @@ class SelfAttention(nn.Module):
     def forward(
         self, hidden: Tensor, mask: Tensor | None, routing: Routing | None, **kwargs
     ) -> tuple[Tensor, Tensor | None]:
-        """[B, T, D] → context [B, T, H·head], and where it is computed as such the attention [B, H, T, T]."""
+        """[B, T, D] → context [B, T, H·head], and the probabilities [B, H, T, T] where the kernel returns them."""
+        # experts work on sorted tokens; attention needs them in the order of the sequence again
         tokens = routing.sort(hidden) if routing else hidden
         query, key, value = (
             self._heads(linear(tokens, routing), hidden, routing) for linear in (self.query, self.key, self.value)
@@ -48,13 +49,13 @@ class SelfAttention(nn.Module):
         return context.reshape(*hidden.shape[:-1], -1), attention
 
     def _heads(self, projected: Tensor, hidden: Tensor, routing: Routing | None) -> Tensor:
-        """Projections in token or in sorted order → [B, H, T, head]."""
+        """Projections, sorted by expert where there is a routing → [B, H, T, head] in the order of the sequence."""
         projected = routing.restore(projected, hidden) if routing else projected
         return projected.view(*hidden.shape[:-1], -1, self.head_size).transpose(1, 2)
 
 
 class Projection(nn.Module):
-    """BERT's first half of a feed-forward: one linear layer of E experts."""
+    """The first linear layer of the feed-forward, with E experts; a module so that weights have BERT's names."""
 
     def __init__(self, experts: int, in_features: int, out_features: int):
         super().__init__()
@@ -62,7 +63,7 @@ class Projection(nn.Module):
 
 
 class Output(nn.Module):
-    """The end of a sub-layer: LayerNorm( x + g · dropout(expert) ); the LayerNorm is shared by the experts."""
+    """The end of a sub-layer: LayerNorm( x + g · dropout(expert) ) with the gate g; experts share the LayerNorm."""
 
     def __init__(self, config: MiniMoEConfig, experts: int, in_features: int):
         super().__init__()
@@ -83,7 +84,7 @@ class Output(nn.Module):
 
 
 class Attention(nn.Module):
-    """The self-attention sub-layer."""
+    """The self-attention sub-layer: router, attention, output."""
 
     def __init__(self, config: MiniMoEConfig, layer: int):
         super().__init__()
@@ -115,7 +116,7 @@ class Layer(GradientCheckpointingLayer):
         self.ffn_gate = _router(config, ffn_experts)
 
     def forward(self, hidden: Tensor, mask: Tensor | None = None, *unused, **kwargs) -> Tensor:
-        """[B, T, D] → [B, T, D]; BERT's encoder passes more arguments, which an encoder has no use for."""
+        """[B, T, D] → [B, T, D]; `unused` are the arguments of `BertEncoder` for decoders."""
         hidden = self.attention(hidden, mask, self.attn_gate, **kwargs)
         if self.intermediate is None:
             return self.output.LayerNorm(hidden)

@@ -1,4 +1,4 @@
-"""Which token goes to which expert: a router per sub-layer (paper §3.2), and tokens sorted by expert and back."""
+"""Route tokens to experts: a router per sub-layer (paper §3.2), and tokens sorted by expert and back."""
 
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -6,17 +6,18 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-SHARE = 16  # empty places are at most 1/SHARE of the tokens, where these are many;
-SMALLEST = 16  # the smallest step, where they are few
+# padding of experts' groups in 16 bits on the CPU, see `_step`:
+SHARE = 16  # for many tokens, at most 1/SHARE of them is added as padding
+SMALLEST = 16  # for few tokens, groups are a multiple of this
 
 
 @dataclass
 class Routing:
-    """Which expert each of N tokens goes to. Tokens have places among P ≥ N, where each expert's are together."""
+    """Which expert each of N tokens goes to, and its place in the sorted order: P ≥ N places, contiguous per expert."""
 
     gate: Tensor  # [N, 1] probability of the chosen expert
     places: Tensor  # [N] each token's place
-    order: Tensor  # [P] the token at each place; at an empty one any
+    order: Tensor  # [P] the token at each place; any token at a place of padding
     expert: Tensor  # [P] the expert of each place
     ends: Tensor  # [E] where each expert's places end
 
@@ -32,8 +33,9 @@ class Routing:
 class Router(nn.Linear):
     """Top-1 router over E experts, in at least fp32, with noise on its logits while training.
 
-    In bf16 0.6 % of the tokens would go to another expert. Differs from "a factor in [1−ε, 1+ε]": the published code
-    adds it; its constant 1, which cancels in the softmax, is left out.
+    In at least fp32, because in bf16 0.6 % of the tokens would go to another expert. The noise differs from the paper's
+    "a factor in [1−ε, 1+ε]": the published code adds it to the logits; its constant 1 cancels in the softmax and is
+    left out.
     """
 
     def __init__(self, hidden: int, experts: int, noise: float):
@@ -54,55 +56,56 @@ class Router(nn.Linear):
         """Send each token of [..., D] to its most probable expert."""
         logits = self(tokens)
         top, expert = logits.max(-1, keepdim=True)
-        gate = (logits - top).exp().sum(-1, keepdim=True).reciprocal()  # the softmax's largest
+        gate = (logits - top).exp().sum(-1, keepdim=True).reciprocal()  # max of the softmax: 1 / Σ exp(l − max l)
         step = _step(len(logits), self.out_features, tokens)
         return Routing(gate.to(tokens.dtype), *arrange(expert.squeeze(-1), self.out_features, step))
 
 
 def computed(tokens: Tensor) -> torch.dtype:
-    """The kind of number that products with these tokens are computed in: the autocast's, or their own."""
+    """The dtype of matrix products with these tokens: autocast's where it is on, else their own."""
     device = tokens.device.type
     return torch.get_autocast_dtype(device) if _autocast(device) else tokens.dtype
 
 
 def _as_it_is(device: str):
-    """Without autocast, where there is any."""
+    """A context without autocast."""
     return torch.autocast(device, enabled=False) if _autocast(device) else nullcontext()
 
 
 def _autocast(device: str) -> bool:
-    """Whether autocast is on; the device `meta` has none, and an error for who asks."""
+    """Whether autocast is on; asking first whether there is any, since `meta` has none and would raise an error."""
     return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
 
 
 def arrange(expert: Tensor, experts: int, step: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Give tokens their places, each expert having a multiple of `step` of them.
+    """Sort tokens by expert: a place for each, every expert having a multiple of `step` places.
 
     Args:
         expert: [N] the chosen one of E.
         experts: E.
-        step: 1 leaves no place empty.
+        step: 1 means no padding.
 
     Returns:
         The routing's `places`, `order`, `expert` and `ends`. P depends on N, E and `step` alone.
     """
     count = (len(expert) + experts * (step - 1)) // step * step
+    # a counting sort: no order of equal keys to decide, and no wait for a count on the host
     place = torch.arange(count, device=expert.device)
     chosen = expert == torch.arange(experts, device=expert.device)[:, None]
-    number = chosen.cumsum(-1)  # [E, N] of a token among those of its expert, from 1
+    number = chosen.cumsum(-1)  # [E, N] a token's number among those of its expert, from 1
     wanted = (number[:, -1] + step - 1) // step * step
     ends = wanted.cumsum(0)
     places = (ends - wanted - 1)[expert] + number.gather(0, expert[None]).squeeze(0)
-    ends[-1] = count  # the last expert has what is left
+    ends[-1] = count  # the last expert has the places that are left
     order = torch.zeros_like(place).scatter_(0, places, place[: len(expert)])
     return places, order, torch.searchsorted(ends, place, right=True), ends
 
 
 def _step(count: int, experts: int, tokens: Tensor) -> int:
-    """Of what number of tokens an expert's are a multiple, where `count` tokens go to E experts.
+    """The number that the size of every expert's group is padded to a multiple of; 1 for none.
 
-    On the CPU a product in 16 bits is compiled for its shape, which takes longer than the product itself. So few
-    shapes may occur there, and experts' groups are filled up.
+    On the CPU a product in 16 bits is compiled for its shape, which takes longer than the product itself. Padded
+    groups have few different shapes.
     """
     if tokens.device.type != "cpu" or computed(tokens).itemsize > 2:
         return 1
@@ -110,7 +113,7 @@ def _step(count: int, experts: int, tokens: Tensor) -> int:
 
 
 class _Sorted(torch.autograd.Function):
-    """Rows in another order. Their gradient is gathered; autograd's own would be added up row by row."""
+    """Rows sorted by expert. The gradient is a gather; autograd's own, an `index_add`, is slower."""
 
     @staticmethod
     def forward(ctx, rows: Tensor, order: Tensor, places: Tensor) -> Tensor:
@@ -124,7 +127,7 @@ class _Sorted(torch.autograd.Function):
 
 
 class _Restored(torch.autograd.Function):
-    """Rows from their places. Their gradient is copied there; an empty place has none."""
+    """Rows back in their own order. The gradient is copied to the places; padding gets zero."""
 
     @staticmethod
     def forward(ctx, rows: Tensor, places: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""How a student is stored: as plain BERT or RoBERTa where it has that shape, else with the code to load it."""
+"""Save a student: as plain BERT or RoBERTa where it has that shape, else together with the code that loads it."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from minimoe.models.student import MiniMoEModel
 
 
 def standard_form(model: MiniMoEModel) -> PreTrainedModel:
-    """The model itself, or the equal `BertModel` or `RobertaModel` when the shape is theirs."""
+    """The equal `BertModel` or `RobertaModel` where the shape is theirs, else the model itself."""
     if not model.config.is_plain:
         return model
     kind = RobertaModel if model.config.embedding_type == "roberta" else BertModel
@@ -18,5 +18,5 @@ def standard_form(model: MiniMoEModel) -> PreTrainedModel:
 
 
 def save(model: MiniMoEModel, folder: str | Path) -> None:
-    """Write the model as a Hugging Face folder (config, safetensors, and code where BERT's does not do)."""
+    """Write the model as a Hugging Face folder (config, safetensors, and code where it is not a plain BERT)."""
     standard_form(model).save_pretrained(folder)

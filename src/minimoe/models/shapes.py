@@ -1,11 +1,11 @@
-"""The shape of a student as a model config: the one way from what params say to what is built."""
+"""Build the model config of a student from its entry in params.yaml and its teacher's config."""
 
 from collections.abc import Callable
 
 from minimoe.models.config import MiniMoEConfig
 from minimoe.params.rounds import OnceForAll, Student
 
-FROM_TEACHER = (  # what a sparsified teacher's config has from the teacher's
+FROM_TEACHER = (  # copied from a teacher's config to that of the sparsified teacher
     "vocab_size",
     "hidden_size",
     "num_hidden_layers",
@@ -25,13 +25,13 @@ FROM_TEACHER = (  # what a sparsified teacher's config has from the teacher's
 
 
 def embedding_type(teacher) -> str:
-    """How an encoder with this config, and its students, number positions: bert or roberta."""
+    """The kind of embeddings of an encoder with this config and of its students: bert or roberta."""
     own = getattr(teacher, "embedding_type", None)
     return own or ("roberta" if teacher.model_type in {"roberta", "xlm-roberta"} else "bert")
 
 
 def positions(config) -> int:
-    """Tokens that an encoder with this config can take: RoBERTa's first positions stand for padding."""
+    """The longest sequence, in tokens, of an encoder with this config; RoBERTa's first positions stand for padding."""
     return config.max_position_embeddings - (config.pad_token_id + 1 if embedding_type(config) == "roberta" else 0)
 
 
@@ -69,7 +69,7 @@ def student_config(
 
 
 def with_dropout(config: MiniMoEConfig, dropout: float) -> MiniMoEConfig:
-    """The same config, changed in place to this dropout and router noise."""
+    """Set dropout and router noise of a config, in place; returns it."""
     config.hidden_dropout_prob = config.attention_probs_dropout_prob = config.router_noise = dropout
     return config
 
@@ -83,7 +83,7 @@ def once_for_all_configs(shapes: OnceForAll, teacher, dropout: float) -> dict[st
 
 
 def with_idle_layers(config: MiniMoEConfig, layers: int) -> MiniMoEConfig:
-    """The config with layers on top, `layers` in all, that keep their two LayerNorms and nothing else, as published."""
+    """Add layers on top, up to `layers` in all, that are only their two LayerNorms, as in the published code."""
     idle = [0] * (layers - config.num_hidden_layers)
     lists = {"layer_heads": config.layer_heads + idle, "layer_neurons": config.layer_neurons + idle}
     experts = {"attention_experts": [1] * layers, "ffn_experts": [1] * layers}
@@ -91,6 +91,6 @@ def with_idle_layers(config: MiniMoEConfig, layers: int) -> MiniMoEConfig:
 
 
 def reordered_config(teacher) -> MiniMoEConfig:
-    """The config of a sparsified teacher before anything is cut: the teacher's own size, in our encoder."""
+    """The config of a teacher as a student encoder, of the same size: nothing is cut yet."""
     own = {name: getattr(teacher, name) for name in FROM_TEACHER}
     return MiniMoEConfig(**own, inner_size=teacher.hidden_size, embedding_type=embedding_type(teacher))

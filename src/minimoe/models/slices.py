@@ -1,7 +1,7 @@
-"""Smaller encoders inside a larger one: every weight a leading slice of the larger one's.
+"""Cut smaller encoders out of a larger one: every weight is a leading slice of the larger one's.
 
-Sparse students are cut so from a teacher whose heads, neurons and hidden dimensions stand in the order of their
-importance; once-for-all students are cut so from the one set of weights they share.
+Sparse students are slices of a teacher whose heads, neurons and hidden dimensions are sorted by importance.
+Once-for-all students (subnets) are slices of the one set of weights that they share (the supernet).
 """
 
 from torch import Tensor
@@ -25,7 +25,7 @@ def leading_slices(weights: dict[str, Tensor], like: dict[str, Tensor]) -> dict[
 
 
 def cut(model: MiniMoEModel, config: MiniMoEConfig) -> MiniMoEModel:
-    """The encoder of the shape `config` inside `model`, as a model of its own."""
+    """Copy the encoder of the shape `config` out of `model`."""
     smaller = MiniMoEModel(config, add_pooling_layer=model.pooler is not None)
     smaller.load_state_dict(leading_slices(model.state_dict(), smaller.state_dict()))
     return smaller.to(model.dtype).train(model.training)

@@ -1,8 +1,8 @@
-"""A sparsified teacher as a folder: the teacher as it was, what matters in it, and itself in that order.
+"""Read and write the folder of a sparsified teacher: the teacher, importances, and the reordered encoder.
 
-<the teacher's own files>      so that the folder teaches as the teacher does
+<the teacher's own files>      unchanged, so that the folder can be used as the teacher
 importance.safetensors         head [L, H], neuron [L, N], hidden [D], in the teacher's own order
-sparsity_map.json              what each sparsity removes, in the published form
+sparsity_map.json              how much each sparsity removes from every layer, in the published form
 reordered/                     the encoder by falling importance: students are leading slices of its weights
 """
 
@@ -26,7 +26,7 @@ AGAIN = "run dvc repro"
 def write_sparsified(
     teacher: str | Path, out: str | Path, importance: Importance, reordered: MiniMoEModel, sparsities: list[int]
 ) -> None:
-    """Write the folder `out` of the folder `teacher`, whole or not at all; `sparsities` (%) are those of the map."""
+    """Write the folder `out` of the folder `teacher`, whole or not at all; `sparsities` (%) are the keys of the map."""
     with whole_folder(out) as temporary:
         shutil.copytree(teacher, temporary, dirs_exist_ok=True)
         save_file(importance._asdict(), temporary / IMPORTANCE)
@@ -35,7 +35,7 @@ def write_sparsified(
 
 
 class Sparsified:
-    """A sparsified teacher, read; `cut(s.model, s.config(90))` is the sparse student it holds.
+    """Load a sparsified teacher `s`; `cut(s.model, s.config(90))` is its student with 90 % of the weights removed.
 
     Attributes:
         model: the reordered encoder, of the teacher's size.
@@ -55,5 +55,5 @@ class Sparsified:
             self._importance = Importance(**load_file(folder / IMPORTANCE))
 
     def config(self, sparsity: int) -> MiniMoEConfig:
-        """The shape of the model cut to `sparsity`, any from 0 to 99 (%); `UserError` where nothing is left."""
+        """The config of the model cut to `sparsity`, any from 0 to 99 (%); `UserError` where nothing is left."""
         return cut_config(self.model.config, removed(self._importance, sparsity), sparsity)

@@ -1,9 +1,9 @@
-"""How much of each layer a sparsity removes, and the shape that is left.
+"""Structured sparsity: how many heads, neurons and hidden dimensions to remove, and the config that is left.
 
-A sparsity s is the share of weights removed, so q = 100 − round(100·√(1 − s/100)) % goes of the rows and of the
-columns: of the hidden dimensions everywhere, and of the heads and of the neurons those that are least important in
-the whole model, whichever layers they are in (MiniDisc, arXiv 2205.14570). The widths are then made multiples of 8.
-Nothing but the importances is needed: a new sparsity costs no new pass over the records.
+A sparsity of s % removes s % of the weights of every matrix by removing the same share of its rows and of its columns,
+q = 100 − round(100·√(1 − s/100)) %. Hidden dimensions are removed in all layers alike; of heads and neurons, the least
+important ones of the whole model, whichever layers they are in (MiniDisc, arXiv 2205.14570). Widths are then rounded to
+multiples of 8. Only the importances are needed: another sparsity takes no other pass over the records.
 """
 
 import math
@@ -19,7 +19,7 @@ EMBEDDINGS = "-1"  # their key among the layers
 
 
 class Importance(NamedTuple):
-    """How much each element matters, in the teacher's own order: at least 0, each row of L2 norm 1."""
+    """Importance of each element, in the teacher's own order: at least 0, with rows of L2 norm 1."""
 
     head: Tensor  # [L, H]
     neuron: Tensor  # [L, N]
@@ -51,7 +51,7 @@ def _least(importance: Tensor, percent: int) -> dict[str, int]:
 
 
 def cut_config(config: MiniMoEConfig, removed: dict[str, dict[str, int]], sparsity: int | str) -> MiniMoEConfig:
-    """The shape of the reordered model with `config` after that many elements of every kind and layer are `removed`.
+    """The config of the reordered model after so many elements of every kind and layer are `removed`.
 
     Raises `UserError`, which names the `sparsity`, where no hidden dimension is left.
     """

@@ -1,7 +1,7 @@
-"""The one student encoder: BERT with our layers, called as BERT and with BERT's heads.
+"""The student encoder: BERT with the layers of `layers.py`, and the interface and task heads of BERT.
 
-Only the difference to BERT is written here: RoBERTa's embeddings where the teacher has them, and an output put back
-into the teacher's order where the layers are narrower.
+Only the difference to BERT is written here: RoBERTa's embeddings where the teacher has them, and for layers narrower
+than the output, the scatter of their dimensions to the teacher's.
 
 It is built from parts of BERT that transformers does not document: here, and the attention of `layers`. Tested with
 transformers 5.23. Nothing can take their place: they are what makes a student behave as BERT does everywhere.
@@ -28,14 +28,14 @@ from .layers import Layer, SelfAttention
 
 
 class Encoder(BertEncoder):
-    """BERT's encoder over our layers; its output has the teacher's width and order where the layers are narrower."""
+    """A stack of `Layer`; narrower layers are scattered into an output of the teacher's width and order."""
 
     def __init__(self, config: MiniMoEConfig):
         nn.Module.__init__(self)
         self.config = config
         self.layer = nn.ModuleList([Layer(config, layer) for layer in range(config.num_hidden_layers)])
         if config.inner_size is not None:
-            # places of the layers' dimensions in the output; integers, because a float breaks in bf16
+            # the output dimension of each dimension of the layers; integers, since bf16 rounds indices above 256
             self.recover_indices = nn.Buffer(torch.arange(config.inner_size))
 
     def forward(self, *args, **kwargs) -> BaseModelOutputWithPastAndCrossAttentions:
@@ -49,7 +49,7 @@ class Encoder(BertEncoder):
 
 
 class MiniMoEPreTrainedModel(BertPreTrainedModel):
-    """What our models share with BERT's: loading, initialisation, attention kernels."""
+    """What transformers needs of every model: config, initialisation, attention kernels, outputs to record."""
 
     config: MiniMoEConfig
     _supports_flash_attn = False
@@ -59,14 +59,14 @@ class MiniMoEPreTrainedModel(BertPreTrainedModel):
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
         super()._init_weights(module)
-        if isinstance(module, RobertaEmbeddings):  # its buffers are not stored
+        if isinstance(module, RobertaEmbeddings):  # its buffers are not in the saved weights
             places = torch.arange(module.position_ids.shape[-1]).expand((1, -1))
             init.copy_(module.position_ids, places)
             init.zeros_(module.token_type_ids)
 
 
 class MiniMoEModel(MiniMoEPreTrainedModel, BertModel):
-    """The student encoder, called as `BertModel`."""
+    """The student encoder; same arguments and outputs as `BertModel`."""
 
     _no_split_modules = ["Layer"]  # noqa: RUF012
 
@@ -81,7 +81,7 @@ class MiniMoEModel(MiniMoEPreTrainedModel, BertModel):
 
 
 class MiniMoEForSequenceClassification(MiniMoEPreTrainedModel, BertForSequenceClassification):
-    """The student with BERT's classification head."""
+    """The student encoder with BERT's sequence classification head."""
 
     def __init__(self, config: MiniMoEConfig):
         BertPreTrainedModel.__init__(self, config)
@@ -93,7 +93,7 @@ class MiniMoEForSequenceClassification(MiniMoEPreTrainedModel, BertForSequenceCl
 
 
 class MiniMoEForTokenClassification(MiniMoEPreTrainedModel, BertForTokenClassification):
-    """The student with BERT's tagging head."""
+    """The student encoder with BERT's token classification head."""
 
     def __init__(self, config: MiniMoEConfig):
         BertPreTrainedModel.__init__(self, config)

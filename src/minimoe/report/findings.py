@@ -47,7 +47,7 @@ def find(results: Results) -> Findings:
 
 
 def _teacher(results: Results, name: str) -> str:
-    """A teacher against the majority label: whether there is anything to distil."""
+    """A teacher against the majority label: whether there is anything to distill."""
     scores = results.scores[results.scores.model == name].set_index("task")["mean"]
     margins = (scores - pd.Series(results.majority)).sort_values()
     names = {column.key: column.name for column in results.columns}

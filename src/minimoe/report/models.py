@@ -113,12 +113,12 @@ def describe(name: str, rounds: Mapping[str, Round], distill: Distill, metrics: 
     taught_by = origin = _taught_by(name, rounds)
     while not is_teacher(origin):
         origin = _taught_by(origin, rounds)
-    members = rounds[round_].once_for_all
+    shapes = rounds[round_].once_for_all
     return Model(
         name=name,
         round=round_,
         shape=_shape(rounds[round_], short, metrics),
-        once_for_all=members if members and short in members.students else None,
+        once_for_all=shapes if shapes and short in shapes.students else None,
         settings=rounds[round_].over(distill),
         taught_by=taught_by,
         origin=origin,

@@ -1,1 +1,1 @@
-"""Measure what matters least in a teacher, and reorder it by that (MiniDisc, arXiv 2205.14570)."""
+"""Sparsify a teacher: measure the importance of its parts and sort them by it (MiniDisc, arXiv 2205.14570)."""

@@ -1,15 +1,15 @@
-"""How much a masked language model needs each of its heads, neurons and hidden dimensions.
+"""Measure the importance of a masked language model's heads, neurons and hidden dimensions.
 
-Each element is multiplied by a mask of one, and the gradient of the loss with respect to that mask says what leaving
-the element out would change, to first order (MiniDisc, arXiv 2205.14570; the measure is Michel et al.'s, arXiv
-1905.10650). The masks are hooks on a stock model:
+Each element is multiplied by a mask of value one. The gradient of the loss with respect to the mask is, to first order,
+the change of the loss when the element is left out (MiniDisc, arXiv 2205.14570; the measure is that of Michel et al.,
+arXiv 1905.10650). The masks are applied by hooks on a stock model:
 
-- a head's on its part of the context vector, before the output projection;
+- a head's mask on its part of the context vector, before the output projection;
 - a neuron's on its activation;
 - a hidden dimension's, one for the whole model, on the output of the embeddings and, in every sub-layer, on its
   output before the residual and again after the LayerNorm.
 
-Masks are one, never zero, so that no LayerNorm has to leave a dimension out of its statistics.
+Masks stay one and nothing is really left out, so LayerNorms compute their statistics over all dimensions.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -27,15 +27,15 @@ from minimoe.models.sparsity import Importance
 from minimoe.system.errors import UserError
 
 logging.disable_progress_bar()  # of loading weights
-logging.set_verbosity_error()  # what is missing is an error of ours
-HEADS = {"bert": "cls", "roberta": "lm_head", "xlm-roberta": "lm_head"}  # where a kind keeps its language model head
+logging.set_verbosity_error()  # missing weights are reported by `load_masked_lm`
+HEADS = {"bert": "cls", "roberta": "lm_head", "xlm-roberta": "lm_head"}  # the module of the language model head
 
 
 def load_masked_lm(folder: str | Path) -> PreTrainedModel:
     """The masked language model in `folder`, in fp32.
 
-    Raises `UserError` where it cannot be loaded, is of a kind without a row in `HEADS`, or lacks weights:
-    transformers would make a head that is not there up.
+    Raises `UserError` where it cannot be loaded, is of a kind without a row in `HEADS`, or lacks weights, which
+    transformers would initialise at random.
     """
     kind = load_config(folder).model_type
     if kind not in HEADS:
@@ -60,19 +60,19 @@ def measure(
     keep: Callable[[int, Importance], None] = lambda own, sums: None,
     accelerator=None,
 ) -> Importance:
-    """Mean over batches of |∂loss/∂mask|, divided by its L2 norm: per layer, and for hidden dimensions once.
+    """Mean over batches of |∂loss/∂mask|, divided by its L2 norm: per layer, and for hidden dimensions over the model.
 
-    Sums are taken in 64 bits, so that in 32 the result hardly depends on how many processes share the batches out.
+    Sums are in fp64, so that the number of processes hardly changes the fp32 result.
 
     Args:
-        model: one of `HEADS`; it runs in eval mode and is left as it was.
-        batches: those of this process: input_ids, attention_mask, token_type_ids and labels [B, T]; a label below 0
+        model: of a kind in `HEADS`; it runs in eval mode, and its mode is restored.
+        batches: this process's share: input_ids, attention_mask, token_type_ids and labels [B, T]; a label below 0
             is not predicted.
         tracker: gets each batch's loss.
-        done: batches that were measured before, by all.
-        sums: over those, in one process; in the others nothing.
-        keep: is told how many batches this process has measured now, and the sums over them and `sums`.
-        accelerator: knows the other processes; default: there are none.
+        done: batches measured before a restart, by all processes.
+        sums: over those batches, in one process; None in the others.
+        keep: called after every batch with the number that this process has measured, and the sums so far.
+        accelerator: of several processes; default: there is one.
 
     Raises `UserError` on a NaN or infinite loss.
     """
@@ -107,7 +107,7 @@ def _masks(model: PreTrainedModel) -> Importance:
 
 @contextmanager
 def _masked(model: PreTrainedModel, masks: Importance) -> Iterator[None]:
-    """Within the block `model` is in eval mode, and its elements are multiplied by `masks`."""
+    """A context in which `model` is in eval mode and its elements are multiplied by `masks`."""
     training = model.training
     model.eval()
     hooks = [_mask_output(model.base_model.embeddings.LayerNorm, masks.hidden)]

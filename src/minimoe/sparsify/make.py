@@ -1,6 +1,6 @@
-"""A sparsified teacher, made: importances on a part of the records, the encoder in their order, the folder.
+"""Make a sparsified teacher: measure importances on part of the records, reorder the encoder, write the folder.
 
-Several processes share the batches out and add up what they measured; the main one does the rest.
+Several processes measure a share of the batches each; the main one adds up, reorders and writes.
 """
 
 from pathlib import Path
@@ -41,12 +41,12 @@ def sparsify(
 
     Args:
         teacher: a masked language model with its tokenizer, of a kind that `load_masked_lm` takes.
-        records: a `Records`; `share` of those to train on is read, evenly spread, `batch` at once.
+        records: a `Records`; `share` of those to train on is read, evenly spaced, `batch` at once.
         sparsities: those of the folder's map, in %.
-        seed: of the masks.
+        seed: of the masked tokens.
         device: cpu or cuda.
         tracker: gets each batch's loss.
-        checkpoints: of the importances so far; default: none are kept.
+        checkpoints: of the sums so far; default: none.
     """
     chosen = evenly(len(records.training), share)
     accelerator = Accelerator(cpu=device == "cpu", mixed_precision="no")
@@ -67,16 +67,16 @@ def sparsify(
 def _measure(
     model, masked: MaskedBatches, chosen, batch: int, tracker, checkpoints: Checkpoints, accelerator
 ) -> Importance:
-    """The importances, from the batch on that `checkpoints` have come to, with whatever number of processes."""
+    """The importances; continues from the last checkpoint, which any number of processes may have written."""
     total, processes = -(-len(chosen) // batch), accelerator.num_processes
     saved = checkpoints.load() if accelerator.is_main_process else None
     (done,) = broadcast_object_list([saved.number if saved else 0])
     sums = Importance(*(saved.tensors[name].to(model.device) for name in Importance._fields)) if saved else None
 
     def keep(own: int, sums: Importance) -> None:
-        """Save the sums of all processes, each of which has measured so many batches of its own by now."""
+        """Save the sums over all processes, each of which has measured `own` batches."""
         measured = done + own * processes
-        if measured > total:  # not all processes have one of the last batches
+        if measured > total:  # the last batches may not suffice for all processes
             return
         save, stop = checkpoints.decide(accelerator)
         if save:

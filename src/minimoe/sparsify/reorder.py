@@ -1,10 +1,11 @@
-"""A teacher whose heads, neurons and hidden dimensions stand in the order of their importance.
+"""Sort a teacher's heads, neurons and hidden dimensions by importance.
 
-Heads and neurons are sorted within each layer, hidden dimensions once for the whole model, so that a sparser teacher
-is a leading slice of every weight. The output is put back into the teacher's own order: whatever reads it, such as
-the pooler or a language model head, stays as it is and sees no difference.
+Heads and neurons are sorted within each layer, hidden dimensions once for the whole model, so that a sparser encoder is
+a leading slice of every weight. The output is put back into the teacher's own order, so that what reads it, such as the
+pooler or a language model head, stays the same.
 
-Differs because the published code permutes the output embedding that is tied to the input's, which falsifies logits.
+Differs because the published code also permutes the output embedding, which is tied to the input's: its logits are
+wrong.
 """
 
 import torch
@@ -15,7 +16,7 @@ from minimoe.models import MiniMoEModel
 from minimoe.models.shapes import reordered_config
 from minimoe.models.sparsity import Importance
 
-AXES = {  # what the rows, and the columns, of a layer's weights are
+AXES = {  # what the rows, and the columns, of a layer's weights stand for
     "attention.self.query": ("head", "hidden"),
     "attention.self.key": ("head", "hidden"),
     "attention.self.value": ("head", "hidden"),
@@ -28,12 +29,12 @@ AXES = {  # what the rows, and the columns, of a layer's weights are
 
 
 def falling(importance: Tensor) -> Tensor:
-    """Elements [..., n], the most important first; of equal ones the lower index first."""
+    """Indices [..., n] of the elements, the most important first; of equal ones the lower index first."""
     return importance.argsort(dim=-1, descending=True, stable=True)
 
 
 def reorder(encoder: BertModel | RobertaModel, importance: Importance) -> MiniMoEModel:
-    """The equal encoder with its elements by falling importance, in eval mode."""
+    """The same function as `encoder`, with elements in falling order of importance; in eval mode."""
     config = reordered_config(encoder.config)
     weights = encoder.state_dict()
     hidden = falling(importance.hidden)
@@ -58,5 +59,5 @@ def _reorder_layer(weights: dict[str, Tensor], prefix: str, orders: dict[str, Te
 
 
 def _rows(elements: Tensor, size: int) -> Tensor:
-    """Where elements of `size` rows each lie [n·size]."""
+    """The rows [n·size] of elements that have `size` rows each."""
     return (elements[:, None] * size + torch.arange(size)).flatten()
