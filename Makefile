@@ -1,5 +1,6 @@
 # make repro: the sample, end to end.  make test: lint and tests.  make ui: MLflow on 127.0.0.1.
 # make bench: what is fast, and how fast.  make load: how time, memory and disk grow with size.
+# make gpu: what one GPU makes of distilling, finetuning and loading, in eight minutes.
 # make faults: kills, full disks, flipped bits and more, injected into a tiny pipeline.
 # make docs: the documentation as a site, in work/site.
 # make audit: known vulnerabilities of the pinned dependencies.
@@ -9,7 +10,7 @@ PORT   ?= 5000
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PYTHONNOUSERSITE = 1
 
-.PHONY: repro test lint bench load faults audit docs ui env clean
+.PHONY: repro test lint bench load gpu faults audit docs ui env clean
 
 repro: env
 	python -m minimoe repro
@@ -26,6 +27,9 @@ bench: env
 
 load: env
 	python -m benchmarks.load
+
+gpu: env
+	python -m benchmarks.gpu
 
 faults: env
 	python -m faults

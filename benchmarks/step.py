@@ -8,9 +8,9 @@ own matrix products. Lengths are those of records of at most 128 tokens: nine of
 from dataclasses import dataclass, field
 from functools import partial
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 
 import torch
-from accelerate import Accelerator
 from transformers import BertConfig, BertModel
 
 from benchmarks import naive
@@ -83,13 +83,22 @@ def baseline(case: Case, *, every_layer: bool = True) -> naive.Step:
 
 
 class Step:
-    """One step of a round of these students, as a round takes it."""
+    """One step of a round of these students, as a round takes it in one process.
 
-    def __init__(self, teacher: str, students: list[Student], heads: int, precision: str = "fp32"):
-        self.settings = settings(heads, precision)
-        self.accelerator = Accelerator(cpu=not torch.cuda.is_available())
+    Args:
+        teacher: its folder. students: their shapes. heads: relation heads. precision: of the encoders.
+        device: cpu or cuda; default: the GPU where there is one.
+        changes: of the round's settings.
+    """
+
+    def __init__(
+        self, teacher: str, students: list[Student], heads: int, precision: str = "fp32", device: str = "", **changes
+    ):
+        self.settings = settings(heads, precision).model_copy(update=changes)
+        where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.accelerator = SimpleNamespace(device=where, num_processes=1, process_index=0)
         self.teacher = Teacher(teacher, "last", precision=precision)
-        self.teacher.model.to(self.accelerator.device)
+        self.teacher.model.to(where)
         self.factory = StudentFactory(self.teacher.config, self.settings, 0)
         self.students = {str(number): student for number, student in enumerate(students)}
         made = [self.factory.student(*student).to(self.accelerator.device) for student in self.students.items()]

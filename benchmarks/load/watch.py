@@ -54,7 +54,7 @@ def watch(work: Callable, *arguments) -> Watched:
         process.join(EVERY)
     seen.seconds = time.perf_counter() - start
     if process.exitcode:
-        raise SystemExit(f"{work.__name__} failed with {process.exitcode}")
+        raise SystemExit(f"{work} failed with {process.exitcode}")
     _, alive = psutil.wait_procs([one for one in known if one.pid != process.pid], timeout=2)
     seen.left = len(alive)
     return seen

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.__main__ import RESULTS, markdown
+from benchmarks.load import __main__ as growth
 from benchmarks.measure import Row, in_turn
 
 PAGE = Path(__file__).parents[2] / "docs/performance.md"
@@ -23,6 +24,10 @@ def prose(section: str) -> str:
 
 def test_the_page_has_the_results_that_were_measured():
     assert markdown(json.loads(RESULTS.read_text())) in PAGE.read_text(encoding="utf-8")
+
+
+def test_the_page_has_the_growth_that_was_measured():
+    assert growth.markdown(json.loads(growth.RESULTS.read_text())) in PAGE.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("section", ["Speed", "How it grows"])

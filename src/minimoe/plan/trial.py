@@ -78,16 +78,20 @@ class _EnoughError(Exception):
 
 
 class Clock:
-    """A tracker that times steps, and ends the training after a few."""
+    """A tracker that times steps, and ends the training after a few.
 
-    def __init__(self):
-        self.ends: list[float] = []
+    Attributes:
+        steps: how many. ends: when each ended, in seconds.
+    """
+
+    def __init__(self, steps: int = STEPS):
+        self.steps, self.ends = steps, []
 
     def metrics(self, values: dict[str, float], step: int = 0) -> None:
         """Note the end of a training step."""
         if "train_loss" in values and step > len(self.ends):
             self.ends.append(time.perf_counter())
-        if len(self.ends) == STEPS:
+        if len(self.ends) == self.steps:
             raise _EnoughError
 
     def seconds(self, training: Callable[[], object]) -> float:
@@ -148,14 +152,15 @@ def distilling(work: Path, teacher: BertConfig, shape: Student, settings: Distil
     )
 
 
-def finetuning(model: BertConfig, length: int, settings: Finetune, device: str) -> float:
-    """Seconds of a finetuning step on sequences of `length` tokens, on a cell's cores."""
-    ids = np.random.default_rng(0).integers(5, model.vocab_size, (settings.batch * (STEPS + 1), length)).tolist()
+def finetuning(model: BertConfig, length: int, settings: Finetune, device: str, clock: Clock | None = None) -> float:
+    """Seconds of a finetuning step on sequences of `length` tokens, on a cell's cores; `clock` ends the training."""
+    clock = clock or Clock()
+    examples = settings.batch * (clock.steps + 1)
+    ids = np.random.default_rng(0).integers(5, model.vocab_size, (examples, length)).tolist()
     mask = array("i", [1] * length)
     features = [{"input_ids": array("i", row), "attention_mask": mask, "labels": 0} for row in ids]
     made = EncodedExamples(features, [0] * len(features), [])
     batches = Batches(TASKS["sst2"], SimpleNamespace(pad_token_id=0, pad_token_type_id=0))
-    clock = Clock()
     with computing(settings.threads):
         return clock.seconds(
             lambda: train(
