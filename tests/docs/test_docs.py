@@ -5,6 +5,7 @@ import importlib
 import re
 import shlex
 import subprocess
+import sys
 from functools import cache
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 from dvc.cli.parser import DvcParserError, get_main_parser
+from pydantic import ValidationError
 
 from minimoe.__main__ import _parser
 from minimoe.params import Params
@@ -74,6 +76,21 @@ def git_commands() -> set[str]:
     return set(subprocess.run(["git", "--list-cmds=main"], capture_output=True, text=True).stdout.split())
 
 
+@cache
+def usage(*command: str) -> str:
+    """What a program's help says; empty where there is no such program."""
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    return "" if done.returncode == 1 else done.stdout + done.stderr  # git's own help exits with 129
+
+
+def has_options(words: list[str], help_command: list[str]) -> None:
+    """Assert that the program of `help_command` exists and knows the options among `words`."""
+    shown = usage(*help_command)
+    assert shown, help_command
+    for option in (word.partition("=")[0] for word in words if word.startswith("-")):
+        assert re.search(rf"(?<![\w-]){re.escape(option)}(?![\w-])", shown), (help_command, option)
+
+
 def check(command: list[str]) -> None:
     """Parse a command by the command line that it is for; SystemExit or AssertionError where it is wrong."""
     match command:
@@ -83,11 +100,7 @@ def check(command: list[str]) -> None:
         case ["minimoe", *words] | ["python", "-m", "minimoe", *words]:
             _parser().parse_args(words)
         case ["python", "-m", module, *words]:
-            spec = importlib.util.find_spec(module)
-            assert spec, command
-            source = spec.origin.replace("__init__.py", "__main__.py")
-            flags = [word for word in words if word.startswith("--")]
-            assert all(f'"{flag}"' in Path(source).read_text() for flag in flags), command
+            has_options(words, [sys.executable, "-m", module, "--help"])
         case ["python", script, *_]:
             assert (ROOT / script).exists(), command
         case ["dvc", *words]:
@@ -100,6 +113,7 @@ def check(command: list[str]) -> None:
             sub.make_context(words[0], list(words[1:]))
         case ["git", sub, *_]:
             assert sub in git_commands(), command
+            has_options(command[2:], ["git", sub, "-h"])
         case [program, *_]:
             assert program in OTHERS, command
 
@@ -117,9 +131,12 @@ def test_commands_parse(text):
 
 @pytest.mark.parametrize("text", blocks("yaml"))
 def test_settings_are_valid_as_a_difference_to_the_sample(text):
+    check_settings(text)
+
+
+def check_settings(text: str) -> None:
+    """Validate a block of YAML as a part of params.yaml: all of the blocks in our pages are that."""
     said = yaml.safe_load(text)
-    if not set(said) <= set(Params.model_fields):
-        pytest.skip("not about params.yaml")
     values = yaml.safe_load((ROOT / "profiles/sample.yaml").read_text(encoding="utf-8"))
     Params.model_validate(merged(values, said) | {"table": values["table"] | {"models": ["teacher"]}})
 
@@ -135,6 +152,11 @@ def merged(values: dict, said: dict) -> dict:
 
 @pytest.mark.parametrize("text", blocks("python"))
 def test_python_compiles_and_its_imports_exist(text):
+    check_python(text)
+
+
+def check_python(text: str) -> None:
+    """Compile a block of Python and import what it imports."""
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.ImportFrom):
             module = importlib.import_module(node.module)
@@ -143,22 +165,52 @@ def test_python_compiles_and_its_imports_exist(text):
             assert all(importlib.import_module(alias.name) for alias in node.names)
 
 
-def test_generated_pages_are_up_to_date():
+def stale_pages(docs: Path) -> list[str]:
+    """The pages in the folder `docs` that differ from what generate.py would write."""
     spec = spec_from_file_location("generate", ROOT / "docs/generate.py")
     generate = module_from_spec(spec)
     spec.loader.exec_module(generate)
-    for page, made in generate.PAGES.items():
-        assert (ROOT / "docs" / page).read_text(encoding="utf-8") == made(), "run: python docs/generate.py"
+    return [page for page, made in generate.PAGES.items() if (docs / page).read_text(encoding="utf-8") != made()]
+
+
+def test_generated_pages_are_up_to_date():
+    assert stale_pages(ROOT / "docs") == [], "run: python docs/generate.py"
+
+
+def test_a_stale_page_is_found(tmp_path):
+    for page in ("parameters.md", "tree.md"):
+        (tmp_path / page).write_text((ROOT / "docs" / page).read_text(encoding="utf-8"), encoding="utf-8")
+    text = (tmp_path / "tree.md").read_text(encoding="utf-8")
+    (tmp_path / "tree.md").write_text(text.replace("`api.py`", "`gone.py`"), encoding="utf-8")
+    assert stale_pages(tmp_path) == ["tree.md"]
 
 
 @pytest.mark.parametrize(
     "command",
     ["make nothing", "minimoe profil", "minimoe plan --gpus 2", "dvc exp rum", "dvc repro --parallel", "git comit",
+     "git commit --mesage x", "python -m faults --shrt",
      "python -m nothing", "python -m benchmarks --tables", "python docs/none.py", "mlflow nothing", "nothing"],
 )  # fmt: skip
 def test_wrong_commands_are_found(command):
     with pytest.raises((SystemExit, AssertionError, DvcParserError)):
         check(command.split())
+
+
+@pytest.mark.parametrize(
+    "text", ["roundz: {}", "distill: {batch: -1}", "rounds: {a: {teacher: models/teacher, students: {s: {layer: 2}}}}"]
+)
+def test_wrong_settings_are_found(text):
+    with pytest.raises(ValidationError):
+        check_settings(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [("from minimoe.api import nothing", AssertionError), ("import minimoe.nothing", ImportError), ("f(", SyntaxError)],
+)
+def test_wrong_python_is_found(text, error):
+    with pytest.raises(error):
+        check_python(text)
 
 
 def test_broken_links_are_found():
