@@ -31,15 +31,11 @@ def counter() -> FlopCounterMode:
     [E, I, O], and of the weights' gradient, which is [I, P] with [P, O], 2·P·I·O. The second operator is the one of
     transformers' that `models.experts` falls back to; its backward pass is two such products at once.
     """
-    ours = torch.ops.transformers
-    return FlopCounterMode(
-        display=False,
-        custom_mapping={
-            torch.ops.aten._grouped_mm: _grouped,
-            ours.grouped_mm_fallback: _grouped,
-            ours.grouped_mm_fallback_backward: lambda *shapes, **more: 2 * _grouped(*shapes, **more),
-        },
-    )
+    ours, counts = torch.ops.transformers, {torch.ops.aten._grouped_mm: _grouped}
+    counts[ours.grouped_mm_fallback] = _grouped
+    if hasattr(ours, "grouped_mm_fallback_backward"):  # in transformers 5.17 it consists of ordinary products
+        counts[ours.grouped_mm_fallback_backward] = lambda *shapes, **more: 2 * _grouped(*shapes, **more)
+    return FlopCounterMode(display=False, custom_mapping=counts)
 
 
 def _grouped(left, right, *_unused, **_more) -> int:
