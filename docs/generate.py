@@ -1,6 +1,7 @@
 """Generate docs/parameters.md from the schema and the comments of params.yaml, docs/tree.md from module docstrings."""
 
 import ast
+import html
 import re
 from pathlib import Path
 
@@ -121,8 +122,18 @@ def meaning(path: str, meanings: dict[str, str]) -> str:
 
 
 def escape(text: str) -> str:
-    """Text for a cell of a Markdown table."""
-    return text.replace("|", "\\|").replace("<", "&lt;")
+    """Text for a cell of a Markdown table; code with `|` becomes HTML, as renderers read `\\|` there differently."""
+    parts = re.split(r"(`[^`]*`)", text)
+    return "".join(_code(part) if part[:1] == "`" else html.escape(part, quote=False) for part in parts).replace(
+        "|", "&#124;"
+    )
+
+
+def _code(part: str) -> str:
+    if "|" not in part:
+        return part
+    inside = html.escape(part[1:-1], quote=False)
+    return f"<code>{re.sub(r'[|*_[]', lambda sign: f'&#{ord(sign[0])};', inside)}</code>"
 
 
 def tree() -> str:

@@ -1,4 +1,4 @@
-"""The command line: `minimoe`, or `python -m minimoe`. What a user types besides `dvc`."""
+"""The command line: `minimoe`, or `python -m minimoe`."""
 
 import argparse
 import os
@@ -11,44 +11,46 @@ WHOLE = """\
 Distill encoders: from a Wikipedia dump and a teacher to small students and their GLUE and CoNLL tables.
 
   minimoe init             in an empty folder, set up the sample
-  minimoe repro            run it, some minutes on two cores, and print the table of results
+  minimoe repro            run it, half an hour on two cores, and print the table of results
   minimoe ui               see the curves of all runs
-  minimoe profile small    write the params.yaml of another run; edit it; minimoe repro"""
+  minimoe profile small    write the params.yaml of another run; edit it, then minimoe repro
+
+minimoe COMMAND --help says more."""
 INIT = """\
 Set up this folder to run the pipeline. Then edit params.yaml and `minimoe repro`.
 
-Written, where it is not there yet; a file that is there stays as it is:
-  params.yaml    every value that a run depends on; at first the sample's
-  profiles/      what other runs change of it (minimoe profile)
+These are written, unless they exist already:
+  params.yaml    all settings of a run; at first those of the sample
+  profiles/      other runs, as differences from the sample (minimoe profile)
   dvc.yaml       the graph of stages
   data/sample/   a small corpus and small tasks
-  .dvc/, .git/   DVC and git, where the folder is under neither
-Linked to the installed package, so that DVC reruns a stage when an upgrade changes its code:
+  .dvc/, .git/   DVC's and git's folders, where the folder is not in a repository
+These are links to the installed package, so that DVC reruns a stage when an upgrade changes its code:
   stages/, src/minimoe/"""
 REPRO = """\
-Bring everything up to date, as `dvc repro` does, with the cells of the table side by side, and print the results.
-What is done stays done: after an edit of params.yaml only what depends on it runs, and a run that was killed goes on.
+Run all stages that are not up to date, as `dvc repro` does, but finetune in parallel; then print the results.
+After an edit of params.yaml only the stages that depend on it run. A run that was killed continues.
 
-  minimoe repro                        everything; the tables are in reports/, the models in models/
-  minimoe repro distill@base           one stage, without what it depends on
-  minimoe repro records teacher        some of them"""
+  minimoe repro                        all stages; tables are written to reports/, models to models/
+  minimoe repro distill@base           only this stage, not those it depends on
+  minimoe repro records teacher        only these stages"""
 PROFILE = """\
-Write the whole params.yaml of a profile: profiles/sample.yaml, with what profiles/NAME.yaml says that differs.
-Edits of params.yaml that neither git's last commit nor a profile has are not overwritten.
+Write params.yaml for a profile: all settings of profiles/sample.yaml, changed as profiles/NAME.yaml says.
+If params.yaml has edits that are in neither the last commit nor a profile, it is not overwritten.
 
   minimoe profile                      list the profiles
   minimoe profile paper_base           the paper's rows with bert-base-uncased as teacher"""
 UI = """\
-Serve MLflow's pages, with the curves and params of all runs, to browsers on this machine, until Ctrl-C.
+Serve MLflow's pages, with the curves and params of all runs, on this machine alone, until Ctrl-C.
 
   minimoe ui                           on http://127.0.0.1:5000
   minimoe ui --port 8000"""
 PLAN = """\
-Print, for every stage that is not done, what it will read, write and take with params.yaml as it stands. Speeds are
-measured by a short trial on this machine; nothing is run or downloaded.
+Print what each stage that is not up to date will read and write, and how long it will take, for the present
+params.yaml. A trial of half a minute measures the speed of this machine. No stage is run, nothing is downloaded.
 
   minimoe plan
-  minimoe plan --sequences-per-second 900 --devices 8      on a machine where the first round runs so fast"""
+  minimoe plan --sequences-per-second 900 --devices 8      for another machine with this speed"""
 CONVERT = """\
 Write each model of a checkpoint released by the authors of MiniMoE as a Hugging Face folder below DST.
 
@@ -77,16 +79,20 @@ def _parser() -> argparse.ArgumentParser:
 
     add("init", _init, "set up this folder to run the pipeline", INIT)
     command = add("repro", _repro, "run the pipeline and show the results", REPRO)
-    command.add_argument("stages", nargs="*", metavar="STAGE", help="run these alone, such as distill@base")
+    command.add_argument(
+        "stages", nargs="*", metavar="STAGE", help="run only these, such as distill@base; default: all"
+    )
     command = add("profile", _profile, "write the params.yaml of another run", PROFILE)
-    command.add_argument("name", nargs="?", metavar="NAME", help="without it: list them")
-    command.add_argument("--force", action="store_true", help="even when edits of params.yaml would be lost")
+    command.add_argument("name", nargs="?", metavar="NAME", help="the profile; without it: list all")
+    command.add_argument("--force", action="store_true", help="overwrite edits of params.yaml")
     command = add("plan", _plan, "print what a run will read, write and take", PLAN)
-    given = "of the first round's teacher and students together, on one device; in place of a short trial"
+    given = "speed of the first round, teacher and students together, on one device; default: measured by the trial"
     command.add_argument("--sequences-per-second", dest="given", type=float, metavar="N", help=given)
-    command.add_argument("--devices", type=int, metavar="N", help="that a round is shared out to; else by the launcher")
-    command.add_argument("--online", action="store_true", help="ask the dump's server for its size")
-    command.add_argument("--json", metavar="FILE", help="write the numbers there as well")
+    command.add_argument(
+        "--devices", type=int, metavar="N", help="number of devices of a round; default: as runtime.launcher says"
+    )
+    command.add_argument("--online", action="store_true", help="ask the server of the dump for its size")
+    command.add_argument("--json", metavar="FILE", help="also write the numbers to this file")
     command = add("ui", _ui, "serve MLflow on this machine", UI)
     command.add_argument("--port", type=_port, default=5000, metavar="N", help="from 1 to 65535; default: 5000")
     command = add("convert", _convert, "convert a checkpoint released by the authors of MiniMoE", CONVERT)
