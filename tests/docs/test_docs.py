@@ -111,6 +111,8 @@ def check(command: list[str]) -> None:
             sub = cli.get_command(None, words[0])
             assert sub, command
             sub.make_context(words[0], list(words[1:]))
+        case ["wikiextractor", *words]:
+            has_options(words, ["wikiextractor", "--help"])
         case ["git", sub, *_]:
             assert sub in git_commands(), command
             has_options(command[2:], ["git", sub, "-h"])
