@@ -116,7 +116,10 @@ CASES = {
         "teacher", weights(GIVEN, lambda w: w[WORDS].fill_(float("nan"))), GIVEN, "expected finite"
     ),
     "weights so large that nothing comes of them": Case(
-        "teacher", weights(GIVEN, lambda w: [w[key].fill_(1e38) for key in w if "dense" in key]), GIVEN, "no numbers"
+        "teacher",
+        weights(GIVEN, lambda w: [w[key].fill_(1e38) for key in w if "dense" in key]),
+        GIVEN,
+        "NaN or infinite values",
     ),
     "an index of files that are not there": Case(
         "teacher",
@@ -150,7 +153,7 @@ CASES = {
     "tokenizer: a list": Case("tokenizer", write(f"{GIVEN}/{TOKENIZER}", "[]"), GIVEN, "expected an encoder's"),
     "tokenizer: binary": Case("tokenizer", write(f"{GIVEN}/{TOKENIZER}", bytes(99)), GIVEN, "expected an encoder's"),
     "tokenizer: no vocabulary": Case(
-        "tokenizer", json_of(f"{GIVEN}/{TOKENIZER}", {"model.vocab": {}}), GIVEN, "special tokens alone"
+        "tokenizer", json_of(f"{GIVEN}/{TOKENIZER}", {"model.vocab": {}}), GIVEN, "only special tokens"
     ),
     "tokenizer: code of its own": Case(
         "tokenizer",

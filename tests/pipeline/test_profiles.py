@@ -212,7 +212,7 @@ def test_uncommitted_edits_are_kept(folder, committed):
         commit(folder)
     edited = text("sample").replace("seed: 776", "seed: 1")
     (folder / "params.yaml").write_text(edited)
-    with pytest.raises(UserError, match=r"neither committed nor a profile.*--force"):
+    with pytest.raises(UserError, match=r"neither committed nor in a profile.*--force"):
         select("two", folder)
     assert (folder / "params.yaml").read_text() == edited
     select("two", folder, force=True)

@@ -64,7 +64,7 @@ def test_the_launcher_says_how_many_processes_do_the_stage(start, tmp_path, laun
     [
         ("all refuse", "params.yaml: seed: expected a better one"),
         ("one refuses", "data/records: not on this machine"),
-        ("one is killed", f"runtime.launcher: {sys.executable} ended with code 9; what went wrong stands above"),
+        ("one is killed", f"runtime.launcher: {sys.executable} ended with code 9; see its error above"),
     ],
 )
 def test_what_ends_a_process_is_said_once_and_last(start, tmp_path, deed, message):

@@ -199,7 +199,7 @@ class Stalled:
         self.pid, self.seconds, self.looks = pid, -1.0, 0
 
     def now(self, feeds: list[Feed]) -> bool:
-        """Look once more; time counts by looks, as this process may have been stopped together with them."""
+        """Look again. Looks are counted, not seconds: this process may have been suspended together with them."""
         try:
             process = psutil.Process(self.pid)
             each = [one.cpu_times() for one in (process, *process.children(recursive=True))]

@@ -104,7 +104,7 @@ def _members(path: Path) -> list[Source]:
             raise UserError(f"{member.name}: locked with a password; unpack it first")
         if info.file_size > MOST_SWELLING * max(info.compress_size, _BLOCK // MOST_SWELLING):
             swelling = f"{info.compress_size:,} bytes that unpack to {info.file_size:,}"
-            raise UserError(f"{member.name}: {swelling}, which no text does; remove it")
+            raise UserError(f"{member.name}: {swelling}, more than text ever does (a zip bomb?); remove it")
     return members
 
 

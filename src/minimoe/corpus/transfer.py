@@ -31,7 +31,7 @@ class NotFoundError(UserError):
 
 
 class ForbiddenError(NotFoundError):
-    """The server does not give it; stores answer so for a file that they do not have."""
+    """The server refuses the file (403); object stores also answer so for a file that they do not have."""
 
 
 def transfer(url: str, partial: Path, pause: float = 1.0) -> None:
@@ -75,7 +75,7 @@ def _beginning(response: requests.Response) -> str:
 
 
 def quote(page: str) -> str:
-    """A server's own words, which may be a page, in a line."""
+    """A server's message, which may be a whole HTML page, as one line."""
     body = re.sub(r"(?s)<(script|style)\b.*?</\1>|<[^>]*>", " ", page)
     return " ".join(body.split())[:LONGEST_QUOTE] or "no reason given"
 

@@ -105,5 +105,5 @@ class _Prefixed:
         self.tracker.metrics({self.prefix + key: value for key, value in values.items()}, step)
 
     def flush(self) -> None:
-        """Send what is waiting."""
+        """Flush the tracker."""
         self.tracker.flush()

@@ -50,7 +50,7 @@ class StudentResult:
 
     @property
     def encoder(self) -> MiniMoEModel:
-        """The student as it is saved."""
+        """The student's encoder, as it is saved."""
         return self.learner.encoder(self.name)
 
     def add_point(self, step: int, heldout: Heldout, train_loss: float | None, tracker) -> None:

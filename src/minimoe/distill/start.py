@@ -31,7 +31,7 @@ class StudentFactory:
     assistant: StudentWithFeatures | None = None
 
     def student(self, name: str, shape: Student) -> Supernet:
-        """An ordinary student: a supernet with one subnet of this name, which is all of it."""
+        """An ordinary student, as a supernet whose only subnet, of this name, is the whole of it."""
         student = self._student(shape)
         return Supernet(student, {name: student.encoder.config})
 

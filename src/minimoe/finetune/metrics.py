@@ -60,7 +60,9 @@ def scores(names: Sequence[str], gold: Sequence, predicted: Sequence) -> dict[st
     values = {name: round(100 * METRICS[name](gold, predicted), 4) for name in names}
     bad = [name for name, value in values.items() if not math.isfinite(value)]
     if bad:
-        raise UserError(f"{bad[0]} is {values[bad[0]]}: the model answers no numbers; lower its learning rate")
+        raise UserError(
+            f"{bad[0]} is {values[bad[0]]}: the model's outputs are NaN or infinite; lower its learning rate"
+        )
     return values
 
 

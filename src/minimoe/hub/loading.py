@@ -1,4 +1,4 @@
-"""Model folders, read: from this machine alone, and without running code that they hold.
+"""Load model folders: from this machine alone, and without running code in them.
 
 transformers takes a folder that is not there for a model's name on the hub and downloads that, asks whether to run the
 code of a folder that has some, makes up a tokenizer of special tokens where there is none, starts weights of another
@@ -99,7 +99,7 @@ def load_tokenizer(folder: str | Path, remedy: str = AGAIN, **settings):
     if not tokenizer.is_fast:
         raise UserError(f"{folder}: expected a fast tokenizer (tokenizer.json), got {type(tokenizer).__name__}")
     if len(tokenizer) <= len(set(tokenizer.all_special_ids)):
-        raise UserError(f"{folder}: its tokenizer knows special tokens alone; {remedy}")
+        raise UserError(f"{folder}: its tokenizer has only special tokens; {remedy}")
     return tokenizer
 
 

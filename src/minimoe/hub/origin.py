@@ -1,4 +1,4 @@
-"""Which commit of the hub a stage has read: `data/origin/<name>.json`, an output of its own, and a run in MLflow.
+"""Record which commit of the hub a stage has read: in `data/origin/<name>.json` and in an MLflow run.
 
 Not in the folder that the stage makes: a commit that changes nothing but a repository's README would rerun whatever
 depends on that folder.

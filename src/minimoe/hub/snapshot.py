@@ -1,4 +1,4 @@
-"""Files of a model or a data set on the Hugging Face hub, in the local cache, each of them verified.
+"""Download the files of a model or data set on the Hugging Face hub to the local cache, and verify each.
 
 A transfer runs in a process of its own, because the hub's clients cannot be interrupted: that process is killed, and
 what it had half written is deleted. It says in JSON how it went:

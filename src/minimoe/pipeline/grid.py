@@ -54,7 +54,9 @@ def run(stages: list[str], workers: Callable[[], list[Environment]], prepare: Ca
                 os.killpg(forge.pid, signal.SIGTERM)
             forge.join()
     if forge.exitcode:
-        raise UserError("a stage failed; its own message stands above; fix it and run again: what is done stays done")
+        raise UserError(
+            "a stage failed; see its message above, fix the cause and run again: finished stages do not rerun"
+        )
 
 
 def _forge(stages: list[str], workers: Callable[[], list[Environment]], prepare: Callable[[], None]) -> None:

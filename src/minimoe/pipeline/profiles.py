@@ -77,8 +77,8 @@ def select(name: str, root: str | Path, force: bool = False) -> None:
     load_profile(name, root)  # checked before anything is overwritten
     if not force and target.exists() and not _is_kept(target.read_bytes(), Path(root)):
         raise UserError(
-            f"{PARAMS}: has edits that are neither committed nor a profile; commit it, copy it to "
-            f"profiles/<new name>.yaml, or add --force to lose them"
+            f"{PARAMS}: has edits that are neither committed nor in a profile; commit it, copy it to "
+            f"profiles/<new name>.yaml, or overwrite the edits with --force"
         )
     with whole_file(target) as temporary:
         temporary.write_text(whole(name, root), encoding="utf-8")

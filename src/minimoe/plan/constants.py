@@ -1,4 +1,4 @@
-"""Numbers that stand in for what is not on disk, each with where it comes from. All that use them say "guessed"."""
+"""Estimates of what is not on disk, each with its source. Rows that use them say "guessed"."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""The models of a run before there are any: their configs, and what they compute.
+"""The models of a run that is not yet run: their configs, and their operations.
 
 A model that is there and up to date says its own shape. Otherwise a student's follows from params and its teacher's, a
 teacher's from params, its folder, the hub's cache or a table of known ids. What a sparsity removes is known once the

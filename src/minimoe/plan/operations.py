@@ -1,4 +1,4 @@
-"""Count what one sequence takes in distillation: the operations of a teacher and of its students, without weights."""
+"""Count the operations of a teacher and its students for one sequence of distillation, on the meta device."""
 
 from collections.abc import Callable
 from typing import NamedTuple

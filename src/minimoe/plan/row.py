@@ -1,4 +1,4 @@
-"""What a plan is made of: the run that is planned, and a row for each of its stages."""
+"""The run that is planned, and a row for each of its stages."""
 
 from dataclasses import dataclass
 from pathlib import Path

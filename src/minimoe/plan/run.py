@@ -1,4 +1,4 @@
-"""The command: which stages are up to date, how fast this machine is, and a row for each stage of the graph."""
+"""`minimoe plan`: which stages are up to date, how fast this machine is, and a row for each stage of the graph."""
 
 import math
 import re

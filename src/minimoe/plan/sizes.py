@@ -128,7 +128,7 @@ def _served(source: Download) -> int:
     except UserError as error:
         raise UserError(f"corpus.download: {error}; check it, or plan without --online") from None
     if not told:
-        raise UserError(f"corpus.download: {url}: its server tells no length")
+        raise UserError(f"corpus.download: {url}: its server does not tell the length")
     return told
 
 

@@ -1,4 +1,4 @@
-"""The run in small: made text becomes records, and a few steps of distilling on them and of finetuning are timed.
+"""Time a small version of the run: records from generated text, a few steps of distillation and finetuning.
 
 Everything goes through the stages' own functions, so what they gain or lose in speed is seen here. Models are as wide
 as the run's; they have few layers, a small vocabulary and as many sequences at once as fit the time.

@@ -53,7 +53,7 @@ class Checkpoints:
         return self.folder / RUNS / name
 
     def part(self, name: str) -> "Checkpoints":
-        """Those of a part of the work."""
+        """The checkpoints of a part of the work."""
         return Checkpoints(self.folder / name, self.minutes)
 
     def newest(self) -> Path | None:
@@ -130,7 +130,7 @@ class Checkpoints:
             yield
 
     def stop(self) -> None:
-        """Interrupt, if the process is asked to end."""
+        """Raise KeyboardInterrupt if the process is asked to end."""
         if self.asked():
             raise KeyboardInterrupt
 

@@ -46,7 +46,7 @@ class ResumableOutput:
             self.save()
 
     def save(self) -> None:
-        """Save the last note; the files are synced to the disk first, so that it never promises too much."""
+        """Save the last note; files are synced to the disk first, so that the note never names more than is there."""
         if not self._noted:
             return
         values, sizes = self._noted

@@ -29,7 +29,7 @@ LIBRARIES = ("torch", "transformers", "accelerate", "tokenizers", "sentencex", "
 
 
 def work_folder(stage: str, name: str, inputs: list[str | Path], facts: object) -> Path:
-    """The folder of a piece of work; it need not be there yet.
+    """The path of a piece of work's folder, which may not exist yet.
 
     Args:
         stage: as in dvc.yaml, which lists the code that can change its result.
@@ -89,7 +89,7 @@ def place(work: Path | None, out: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def alone(stage: str) -> Iterator[None]:
-    """Hold the lock of a stage within the block: no other process makes its outputs, whatever the settings.
+    """A context that holds the lock of a stage: no other process makes its outputs, with whatever settings.
 
     Args:
         stage: its name and arguments, such as "distill base".

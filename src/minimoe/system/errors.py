@@ -80,7 +80,7 @@ def exit_cleanly(main: Callable[[], None]) -> None:
 
 
 def refusal(error: Exception) -> str | None:
-    """What the system refused, in a line with the remedy; None for any other error."""
+    """One line for an error of the operating system, with what to do; None for any other error."""
     if (number := _number(error)) not in REMEDIES:
         return None
     place = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""

@@ -54,7 +54,7 @@ def launch(launcher: str, module: str) -> None:
         if code and failure.exists():
             raise UserError(failure.read_text(encoding="utf-8"))
     if code:
-        raise UserError(f"runtime.launcher: {command[0]} ended with code {code}; what went wrong stands above")
+        raise UserError(f"runtime.launcher: {command[0]} ended with code {code}; see its error above")
     sys.exit()
 
 

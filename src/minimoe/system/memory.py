@@ -13,7 +13,7 @@ PAD = 64 << 20  # bytes that the heap grows by at least
 
 
 def keep_freed_memory() -> None:
-    """For the rest of the process, where the C library is glibc."""
+    """Tell malloc to keep freed memory, for the rest of the process; only where the C library is glibc."""
     if platform.libc_ver()[0] != "glibc":
         return
     mallopt = ctypes.CDLL(None).mallopt

@@ -28,7 +28,7 @@ def retry(
     progress: Callable[[], int] = int,
     left: Callable[[], str] = lambda: "check the network and run again",
 ) -> Result:
-    """What `attempt` returns, once it does not raise `Broken`; before each further attempt one line on stderr.
+    """Call `attempt` until it does not raise `Broken`, and return its result; prints one line before each retry.
 
     Args:
         what: begins every message.

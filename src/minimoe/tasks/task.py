@@ -60,7 +60,7 @@ FINETUNED = ("name", "kind", "columns", "labels", "metrics", "bounds")
 
 
 def to_settings(task: Task) -> dict:
-    """What finetuning reads of a task, as a value of its settings: another row reruns none of its cells."""
+    """What finetuning reads of a task, as a value of its settings: a change of another row reruns none of its cells."""
     splits = [[split.name, split.suffix] for split in task.splits]
     return {key: getattr(task, key) for key in FINETUNED} | {"splits": splits}
 

@@ -1,1 +1,1 @@
-"""The teacher and its tokenizer: from the hub, from a folder, or made here."""
+"""The teacher and its tokenizer: from the hub, from a folder, or trained here."""

@@ -1,4 +1,4 @@
-"""A pretrained encoder, from a folder or from the hub, as the folder models/teacher.
+"""Copy a pretrained encoder, from a folder or from the hub, to the folder models/teacher.
 
 Weights are copied as they are, every head included, and stored as safetensors. Nothing that comes with a
 model is run: its own code is never loaded, and pickled weights only through PyTorch's `weights_only` reader.
@@ -103,11 +103,13 @@ def _check(folder: Path, name: str) -> None:
         raise UserError(f"{name}: expected an encoder, got a {config.model_type} decoder")
     wrong = [key for key, weight in model.named_parameters() if not weight.isfinite().all()]
     if wrong:
-        raise UserError(f"{name}: expected finite weights, {wrong[0]} has others; get the model again")
+        raise UserError(
+            f"{name}: expected finite weights, but {wrong[0]} has NaN or infinite ones; get the model again"
+        )
     with torch.no_grad():
         made = model.eval()(torch.arange(min(8, config.vocab_size))[None]).last_hidden_state
     if not made.isfinite().all():
-        raise UserError(f"{name}: what it makes of a text is no numbers; expected other weights or another config")
+        raise UserError(f"{name}: its output has NaN or infinite values; get the model again, or check its config")
     if tokens > config.vocab_size:
         raise UserError(f"{name}: its tokenizer has {tokens} tokens, its embeddings {config.vocab_size}")
 

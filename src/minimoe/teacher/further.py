@@ -1,4 +1,4 @@
-"""A further teacher: another encoder that reads the same records, because its tokenizer is the first teacher's."""
+"""Copy a further teacher: another encoder with the first teacher's tokenizer, so that it reads the same records."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory

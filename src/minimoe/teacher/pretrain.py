@@ -1,4 +1,4 @@
-"""A BERT made here, by masked language modeling on the records: the sample's teacher.
+"""Pretrain a BERT by masked language modeling on the records: the sample's teacher.
 
 Differs from BERT because passes are few: no dropout while pretraining (Cramming, section 4.3). The saved
 config has BERT's 0.1 again, for finetuning. Logits are computed at masked positions only, a seventh of them,

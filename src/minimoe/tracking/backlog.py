@@ -22,7 +22,7 @@ Point = tuple[str, float, int, int]  # key, value, milliseconds since 1970, step
 
 
 class About(BaseModel):
-    """Whose points they are."""
+    """The run that the points belong to."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
@@ -37,7 +37,7 @@ POINTS = TypeAdapter(list[Point], config=ConfigDict(strict=True))
 
 
 class Backlog:
-    """The file of one run; it is there only as long as something waits."""
+    """The file of one run; it exists only while values are waiting."""
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path or folder() / f"{uuid4().hex}.jsonl"
@@ -46,7 +46,7 @@ class Backlog:
         self._kept = 0
 
     def keep(self, about: dict, points: list[Point]) -> None:
-        """Have `points`, of which those kept before come first, on the disk."""
+        """Write `points` to the disk; they begin with those written before."""
         if not self._lock.is_locked:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._lock.acquire()
@@ -59,7 +59,7 @@ class Backlog:
         self._about, self._kept = about, len(points)
 
     def take(self) -> tuple[dict, list[Point]] | None:
-        """What a process left that lives no more; None while it lives, when another one takes it, or it is damaged."""
+        """Take over the values of a process that has ended; None if it runs, if another took them, or if damaged."""
         try:
             self._lock.acquire(timeout=0)
             # a process that was killed while it wrote leaves a last line without an end
@@ -84,7 +84,7 @@ class Backlog:
         self.remove()
 
     def remove(self) -> None:
-        """All of it is sent."""
+        """Remove the file: everything in it is sent."""
         if self._about is not None:
             self.path.unlink(missing_ok=True)
             Path(self._lock.lock_file).unlink(missing_ok=True)
@@ -97,10 +97,10 @@ class Backlog:
 
 
 def folder() -> Path:
-    """Where the files lie."""
+    """The folder of the files."""
     return outside_workspaces() / "work/tracking"
 
 
 def left() -> Iterator[Backlog]:
-    """Those of all runs."""
+    """The backlogs of all runs."""
     return (Backlog(path) for path in sorted(folder().glob("*.jsonl")))

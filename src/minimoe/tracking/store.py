@@ -18,7 +18,7 @@ DATABASE, HEADER = b"SQLite format 3\0", 100  # its first bytes; the size of its
 
 
 class UnreachableError(UserError):
-    """Something is there, as far as can be seen, and does not answer for now."""
+    """The server or database exists, as far as can be seen, but does not answer now."""
 
 
 def address(uri: str) -> str:

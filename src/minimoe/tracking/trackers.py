@@ -25,10 +25,10 @@ class NoTracker:
     """Tracking that is off."""
 
     def metrics(self, values: dict[str, float], step: int = 0) -> None:
-        """Forget the values."""
+        """Ignore the values."""
 
     def artifact(self, path: str | Path) -> None:
-        """Forget the file or folder."""
+        """Ignore the file or folder."""
 
     def flush(self) -> None:
         """Nothing is waiting."""

@@ -18,7 +18,7 @@ def mixed(*key: int) -> int:
 
 @contextmanager
 def drawing(device: torch.device, *key: int) -> Iterator[None]:
-    """Within the block torch's generators, of CPU and device, are seeded by the key; then they are restored."""
+    """A context in which torch's generators, of CPU and device, are seeded by the key; they are restored after it."""
     cuda = device.type == "cuda"
     with torch.random.fork_rng(devices=[device] if cuda else [], device_type="cuda"):
         seed = mixed(*key)

@@ -66,7 +66,7 @@ def shard(model: nn.Module, layers: Sequence[nn.Module], accelerator) -> Sharded
     if config.cpu_ram_efficient_loading:
         raise UserError(
             "runtime.launcher: expected fsdp_cpu_ram_efficient_loading: false in accelerate's config: with true, only "
-            "the first process reads a model's weights, and all need those that students are cut from"
+            "the first process reads a model's weights, but every process cuts students from them"
         )
     options = {
         "mesh": init_device_mesh(accelerator.device.type, (accelerator.num_processes,)),
