@@ -84,7 +84,7 @@ def test_an_error_of_a_cluster_is_the_callers(dask, tmp_path, monkeypatch):
 
 def test_a_cluster_that_is_not_there_is_named(monkeypatch):
     pytest.importorskip("distributed", reason="pip install 'minimoe[dask]'")
-    monkeypatch.setattr(parallel, "WAIT_SECONDS", 1)
+    monkeypatch.setattr("minimoe.system.clusters.WAIT_SECONDS", 1)
     message = r"runtime\.scheduler: no Dask cluster with a worker at 'tcp://127\.0\.0\.1:9'"
     with pytest.raises(UserError, match=message), cluster("dask", "tcp://127.0.0.1:9"):
         pass

@@ -70,6 +70,9 @@ def refused(tmp_path):
         ("rounds.base.teacher", GONE, "rounds.base.teacher: missing"),
         # what starts processes, and whose
         ("runtime.launcher", "torchrun '-x", 'runtime.launcher: expected a command line, got "torchrun \'-x"'),
+        ("runtime.cell_launcher", "srun '-x", 'runtime.cell_launcher: expected a command line, got "srun \'-x"'),
+        ("runtime.cells_per_gpu", 0, "runtime.cells_per_gpu: expected at least 1, got 0"),
+        ("finetune.precision", "fp16", "finetune.precision: expected 'fp32' or 'bf16', got 'fp16'"),
         ("runtime.backend", "spark", "runtime.backend: expected 'loky', 'dask' or 'ray', got 'spark'"),
         ("runtime.backend", "dask", "runtime.scheduler: expected the address of the dask cluster, got nothing"),
         # a wrong type

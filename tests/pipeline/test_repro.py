@@ -1,5 +1,6 @@
 """`python -m minimoe repro` before its stages run."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,20 @@ def test_a_missing_launcher_is_refused_before_any_stage_runs(stale):
     stages, ran = stale
     stages.add("download")  # rounds may be stale when it has run
     with pytest.raises(UserError, match=r"^runtime\.launcher: no program 'nowhererun' here"):
+        repro.repro()
+    assert not ran
+
+
+def test_a_missing_launcher_of_cells_is_refused_too(stale, tmp_path):
+    stages, ran = stale
+    stages.add("finetune@teacher-rte")
+    text = (tmp_path / "params.yaml").read_text()
+    (tmp_path / "params.yaml").write_text(
+        re.sub("(?m)^(  launcher:).*$", r"\1 python", text).replace(
+            "cell_launcher: python", "cell_launcher: nosrun -n1"
+        )
+    )
+    with pytest.raises(UserError, match=r"^runtime\.cell_launcher: no program 'nosrun' here"):
         repro.repro()
     assert not ran
 

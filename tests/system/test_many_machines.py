@@ -38,6 +38,8 @@ def test_launchers_of_the_page_are_commands(monkeypatch):
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("minimoe.system.launch.shutil.which", lambda program, path=None: program)
     commands = [arguments(values["launcher"]) for values in RUNTIMES if "launcher" in values]
+    [cells] = [arguments(values["cell_launcher"]) for values in RUNTIMES if "cell_launcher" in values]
+    assert (cells[0], cells[-1]) == ("srun", "python") and "--gpus-per-task=1" in cells
     assert {command[0] for command in commands} == {"python", "torchrun", "accelerate", "srun"}
     nodes = [torchrun([*command, "-m", "stages.distill"]).nnodes for command in commands if "torchrun" in command]
     assert nodes == ["1:1", "4", "4"]

@@ -9,7 +9,6 @@ the last are consumed. A round is long enough that little time is lost while wor
 """
 
 import os
-import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -23,11 +22,11 @@ from joblib import Parallel, delayed, effective_n_jobs, parallel_config
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from joblib.parallel import get_active_backend
 
+from minimoe.system import clusters
 from minimoe.system.errors import UserError
 
 ROUND = 16  # items a worker
 LOOK_SECONDS = 0.5  # between two looks at who is alive
-WAIT_SECONDS = 30  # for a cluster's scheduler and its first worker
 _ELSEWHERE = ContextVar("whether a cluster does the work", default=False)
 
 
@@ -77,47 +76,17 @@ def cluster(backend: str, scheduler: str) -> Iterator[None]:
 
 @contextmanager
 def _dask(scheduler: str) -> Iterator[dict]:
-    try:
-        from distributed import Client
-    except ImportError:
-        raise _missing("dask") from None
-    try:
-        client = Client(scheduler, timeout=WAIT_SECONDS)
-    except (OSError, ValueError) as error:
-        raise _unreachable("Dask", scheduler, error) from None
-    with client:
-        try:
-            client.wait_for_workers(1, timeout=WAIT_SECONDS)
-        except OSError as error:
-            raise _unreachable("Dask", scheduler, error) from None
+    with clusters.dask(scheduler) as client:
         yield {"client": client}
 
 
 @contextmanager
 def _ray(scheduler: str) -> Iterator[dict]:
-    try:
-        import ray
+    with clusters.ray(scheduler):
         from ray.util.joblib import register_ray
-    except ImportError:
-        raise _missing("ray") from None
-    try:
-        ray.init(address=scheduler)
-    except (OSError, ValueError) as error:
-        raise _unreachable("Ray", scheduler, error) from None
-    register_ray()
-    try:
+
+        register_ray()
         yield {}
-    finally:
-        ray.shutdown()
-
-
-def _missing(backend: str) -> UserError:
-    return UserError(f"runtime.backend: {backend} is not installed; pip install 'minimoe[{backend}]', or set loky")
-
-
-def _unreachable(kind: str, scheduler: str, error: Exception) -> UserError:
-    reason = " ".join(str(error).split())
-    return UserError(f"runtime.scheduler: no {kind} cluster with a worker at {scheduler!r}: {reason}")
 
 
 def _end_with(stage: int) -> None:
@@ -136,8 +105,5 @@ def _there(folder: Path, function: Callable, item: object) -> object:
     try:
         os.chdir(folder)
     except OSError as error:
-        raise UserError(
-            f"{folder}: {error.strerror} on {socket.gethostname()}, a machine of the cluster; "
-            "put the project on a filesystem that all of its machines have under this path"
-        ) from None
+        raise clusters.no_folder(folder, error.strerror) from None
     return function(item)

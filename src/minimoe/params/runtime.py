@@ -28,6 +28,7 @@ class Runtime(Section):
     log_every: Positive
     checkpoint_minutes: Annotated[float, Field(ge=0)]
     launcher: Command
+    cell_launcher: Command
     tracking: Tracking
 
     @model_validator(mode="after")

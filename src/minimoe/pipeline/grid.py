@@ -22,28 +22,33 @@ from functools import partial
 from multiprocessing import get_context, parent_process
 
 from minimoe.pipeline import runner
+from minimoe.pipeline.runner import as_main
 from minimoe.system.errors import INTERRUPTED, UserError, exit_cleanly
 from minimoe.system.interrupts import end_with
 
 SPAWN = get_context("spawn")
 LOOK_SECONDS = 0.1  # between two looks at who is alive
 Environment = dict[str, str]
+Workers = Callable[[], list[Environment]]
 
 
-def run(stages: list[str], workers: Callable[[], list[Environment]], prepare: Callable[[], None]) -> None:
+def run(
+    stages: list[str], workers: Workers, prepare: Callable[[], None], start: Callable[[str, list[str]], None] = as_main
+) -> None:
     """Bring stages up to date, several at once; each worker takes the next one that nobody has begun.
 
     Args:
         stages: by DVC's names, the longest first; none depends on another.
         workers: one for each environment that it returns, whose variables that worker's stages see besides all others.
         prepare: sets the environment and imports what the stages need; may start no thread and initialise no GPU.
+        start: runs a stage's module, as `runner.bring_up_to_date` says.
 
     Raises:
         UserError: a stage failed; the others have been tried all the same.
     """
     if not stages:
         return
-    forge = SPAWN.Process(target=exit_cleanly, args=(partial(_forge, stages, workers, prepare),))
+    forge = SPAWN.Process(target=exit_cleanly, args=(partial(_forge, stages, workers, prepare, start),))
     forge.start()
     try:
         forge.join()
@@ -59,7 +64,7 @@ def run(stages: list[str], workers: Callable[[], list[Environment]], prepare: Ca
         )
 
 
-def _forge(stages: list[str], workers: Callable[[], list[Environment]], prepare: Callable[[], None]) -> None:
+def _forge(stages: list[str], workers: Workers, prepare: Callable[[], None], start: Callable) -> None:
     """Import once, fork the workers, and end them all if one of them or the parent is killed."""
     os.setpgrp()
     gc.disable()  # what is imported stays: there is no garbage to look for, now or, frozen, in a fork
@@ -70,7 +75,8 @@ def _forge(stages: list[str], workers: Callable[[], list[Environment]], prepare:
     with ProcessPoolExecutor(1, runner.FORK) as pool:  # in a process that none is forked from: it may initialise a GPU
         environments = pool.submit(workers).result()[: len(stages)]
     taken = runner.FORK.Value("i", 0)
-    running = [runner.FORK.Process(target=_work, args=(stages, taken, os.getpid(), own)) for own in environments]
+    shared = (stages, taken, start, os.getpid())
+    running = [runner.FORK.Process(target=_work, args=(*shared, environment)) for environment in environments]
     for worker in running:
         worker.start()
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the group's end: this process waits for the others
@@ -88,7 +94,7 @@ def _well(workers: list) -> bool:
     return parent_process().is_alive() and all((worker.exitcode or 0) >= 0 for worker in workers)
 
 
-def _work(names: list[str], taken, forge: int, environment: Environment) -> None:
+def _work(names: list[str], taken, start: Callable, forge: int, environment: Environment) -> None:
     """Take stages and bring them up to date, until none is left."""
     from tqdm import tqdm
 
@@ -97,7 +103,7 @@ def _work(names: list[str], taken, forge: int, environment: Environment) -> None
     end_with(forge)
     tqdm.monitor_interval = 0  # no thread of its own, because this process forks
     try:
-        sys.exit(runner.bring_up_to_date(_next(names, taken)))
+        sys.exit(runner.bring_up_to_date(_next(names, taken), start))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
 

@@ -27,8 +27,9 @@ def preflight(settings, whole: bool = True) -> None:
     try:
         if settings.device == "cuda":
             machine.device(settings.device)
-        if settings.launcher != "python":
-            launch.arguments(settings.launcher)
+        for key in ("launcher", "cell_launcher"):
+            if (launcher := getattr(settings, key)) != "python":
+                launch.arguments(launcher, f"runtime.{key}")
     except UserError as error:
         if whole:
             raise

@@ -10,14 +10,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 from minimoe import tracking
 from minimoe.params import load
-from minimoe.pipeline import grid
+from minimoe.pipeline import grid, remote, runner
 from minimoe.pipeline.preflight import preflight
 from minimoe.pipeline.repair import repair, wait_for_others
 from minimoe.system import interrupts, machine
@@ -65,7 +65,7 @@ def repro(stages: Sequence[str] = ()) -> None:
         stale = _stale()  # only then is it known which of them are stale
     threads = max(params.finetuning(task).threads for task in params.table.tasks)
     finetune([cell for cell in cells if cell in stale], params.runtime, threads)
-    grid.run([cost for cost in costs if cost in stale], _alone, _import)  # because they measure time
+    grid.run([cost for cost in costs if cost in stale], partial(_as_many, 1, 1), _import)  # because they measure time
     if stale:
         _dvc()
     _show()
@@ -80,20 +80,29 @@ def finetune(cells: list[str], settings, threads: int = 1) -> None:
         threads: cores that a cell computes on.
     """
     longest_first = sorted(cells, key=_examples, reverse=True)  # no long one is left to the end
-    workers = partial(side_by_side, settings, threads)
-    grid.run(longest_first, workers, partial(prepare, machine.CELL_ENVIRONMENT, settings.tracking))
+    workers, start = where(settings, threads)
+    grid.run(longest_first, workers, partial(prepare, machine.CELL_ENVIRONMENT, settings.tracking), start)
+
+
+def where(settings, threads: int) -> tuple[grid.Workers, Callable[[str, list[str]], None]]:
+    """How many cells run at once, and what starts one: on this machine, by a launcher, or on a cluster."""
+    if settings.cell_launcher != "python":
+        return partial(_as_many, settings.workers, threads), partial(remote.by_launcher, settings.cell_launcher)
+    if settings.backend != "loky":
+        return partial(remote.cluster_workers, settings, threads), partial(remote.on_cluster, settings, threads)
+    return partial(side_by_side, settings, threads), runner.as_main
 
 
 def side_by_side(settings, threads: int) -> list[grid.Environment]:
     """The environment of each process that brings cells up to date: its GPU, which others may share, or cores."""
     gpus = [] if settings.device == "cpu" else machine.gpus()
     if not gpus:
-        return [{}] * machine.workers(settings.workers, threads)
+        return _as_many(settings.workers, threads)
     return [{machine.VISIBLE: gpu} for _ in range(settings.cells_per_gpu) for gpu in gpus]
 
 
-def _alone() -> list[grid.Environment]:
-    return [{}]
+def _as_many(wanted: int, threads: int) -> list[grid.Environment]:
+    return [{}] * machine.workers(wanted, threads)
 
 
 def ui(port: int) -> None:

@@ -16,6 +16,7 @@ from functools import partial
 from importlib import import_module
 from inspect import signature
 from multiprocessing import get_context
+from pathlib import Path
 
 from minimoe.system import interrupts
 from minimoe.system.interrupts import end_with
@@ -24,6 +25,7 @@ FORK = get_context("fork")
 # Elsewhere a process that has loaded such libraries may not fork, and DVC starts every command itself.
 WARM = sys.platform == "linux"
 COMMAND = re.compile(r"python -m (stages\.\w+)((?: [\w./-]+)*)")  # what can be forked; anything else DVC starts
+SIGHT_SECONDS = 90
 WRITE_SECONDS = 60  # between two rewritings of dvc.lock; what is finished in between is in DVC's run cache
 PARTS = {  # of DVC, with the arguments that are passed to them here
     "dvc.stage.run:cmd_run": ("stage", "dry", "run_env"),
@@ -35,14 +37,27 @@ PARTS = {  # of DVC, with the arguments that are passed to them here
 }
 
 
-def bring_up_to_date(names: Iterator[str]) -> bool:
-    """Bring stages up to date, one after another; returns whether one failed, which stops no other."""
+def as_main(module: str, arguments: list[str]) -> None:
+    """As `python -m module arguments` in the working folder."""
+    sys.argv = [module, *arguments]
+    sys.path.insert(0, str(Path.cwd()))
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+def bring_up_to_date(names: Iterator[str], start: Callable[[str, list[str]], None] = as_main) -> bool:
+    """Bring stages up to date, one after another; returns whether one failed, which stops no other.
+
+    Args:
+        names: of the stages.
+        start: runs a stage's module with its arguments in a fork of this process, in the stage's folder and
+            environment: here, or on another machine.
+    """
     if not _has_parts():
         return _by_program(names)
     import dvc.stage.run
     from dvc.repo import Repo
 
-    dvc.stage.run.cmd_run = partial(_command, dvc.stage.run.cmd_run)
+    dvc.stage.run.cmd_run = partial(_command, dvc.stage.run.cmd_run, start)
     with Repo(_wait_for_lock=True) as repo:
         return _in_process(repo, names)
 
@@ -114,7 +129,7 @@ def _lock_file(repo) -> Iterator[Callable]:
             flush()
 
 
-def _command(usual: Callable, stage, dry: bool = False, run_env: dict | None = None) -> None:
+def _command(usual: Callable, start: Callable, stage, dry: bool = False, run_env: dict | None = None) -> None:
     """Run a stage's command in a fork; in place of `usual`, DVC's own `cmd_run`, which starts a shell for it."""
     from dvc.stage.exceptions import StageCmdFailedError
     from dvc.stage.run import prepare_kwargs
@@ -124,8 +139,9 @@ def _command(usual: Callable, stage, dry: bool = False, run_env: dict | None = N
         return usual(stage, dry=dry, run_env=run_env)
     print(f"Running stage '{stage.addressing}':", flush=True)
     module, arguments = known.groups()
-    started = prepare_kwargs(stage, run_env=run_env)
-    process = FORK.Process(target=_stage, args=(os.getpid(), module, arguments.split(), started["cwd"], started["env"]))
+    where = prepare_kwargs(stage, run_env=run_env)
+    work = partial(start, module, arguments.split())
+    process = FORK.Process(target=_stage, args=(os.getpid(), work, where["cwd"], where["env"]))
     try:
         process.start()
         process.join()
@@ -135,14 +151,21 @@ def _command(usual: Callable, stage, dry: bool = False, run_env: dict | None = N
         raise
     if process.exitcode:
         raise StageCmdFailedError(stage.cmd, process.exitcode)
+    if start is not as_main:
+        _until_seen([out.fs_path for out in stage.outs])
 
 
-def _stage(worker: int, module: str, arguments: list[str], folder: str, environment: dict[str, str]) -> None:
-    """As `python -m module arguments` in a folder."""
+def _until_seen(paths: list[str]) -> None:
+    """Wait for what another machine has written, which NFS may show a minute late."""
+    end = time.monotonic() + SIGHT_SECONDS
+    while not all(os.path.lexists(path) for path in paths) and time.monotonic() < end:
+        time.sleep(1)
+
+
+def _stage(worker: int, work: Callable[[], None], folder: str, environment: dict[str, str]) -> None:
+    """Do the work of a stage in its folder and environment."""
     end_with(worker)
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
-    sys.argv = [module, *arguments]
-    sys.path.insert(0, folder)
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    work()

@@ -8,6 +8,7 @@ name in `work/locks/`.
 
 import hashlib
 import json
+import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from minimoe.system.errors import UserError
 from minimoe.system.files import checksum
 from minimoe.system.machine import is_main
 
-PATIENCE = 15  # seconds
+PATIENCE = int(os.environ.get("MINIMOE_PATIENCE", "15"))  # seconds
 RUNS = "runs"  # a folder in it, for the ids of MLflow's runs
 LIBRARIES = ("torch", "transformers", "accelerate", "tokenizers", "sentencex", "numpy")
 

@@ -58,22 +58,22 @@ def launch(launcher: str, module: str) -> None:
     sys.exit()
 
 
-def arguments(launcher: str) -> list[str]:
-    """The launcher's program, as a path, and its arguments.
+def arguments(launcher: str, key: str = "runtime.launcher") -> list[str]:
+    """The program of a launcher, which params.yaml names at `key`, as a path, and its arguments.
 
     A program beside this Python comes first: another environment's torchrun would start another Python.
     """
-    program, *rest = (_expanded(word) for word in shlex.split(launcher))
+    program, *rest = (_expanded(word, key) for word in shlex.split(launcher))
     found = shutil.which(program, path=Path(sys.executable).parent) or shutil.which(program)
     if not found:
-        raise UserError(f"runtime.launcher: no program {program!r} here; install it, or use python or torchrun …")
+        raise UserError(f"{key}: no program {program!r} here; install it, or use python, torchrun …, srun …")
     return [found, *rest]
 
 
-def _expanded(word: str) -> str:
+def _expanded(word: str, key: str) -> str:
     expanded = os.path.expandvars(word)
     if missing := re.search(r"\$\{?(\w+)", expanded):
-        raise UserError(f"runtime.launcher: no variable {missing[1]} in the environment; expected by {word!r}")
+        raise UserError(f"{key}: no variable {missing[1]} in the environment; expected by {word!r}")
     return expanded
 
 
