@@ -50,6 +50,7 @@ Print what each stage that is not up to date will read and write, and how long i
 params.yaml. A trial of half a minute measures the speed of this machine. No stage is run, nothing is downloaded.
 
   minimoe plan
+  minimoe plan --gpu h100 --devices 8                      for such a machine, estimated
   minimoe plan --sequences-per-second 900 --devices 8      for another machine with this speed"""
 CONVERT = """\
 Write each model of a checkpoint released by the authors of MiniMoE as a Hugging Face folder below DST.
@@ -88,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     command = add("plan", _plan, "print what a run will read, write and take", PLAN)
     given = "speed of the first round, teacher and students together, on one device; default: measured by the trial"
     command.add_argument("--sequences-per-second", dest="given", type=float, metavar="N", help=given)
+    command.add_argument("--gpu", metavar="KIND", help="estimate the speeds of this GPU, such as h100; no trial")
     command.add_argument(
         "--devices", type=int, metavar="N", help="number of devices of a round; default: as runtime.launcher says"
     )

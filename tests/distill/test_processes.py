@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from distill.processes import train
+from hosts import INTERFACE, two_hosts
 
 from minimoe.system.errors import UserError
 from minimoe.training.processes import own_parts
@@ -59,6 +60,26 @@ def test_processes_train_the_students_of_one(teacher, sparsified, alone, tmp_pat
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("distill:   0%") == 4  # a bar for each pass, by one process
+    assert_same(torch.load(tmp_path / "trained", weights_only=True), alone)
+
+
+@pytest.mark.slow
+def test_two_hosts_train_the_students_of_one_process(teacher, sparsified, alone, tmp_path):
+    paths = [SCRIPT.parent, SCRIPT.parents[1], *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, paths)), "OMP_NUM_THREADS": "1"}
+    arguments = [str(SCRIPT), str(teacher), str(sparsified), str(tmp_path / "trained"), "0"]
+    with two_hosts() as hosts:
+        torchrun = [sys.executable, "-m", "torch.distributed.run"]
+        meeting = ["--nnodes=2", "--nproc-per-node=1", f"--master-addr={hosts[0].address}", "--master-port=29500"]
+        running = [
+            subprocess.Popen(
+                host.command(*torchrun, f"--node-rank={rank}", *meeting, *arguments),
+                env=environment | {"GLOO_SOCKET_IFNAME": INTERFACE}, stderr=subprocess.PIPE, text=True,
+            )
+            for rank, host in enumerate(hosts)
+        ]  # fmt: skip
+        said = [process.communicate(timeout=300)[1] for process in running]
+    assert [process.returncode for process in running] == [0, 0], said
     assert_same(torch.load(tmp_path / "trained", weights_only=True), alone)
 
 

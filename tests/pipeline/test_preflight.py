@@ -19,9 +19,9 @@ def unchecked(monkeypatch):
     os.environ.pop(preflight.CHECKED, None)
 
 
-def settings(device="cpu", launcher="python", uri=CLOSED, enabled=False):
+def settings(device="cpu", launcher="python", cell_launcher="python", uri=CLOSED, enabled=False):
     tracking = SimpleNamespace(enabled=enabled, uri=uri, experiment="minimoe")
-    return SimpleNamespace(device=device, launcher=launcher, tracking=tracking)
+    return SimpleNamespace(device=device, launcher=launcher, cell_launcher=cell_launcher, tracking=tracking)
 
 
 @pytest.fixture
@@ -32,6 +32,7 @@ def no_gpu(monkeypatch):
 LACKING = [
     ({"device": "cuda"}, r"runtime\.device: expected auto or cpu"),
     ({"launcher": "no-such-launcher --x"}, r"runtime\.launcher: no program 'no-such-launcher'"),
+    ({"cell_launcher": "no-such-srun"}, r"runtime\.cell_launcher: no program 'no-such-srun'"),
 ]
 
 

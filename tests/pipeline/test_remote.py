@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from hosts import two_hosts
 from pipeline.repository import ROOT
 from pipeline.test_grid import CELLS, PIPELINE, locked
 
@@ -253,6 +254,38 @@ def test_nothing_over_there_outlives_its_run(cluster, folder, sent):
     code, output = finish(process)
     assert code and "Traceback" not in output, output
     assert (folder / "closed").exists() and len(begun(folder)) == 2
+
+
+def test_the_cell_of_a_host_that_is_cut_off_is_done_by_another(folder, tmp_path_factory):
+    quick = environment() | {"DASK_DISTRIBUTED__COMM__TIMEOUTS__TCP": "12s"}
+    common = {"cwd": tmp_path_factory.mktemp("elsewhere"), "env": quick, "stderr": subprocess.DEVNULL}
+    with two_hosts() as (one, two):
+        address = f"tcp://{one.address}:8786"
+        options = [address, "--no-nanny", "--nthreads", "1", "--no-dashboard", "--death-timeout", "20"]
+        dask = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--port", "8786", "--no-dashboard"]
+        worker = [sys.executable, "-m", "distributed.cli.dask_worker", *options]
+        started = [subprocess.Popen(one.command(*dask), **common)]
+        (folder / "hang-y").touch()
+        try:
+            started.append(subprocess.Popen(two.command(*worker), **common))
+            words = ["backend=dask", f"scheduler={address}", CELLS[1]]
+            process = subprocess.Popen(
+                one.command(sys.executable, "run.py", *words), cwd=folder, env=quick, text=True,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+            wait_for(lambda: begun(folder))
+            started.append(subprocess.Popen(one.command(*worker), **common))
+            two.cut()
+            wait_for(lambda: len(begun(folder)) == 2)
+            assert not psutil.pid_exists(begun(folder)[0]["pid"])
+            (folder / "hang-y").unlink()
+            code, output = finish(process)
+        finally:
+            for other in started:
+                other.kill()
+    assert code == 0, output
+    hosts = [line.rpartition(" ")[2] for line in output.splitlines() if line.startswith("cell teacher y: on ")]
+    assert hosts == [two.name, one.name] and list(locked(folder)) == [CELLS[1]]
 
 
 def test_a_cell_started_by_a_launcher_is_tried_again_when_it_is_killed(folder):

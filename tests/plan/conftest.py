@@ -40,10 +40,10 @@ def models_of(params: Params, root: Path, done) -> Models:
     return Models(params, root, done, COUNTED.setdefault(key, {}))
 
 
-def run_of(params: Params, root: Path = ROOT, done=frozenset(), rates=RATES, device="cpu", devices=1) -> Run:
+def run_of(params: Params, root: Path = ROOT, done=frozenset(), rates=RATES, device="cpu", devices=1, gpus=0) -> Run:
     tasks = {task: sizes.examples(task, params, root, done) for task in params.table.tasks}
     corpus = sizes.corpus(params, root, done, online=False)
-    return Run(params, root, done, models_of(params, root, done), corpus, tasks, rates, device, devices)
+    return Run(params, root, done, models_of(params, root, done), corpus, tasks, rates, device, devices, gpus)
 
 
 def rows_of(*args, **options) -> dict[str, Row]:

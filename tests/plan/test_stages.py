@@ -6,11 +6,12 @@ from dataclasses import replace
 import pytest
 
 from minimoe.pipeline.profiles import names, whole
+from minimoe.plan.constants import GPUS, STAGE
 from minimoe.plan.models import Models
 from minimoe.plan.run import launched
 from minimoe.plan.sizes import Amount
 from minimoe.plan.stages import rows
-from minimoe.plan.timing import GIVEN, reference
+from minimoe.plan.timing import ESTIMATED, GIVEN, Rates, _estimated, reference
 from tests.plan.conftest import RATES, ROOT, profile, rows_of
 
 
@@ -82,6 +83,57 @@ def test_a_grid_costs_its_runs():
     assert 4 * one.seconds < six.seconds + 5 * RATES.start * 11
     few = rows_of(profile(finetune__max_train=100))["finetune@*-rte"]
     assert few.seconds < one.seconds and "100 examples" in few.work
+
+
+def cells(params, **options) -> float:
+    """Seconds of finetuning on QNLI without those of the disk."""
+    row = rows_of(params, **options)["finetune@*-qnli"]
+    return row.seconds - row.writes / 200e6
+
+
+def test_cells_are_spread_over_gpus_whose_kernels_take_turns():
+    params, rates = profile(runtime__cells_per_gpu=1), replace(RATES, start=-STAGE)  # that is, none of a stage's begin
+    one, eight = (cells(params, rates=rates, device="cuda", gpus=gpus) for gpus in (1, 8))
+    assert eight == pytest.approx(one / 8)
+    kernels = cells(params, rates=replace(rates, step=0.0), device="cuda", gpus=1)
+    for count in (2, 4, 1000):
+        shared = cells(profile(runtime__cells_per_gpu=count), rates=rates, device="cuda", gpus=1)
+        assert shared == pytest.approx(max(one / count, kernels))
+
+
+def test_cells_in_bf16_are_as_much_faster_as_matrix_products_and_fill_a_gpu():
+    rates = replace(RATES, start=-STAGE, step=0.0)
+    at = {"device": "cuda", "gpus": 1, "rates": rates}
+    assert cells(profile(tasks={"qnli": {"precision": "bf16"}}), **at) == pytest.approx(cells(profile(), **at) / 2)
+    few, many = (rows_of(profile(runtime__cells_per_gpu=count), **at)["finetune@*-rte"].memory for count in (1, 8))
+    assert many == 8 * few
+
+
+def test_the_longest_cell_is_waited_for():
+    rates = replace(RATES, start=-STAGE)
+    few, many = (rows_of(profile(), rates=rates, device="cuda", gpus=gpus) for gpus in (1, 1000))
+    left = {name: row.seconds for name, row in many.items() if name.startswith("finetune")}
+    longest = max(left, key=left.get)
+    assert left[longest] > 5 * sum(left.values()) / len(left)
+    one = rows_of(profile(table__models=["teacher"], runtime__cells_per_gpu=1), rates=rates, device="cuda", gpus=1)
+    assert sum(left.values()) == pytest.approx(one[longest].seconds - one[longest].writes / 200e6, rel=0.05)
+    assert few[longest].seconds > left[longest]
+
+
+def h100(texts: float = 1e6) -> Rates:
+    """Its estimated speeds, and made-up ones of corpus work."""
+    return Rates(ESTIMATED, **_estimated(GPUS["h100"]), start=10.0, format=10 * texts, records=4 * texts)
+
+
+def test_the_papers_table_takes_a_day_and_a_half_on_eight_h100():
+    made = rows_of(profile("paper_base"), rates=h100(), device="cuda", devices=8, gpus=8)
+    assert sum(row.seconds for row in made.values()) < 1.5 * 86400
+    assert max(row.memory for row in made.values()) < 80e9
+
+
+def test_the_largest_teacher_and_its_cells_fit_a_gpu_of_80_gb():
+    made = rows_of(profile("chinese_xlarge"), rates=h100(), device="cuda", devices=8, gpus=8)
+    assert 40e9 < max(row.memory for row in made.values()) < 80e9
 
 
 def test_what_is_up_to_date_takes_nothing(sample):

@@ -70,14 +70,20 @@ def test_given_speeds_are_those_of_the_first_round(little_text):
 @pytest.mark.parametrize(("given", "devices"), [(0, None), (-1, None), (None, 0)])
 def test_nonsense_is_refused(given, devices):
     with pytest.raises(UserError, match="more than 0 sequences a second and at least 1 device"):
-        plan(".", start=1.0, given=given, devices=devices, online=False, json=None)
+        plan(".", start=1.0, given=given, gpu=None, devices=devices, online=False, json=None)
+
+
+@pytest.mark.parametrize(("gpu", "given"), [("h100", 10), ("rtx", None)])
+def test_a_gpu_that_is_not_known_or_has_a_speed_besides_is_refused(gpu, given):
+    with pytest.raises(UserError, match=f"or --gpu a100, h100, h200; got --gpu {gpu}"):
+        plan(".", start=1.0, given=given, gpu=gpu, devices=8, online=False, json=None)
 
 
 @pytest.mark.parametrize("name", [".", "data", "nowhere/plan.json", "dvc.yaml/plan.json"])
 def test_a_folder_for_the_numbers_is_refused_before_all_else(monkeypatch, name):
     monkeypatch.chdir(ROOT)
     with pytest.raises(UserError, match="--json: expected the name of a file in a folder that is there, got"):
-        plan(".", start=1.0, given=10, devices=None, online=False, json=name)
+        plan(".", start=1.0, given=10, gpu=None, devices=None, online=False, json=name)
 
 
 @pytest.mark.slow

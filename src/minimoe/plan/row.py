@@ -7,7 +7,7 @@ from minimoe.params import Params
 from minimoe.plan import constants
 from minimoe.plan.models import Models
 from minimoe.plan.sizes import CorpusSizes
-from minimoe.plan.timing import Rates
+from minimoe.plan.timing import MEASURED, Rates
 from minimoe.system.machine import cores, workers
 from minimoe.tasks.task import Sizes
 
@@ -25,6 +25,7 @@ class Run:
     rates: Rates
     device: str  # cpu or cuda
     devices: int  # that share a round's work
+    gpus: int = 0  # that cells of the table are spread over
 
     @property
     def processes(self) -> int:
@@ -33,7 +34,13 @@ class Run:
 
     def side_by_side(self, threads: int) -> int:
         """Processes of so many threads each that work at full speed."""
-        return max(1, min(workers(self.params.runtime.workers, threads), cores() // threads))
+        wanted = workers(self.params.runtime.workers, threads)
+        # speeds that were not measured may be another machine's, which has cores for the processes
+        return max(1, min(wanted, cores() // threads)) if self.rates.basis == MEASURED else wanted
+
+    def cells(self, threads: int) -> int:
+        """Cells of the table at once, each on so many cores where there is no GPU."""
+        return self.gpus * self.params.runtime.cells_per_gpu if self.device == "cuda" else self.side_by_side(threads)
 
     def begin(self) -> float:
         """Seconds of a stage beside its work."""

@@ -12,23 +12,31 @@ import torch
 from minimoe.params import load
 from minimoe.params.resolve import resolve, text
 from minimoe.params.settings import FOLDER
-from minimoe.plan import sizes, stages, table, timing
+from minimoe.plan import constants, sizes, stages, table, timing
 from minimoe.plan.models import Models
 from minimoe.plan.row import Run
 from minimoe.system.errors import UserError
 from minimoe.system.files import write_json
-from minimoe.system.machine import cores
+from minimoe.system.machine import cores, gpus
 
 
 def plan(
-    root: str | Path, *, start: float, given: float | None, devices: int | None, online: bool, json: str | None
+    root: str | Path,
+    *,
+    start: float,
+    given: float | None,
+    gpu: str | None,
+    devices: int | None,
+    online: bool,
+    json: str | None,
 ) -> None:
     """Print what a run of the repository `root` would take.
 
     Args:
         start: seconds that it took to import this module, as a stage takes before its work.
         given: sequences a second of the first round, on one device; None: measured by a short trial.
-        devices: that share a round's work; None: as runtime.launcher says.
+        gpu: a kind in `constants.GPUS` whose speeds are estimated; None: measured.
+        devices: that share a round's work and hold cells; None: as runtime.launcher says, and all GPUs of this machine.
         online: ask the dump's server for its size.
         json: a file for the numbers.
 
@@ -37,23 +45,34 @@ def plan(
     """
     if (given is not None and given <= 0) or (devices is not None and devices < 1):
         raise UserError("plan: expected more than 0 sequences a second and at least 1 device")
+    if gpu and (given or gpu not in constants.GPUS):
+        raise UserError(f"plan: expected --sequences-per-second or --gpu {', '.join(constants.GPUS)}; got --gpu {gpu}")
     if json and (Path(json).is_dir() or not Path(json).absolute().parent.is_dir()):
         raise UserError(f"--json: expected the name of a file in a folder that is there, got {json}")
     load_average = psutil.getloadavg()[0] / cores()
-    run = prepare(Path(root), _done(Path(root)), start, given, devices, online)
-    rows, machine = stages.rows(run), _machine(run, load_average)
+    kind = constants.GPUS[gpu] if gpu else None
+    run = prepare(Path(root), _done(Path(root)), start, given, kind, devices, online)
+    rows, machine = stages.rows(run), _machine(run, kind, load_average)
     print(table.text(run, rows, machine))
     if json:
         write_json(json, table.as_json(run, rows, machine))
 
 
-def prepare(root: Path, done: set[str], start: float, given: float | None, devices: int | None, online: bool) -> Run:
+def prepare(
+    root: Path,
+    done: set[str],
+    start: float,
+    given: float | None,
+    gpu: constants.Gpu | None,
+    devices: int | None,
+    online: bool,
+) -> Run:
     """What a plan of the params in `root` follows from; arguments as of `plan`, `done` are the stages up to date."""
     params = load(root / "params.yaml")
     models, wanted = Models(params, root, done), params.runtime.device
     # speeds that are given may be another machine's
-    cuda = torch.cuda.is_available() or (given and wanted == "cuda")
-    device = "cuda" if wanted != "cpu" and cuda else "cpu"
+    cuda = gpu or (wanted != "cpu" and (torch.cuda.is_available() or (given and wanted == "cuda")))
+    device = "cuda" if cuda else "cpu"
     return Run(
         params,
         root,
@@ -61,9 +80,10 @@ def prepare(root: Path, done: set[str], start: float, given: float | None, devic
         models,
         sizes.corpus(params, root, done, online),
         {task: sizes.examples(task, params, root, done) for task in params.table.tasks},
-        timing.measure(models, device, start, given),
+        timing.measure(models, device, start, given, gpu),
         device,
         devices or launched(params.runtime.launcher),
+        devices or max(1, len(gpus())),
     )
 
 
@@ -75,9 +95,11 @@ def launched(launcher: str) -> int:
     return int(found[1]) if found[1].isdigit() else max(1, torch.cuda.device_count())
 
 
-def _machine(run: Run, load_average: float) -> table.Machine:
+def _machine(run: Run, gpu: constants.Gpu | None, load_average: float) -> table.Machine:
     memory = psutil.virtual_memory().total
-    if run.device == "cuda":  # that of another machine, where there is none here, is not known
+    if gpu:
+        memory = gpu.memory
+    elif run.device == "cuda":  # that of another machine, where there is none here, is not known
         memory = torch.cuda.get_device_properties(0).total_memory if torch.cuda.is_available() else math.inf
     return table.Machine(shutil.disk_usage(run.root).free, memory, load_average)
 

@@ -1,6 +1,7 @@
 """A row for each stage of the graph: what it reads and writes, what it does, how long it takes."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from minimoe.params.sections import Finetune
 from minimoe.plan import constants
@@ -18,7 +19,7 @@ STATES = 4  # numbers that training keeps of a weight: itself, its gradient, and
 def rows(run: Run) -> list[Row]:
     """All rows in the order of the graph; cells and costs together."""
     made = [*_texts(run), *_teachers(run), *(_distill(run, name) for name in run.params.rounds)]
-    return [*made, _tasks(run), *(_finetune(run, task) for task in run.params.table.tasks), _costs(run), _report(run)]
+    return [*made, _tasks(run), *_finetune(run), _costs(run), _report(run)]
 
 
 def _row(run: Run, stage: str, reads: float, writes: float, work: str, seconds: float, **more) -> Row:
@@ -131,36 +132,48 @@ def _sequence(rates: Rates, one: Pass, precision: str) -> tuple[float, float]:
     return taught + steps, taught + steps / STEP
 
 
-def _finetune(run: Run, task: str) -> Row:
-    """All cells of one task that are not up to date."""
+def _finetune(run: Run) -> list[Row]:
+    """All cells of each task that are not up to date; all of them run side by side, the longest first."""
+    made = [_finetune_task(run, task) for task in run.params.table.tasks]
+    left = [(row, longest) for row, longest in made if not row.done]
+    row, longest = max(left, key=lambda one: one[1], default=(None, 0.0))
+    alone = longest - sum(row.seconds for row, _ in left)  # that one cell takes when all others have ended
+    return [replace(each, seconds=each.seconds + max(0.0, alone)) if each is row else each for each, _ in made]
+
+
+def _finetune_task(run: Run, task: str) -> tuple[Row, float]:
+    """All cells of one task, and the seconds that the longest takes."""
     settings, (sets, size) = run.params.finetuning(task), run.tasks[task]
     models, done = run.left(f"finetune@{{}}-{task}")
     paths = [f"models/{model}" for model in models]
     length = round(min(settings.max_length, sets.tokens * constants.PADDING))
     train = min(sets.train, settings.max_train or sets.train)
     runs = len(settings.learning_rates) * len(settings.seeds)
-    seconds = _cells(run, paths, settings, runs * settings.epochs, train, sets.scored, length)
+    cells = [_cell(run, path, settings, runs * settings.epochs, train, sets.scored, length) for path in paths]
     weights = [FLOAT * run.models.weights(path) for path in paths]
     memory = max(
         STATES * own + FLOAT * settings.batch * activations(run.models.config(path), length)
         for path, own in zip(paths, weights, strict=True)
     )
-    memory *= run.side_by_side(settings.threads)
+    memory *= run.params.runtime.cells_per_gpu if run.device == "cuda" else run.cells(settings.threads)
     work = f"{len(models)} cells: {runs} x {settings.epochs} x {number(train)} examples at most"
     size_, speed, total = size, run.rates.basis, sum(weights)
+    seconds = sum(map(sum, cells)) / run.cells(settings.threads)
+    if run.device == "cuda":  # kernels of several cells take turns on a GPU, while the others' hosts start theirs
+        seconds = max(seconds, sum(computed for _, computed in cells) / run.gpus)
     seconds += total / constants.DISK
-    return Row(f"finetune@*-{task}", total, total, work, seconds, size_, speed, memory, done)
+    return Row(f"finetune@*-{task}", total, total, work, seconds, size_, speed, memory, done), max(map(sum, cells))
 
 
-def _cells(run: Run, paths: list[str], settings: Finetune, epochs: int, train: int, scored: int, length: int) -> float:
-    """Seconds to finetune models side by side, each for so many epochs in all its runs."""
+def _cell(
+    run: Run, path: str, settings: Finetune, epochs: int, train: int, scored: int, length: int
+) -> tuple[float, float]:
+    """Seconds of so many epochs of one model, in all its runs: of all beside its layers, and of those."""
+    rates, steps = run.rates, epochs * -(-train // settings.batch)
+    besides = steps * (rates.step + rates.layer * run.models.config(path).num_hidden_layers) + run.begin()
     evaluated = min(10, max(1, train // 5000)) * scored  # in an epoch, as in finetune.loop
-    forward = epochs * sum(run.models.forward(path, length) for path in paths)
-    computed = forward * (STEP * train + evaluated) / run.rates.finetune
-    besides = len(paths) * (epochs * -(-train // settings.batch) * run.rates.step + run.begin())
-    processes = run.side_by_side(settings.threads)
-    # they share a GPU, and have cores of their own
-    return besides / processes + computed / (processes if run.device == "cpu" else 1)
+    rate = rates.finetune * rates.scale(settings.precision, run.params.finetune.precision)
+    return besides, epochs * run.models.forward(path, length) * (STEP * train + evaluated) / rate
 
 
 def _tasks(run: Run) -> Row:

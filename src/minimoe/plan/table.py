@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from tabulate import tabulate
 
 from minimoe.plan.row import Row, Run, number
-from minimoe.plan.timing import GIVEN, reference
+from minimoe.plan.timing import ESTIMATED, GIVEN, MEASURED, reference
 from minimoe.training import speed
 
 DAY = 86400.0
@@ -59,14 +59,14 @@ def warnings(run: Run, rows: list[Row], machine: Machine) -> list[str]:
     if heavy.memory > machine.memory:
         made.append(
             f"{heavy.stage} may need {_bytes(heavy.memory)} of memory, there are {_bytes(machine.memory)}; "
-            "lower runtime.micro_batch, or runtime.workers for finetuning"
+            "lower runtime.micro_batch, or for finetuning runtime.cells_per_gpu or runtime.workers"
         )
     if run.params.runtime.device == "cuda" and run.device == "cpu":
         made.append("runtime.device is cuda, but PyTorch finds no GPU here: times are those of this processor")
-    if run.rates.basis != GIVEN:
+    if run.rates.basis == MEASURED:
         chosen = dict.fromkeys(run.models.settings(name).precision for name in run.params.rounds)
         made += filter(None, (speed.warning(precision, run.rates.products) for precision in chosen))
-    if machine.load > BUSY and run.rates.basis != GIVEN:
+    if machine.load > BUSY and run.rates.basis == MEASURED:
         made.append("this machine is busy, so these times are too long; plan again when it is idle")
     return made
 
@@ -86,8 +86,9 @@ def _speed(run: Run) -> str:
     if rates.basis == GIVEN:
         return f"Speed: as given for round {reference(run.models)}; others follow by their matrix products ({where})"
     products = ", ".join(f"{_tera(rate)} {name}" for name, rate in rates.products.items())
-    trial = f"teacher {_tera(rates.teacher)}, student {_tera(rates.dense)}, finetuning {_tera(rates.finetune)}"
-    return f"Speed ({where}, TFLOP/s): large matrix products {products}; in a short trial {trial}"
+    found = f"teacher {_tera(rates.teacher)}, student {_tera(rates.dense)}, finetuning {_tera(rates.finetune)}"
+    how = "estimated, not measured" if rates.basis == ESTIMATED else "in a short trial"
+    return f"Speed ({where}, TFLOP/s): large matrix products {products}; {how}: {found}"
 
 
 def _tera(rate: float) -> str:

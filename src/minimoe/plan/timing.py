@@ -21,7 +21,7 @@ from minimoe.report import flops
 from minimoe.system.memory import keep_freed_memory
 from minimoe.training.speed import product_rate
 
-MEASURED, GIVEN = "measured", "given"
+MEASURED, GIVEN, ESTIMATED = "measured", "given", "estimated"
 STEP_SECONDS = 0.15  # that a step of the trial should take
 MANY = 4  # layers of the trial's deeper student; the other has one
 LARGEST = 256  # sequences of a step; the made text has more
@@ -39,15 +39,16 @@ class Rates:
     dense: float  # FLOP/s of a student's step
     experts: float  # FLOP/s of a step of a student with experts
     learner: float  # seconds that a learner takes for a sequence beside its layers
-    finetune: float  # FLOP/s of a finetuning step in one process, fp32
+    finetune: float  # FLOP/s of a finetuning step in one process, at the precision of `params.finetune`
     step: float  # seconds of a finetuning step beside the model's layers
     start: float  # seconds until a stage begins its work
     format: float  # bytes a second
     records: float  # bytes a second
+    layer: float = 0.0  # seconds of the host to start a layer's kernels in a finetuning step, where not in `step`
 
-    def scale(self, precision: str) -> float:
-        """Speed at `precision` over that at the precision of the trial."""
-        return self.products.get(precision, 1.0) / self.products.get(self.precision, 1.0)
+    def scale(self, precision: str, over: str = "") -> float:
+        """Speed at `precision` over that at another, by default the one of the trial."""
+        return self.products.get(precision, 1.0) / self.products.get(over or self.precision, 1.0)
 
 
 class Tried(NamedTuple):
@@ -72,11 +73,14 @@ def reference(models: Models) -> str:
     return next((name for name in rounds if models.settings(name).epochs), rounds[0])
 
 
-def measure(models: Models, device: str, start: float, given: float | None = None) -> Rates:
+def measure(
+    models: Models, device: str, start: float, given: float | None = None, gpu: constants.Gpu | None = None
+) -> Rates:
     """Speeds on `device`, cpu or cuda.
 
     `start` is the seconds until a stage begins its work. `given` is how many sequences a second the teacher and all
-    students of the `reference` round do on one device; with None that is measured.
+    students of the `reference` round do on one device. With a `gpu` speeds are shares of its peak. With neither of the
+    two they are measured.
     """
     params, name = models.params, reference(models)
     settings, length = models.settings(name), params.corpus.records.max_length
@@ -88,12 +92,29 @@ def measure(models: Models, device: str, start: float, given: float | None = Non
             rate = given * (one.teacher + sum(learner.flops for learner in one.learners))
             computing = dict.fromkeys(("teacher", "dense", "experts", "finetune"), rate)
             return Rates(GIVEN, {}, settings.precision, **computing, learner=0.0, step=constants.STEP, **texts)
+        if gpu:
+            return Rates(ESTIMATED, **_estimated(gpu), **texts)
         used = {"fp32", "bf16", *(models.settings(other).precision for other in params.rounds)}
         products = {precision: product_rate(precision, device) for precision in sorted(used)}
-        computing = _finetuning(params.finetune, typical(models, name), products["fp32"], device)
+        computing = _finetuning(params.finetune, typical(models, name), products[params.finetune.precision], device)
         keep_freed_memory()  # as the stages do that distill, and not the one that finetunes
         computing |= _distilling(Path(folder), models, name, products, device)
         return Rates(MEASURED, products, settings.precision, **computing, **texts)
+
+
+def _estimated(gpu: constants.Gpu) -> dict:
+    """Speeds of a GPU by `constants`."""
+    return {
+        "products": {"fp32": gpu.fp32, "bf16": gpu.bf16, "fp16": gpu.bf16},
+        "precision": "bf16",
+        "teacher": constants.TEACHER_SHARE * gpu.bf16,
+        "dense": constants.STUDENT_SHARE * gpu.bf16,
+        "experts": constants.EXPERTS_SHARE * gpu.bf16,
+        "learner": constants.LEARNER,
+        "finetune": constants.FINETUNE_SHARE * gpu.bf16,
+        "step": constants.FINETUNE_STEP,
+        "layer": constants.FINETUNE_LAYER,
+    }
 
 
 def _distilling(work: Path, models: Models, name: str, products: dict[str, float], device: str) -> dict[str, float]:
