@@ -7,7 +7,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForTokenClassification, BertConfig, BertForMaskedLM, BertModel, pipeline
 
 from minimoe.finetune.cell import finetune, summary
-from minimoe.finetune.data import Batches, EncodedExamples, encode, read_examples
+from minimoe.finetune.data import Batches, encode, read_examples
 from minimoe.finetune.loop import FinetuneRun, load_model, predict
 from minimoe.finetune.metrics import scores
 from minimoe.models.config import MiniMoEConfig
@@ -102,7 +102,7 @@ def test_the_saved_model_has_the_reported_score(model, data, tmp_path, tokenizer
     task = TASKS["conll2003"]
     saved = AutoModelForTokenClassification.from_pretrained(tmp_path / "out")
     dev = encode(read_examples(data / "conll2003" / "dev.jsonl", task), task, tokenizer, 16)
-    score = scores(task.metrics, dev.gold, predict(saved, dev, task, Batches(task, tokenizer)))["chunk_f1"]
+    score = scores(task.metrics, dev.gold, predict(saved, Batches(dev, task, tokenizer, "cpu"), task))["chunk_f1"]
     chosen = [r for r in cell["runs"] if r["learning_rate"] == cell["learning_rate"]]
     assert score == max(r["scores"]["conll2003"]["chunk_f1"] for r in chosen)
 
@@ -213,14 +213,14 @@ def test_a_diverging_run_is_one_line_and_leaves_nothing(model, data, tmp_path):
 
 
 def test_the_rate_with_the_best_mean_is_chosen():
-    sets = {"dev": EncodedExamples([], [0, 0, 1, 1], [])}
+    gold = {"dev": [0, 0, 1, 1]}
     values = {1e-3: [50.0, 80.0], 1e-4: [70.0, 72.0]}
     runs = [
         FinetuneRun(seed, rate, 1.0, score, {}, {"rte": {"accuracy": score}})
         for rate, row in values.items()
         for seed, score in enumerate(row)
     ]
-    cell = summary("m", TASKS["rte"], runs, sets)
+    cell = summary("m", TASKS["rte"], runs, gold)
     assert cell["learning_rate"] == 1e-4
     assert cell["results"]["rte"] == {"metric": "accuracy", "mean": 71.0, "std": 1.4142, "runs": 2, "majority": 50.0}
     assert len(cell["runs"]) == 4

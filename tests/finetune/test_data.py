@@ -54,21 +54,37 @@ def test_sorting_keeps_answers_beside_their_examples(tokenizer):
 
 def test_batches_are_padded_to_their_longest(tokenizer):
     made = encode(TAGGED, TASKS["conll2003"], tokenizer, 16)
-    batch = Batches(TASKS["conll2003"], tokenizer)(made.features)
+    batch = Batches(made, TASKS["conll2003"], tokenizer, "cpu")([0, 1])
     assert batch["input_ids"].shape == batch["labels"].shape == (2, 7)
     assert batch["input_ids"][1].tolist()[3:] == [0] * 4
     assert batch["attention_mask"].sum(1).tolist() == [7, 3]
     assert batch["labels"][1].tolist() == [-100, 1, -100, -100, -100, -100, -100]
     values = encode([{"text": "a", "pair": "b", "label": 3.8}], TASKS["stsb"], tokenizer, 16)
-    labels = Batches(TASKS["stsb"], tokenizer)(values.features)["labels"]
+    labels = Batches(values, TASKS["stsb"], tokenizer, "cpu")([0])["labels"]
     assert labels.dtype == torch.float32
     assert labels.tolist() == pytest.approx([3.8])
+
+
+@pytest.mark.parametrize("task", ["mnli", "stsb", "conll2003"])
+def test_batches_are_those_of_lists_padded_one_by_one(tokenizer, data, task):
+    made = encode(read_examples(data / task / "train.jsonl", TASKS[task]), TASKS[task], tokenizer, 16)
+    batches, fill = Batches(made, TASKS[task], tokenizer, "cpu"), {"labels": -100}
+    for numbers in ([5, 2, 9], [0], list(range(len(made)))[::-1]):
+        batch, chosen = batches(numbers), [made.features[number] for number in numbers]
+        width = max(len(feature["input_ids"]) for feature in chosen)
+        assert set(batch) == set(chosen[0])
+        for key, values in batch.items():
+            rows = [feature[key] for feature in chosen]
+            if key != "labels" or task == "conll2003":
+                rows = [[*row, *[fill.get(key, 0)] * (width - len(row))] for row in rows]
+            assert values.dtype == (torch.float32 if task == "stsb" and key == "labels" else torch.int64)
+            torch.testing.assert_close(values, torch.tensor(rows, dtype=values.dtype), rtol=0, atol=0)
 
 
 def test_words_that_are_cut_off_are_answered_with_o(tokenizer):
     task = TASKS["conll2003"]
     made = encode(TAGGED[:1], task, tokenizer, 5)  # [CLS] b ##b ##b [SEP]
-    batch = Batches(task, tokenizer)(made.features)
+    batch = Batches(made, task, tokenizer, "cpu")([0])
     logits = torch.zeros(1, 5, len(task.labels))
     logits[..., task.labels.index("B-LOC")] = 1.0
     assert answers(logits, batch["labels"], task, made.words, made.gold) == [["B-LOC", "O", "O"]]

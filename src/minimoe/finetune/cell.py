@@ -54,8 +54,10 @@ def finetune(
     """
     checkpoints = checkpoints or NoCheckpoints()
     tokenizer = load_tokenizer(folder, task, max_length)
-    batches = Batches(task, tokenizer)
-    sets = _encode_all(data, task, tokenizer, max_length, max_train)
+    sets = {
+        name: Batches(examples, task, tokenizer, settings["device"])
+        for name, examples in _encode_all(data, task, tokenizer, max_length, max_train).items()
+    }
     grid = [(rate, seed) for rate in learning_rates for seed in seeds]
     runs = _done(checkpoints)
     with computing(threads):
@@ -64,18 +66,18 @@ def finetune(
             model = load_model(folder, task, seed)
             watched = {"label": f"{name} {task.name} {which}".strip(), "prefix": f"{which}/" if which else ""}
             run = train(
-                model, task, sets, batches, learning_rate=rate, seed=seed, precision=precision, tracker=tracker,
+                model, task, sets, learning_rate=rate, seed=seed, precision=precision, tracker=tracker,
                 **watched, **settings,
             )  # fmt: skip
             model.load_state_dict(run.state)
             for column, split in task.results.items():
-                found = predict(model, sets[split], task, batches, precision)
-                run.scores[column] = scores(task.metrics, sets[split].gold, found)
+                found = predict(model, sets[split], task, precision)
+                run.scores[column] = scores(task.metrics, sets[split].examples.gold, found)
             runs.append(run)
             _forget_all_but_best(runs, rate)
             if len(runs) < len(grid):
                 _save(checkpoints, runs)
-    cell = summary(name, task, runs, sets)
+    cell = summary(name, task, runs, {split: batches.examples.gold for split, batches in sets.items()})
     model.load_state_dict(next(run.state for run in runs if run.learning_rate == cell["learning_rate"] and run.state))
     with whole_folder(out) as temporary:
         model.save_pretrained(temporary)
@@ -103,7 +105,7 @@ def _done(checkpoints: Checkpoints) -> list[FinetuneRun]:
     return [FinetuneRun(state=state, **run) for run, state in zip(saved.values["runs"], states, strict=True)]
 
 
-def summary(name: str, task: Task, runs: list[FinetuneRun], sets: dict[str, EncodedExamples]) -> dict:
+def summary(name: str, task: Task, runs: list[FinetuneRun], gold: dict[str, list]) -> dict:
     """The cell's metrics: the chosen rate, mean and sample deviation over its seeds, and every run."""
     rates = dict.fromkeys(run.learning_rate for run in runs)
     chosen = max(rates, key=lambda rate: mean(run.score for run in runs if run.learning_rate == rate))
@@ -116,7 +118,7 @@ def summary(name: str, task: Task, runs: list[FinetuneRun], sets: dict[str, Enco
             "mean": round(mean(values), 4),
             "std": round(stdev(values), 4) if len(values) > 1 else 0.0,
             "runs": len(values),
-            "majority": majority(metric, sets[split].gold),
+            "majority": majority(metric, gold[split]),
         }
     told = ("seed", "learning_rate", "epoch", "scores")
     return {

@@ -1,15 +1,17 @@
 """Encode a task's examples for a model, and decode the model's outputs into answers.
 
-A plain list of tokenised examples is the dataset. A batch is as long as its longest example. In tagging, a word's
+A batch is as long as its longest example. In tagging, a word's
 label stands on its first piece; a word without a piece, truncated by the maximum length, is answered with O.
 """
 
 import json
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -23,7 +25,7 @@ AT_ONCE = 1000  # examples given to the tokenizer, whose own form of them is lar
 
 @dataclass
 class EncodedExamples:
-    """Tokenised examples: a dataset for the Trainer, with the answers that are right."""
+    """Tokenised examples, with the answers that are right."""
 
     # input_ids and their like, arrays of one length T, a seventh of what lists take; labels: one, or T of them
     features: list[dict] = field(default_factory=list)
@@ -106,29 +108,49 @@ def _arrays(encoded, i: int) -> dict[str, array]:
 
 
 class Batches:
-    """Features → tensors [B, T] padded to the longest; labels [B], or [B, T] for tagging."""
+    """A set's examples on the device that computes with them, where batches are cut from one long row of each feature.
 
-    def __init__(self, task: Task, tokenizer):
+    So an example goes to the device once, for all runs of a cell, and not once in every epoch of each.
+
+    Args:
+        examples: the set; its answers stay beside.
+        device: cpu or cuda.
+    """
+
+    def __init__(self, examples: EncodedExamples, task: Task, tokenizer, device: str):
+        self.examples = examples
         self.fill = {
             "input_ids": tokenizer.pad_token_id,
             "token_type_ids": tokenizer.pad_token_type_id,
             "attention_mask": 0,
             "labels": IGNORED,
         }
-        self.label_type = torch.float32 if task.kind == "regression" else torch.int64
+        self.lengths = [len(feature["input_ids"]) for feature in examples.features]
+        self.sizes = torch.tensor(self.lengths, device=device)  # the same, [examples]
+        starts = np.cumsum([0, *self.lengths[:-1]])
+        self.starts = torch.from_numpy(starts).to(device)  # in the long rows, [examples]
+        by_piece = [key for key in self.fill if isinstance(examples.features[0].get(key), array)]
+        self.rows = {
+            key: torch.from_numpy(np.concatenate([feature[key] for feature in examples.features])).to(device)
+            for key in by_piece
+        }
+        dtype = torch.float32 if task.kind == "regression" else torch.int64
+        self.labels = None  # [examples], where they are not labels of pieces
+        if "labels" not in by_piece:
+            self.labels = torch.tensor([feature["labels"] for feature in examples.features], dtype=dtype, device=device)
 
-    def __call__(self, features: list[dict]) -> dict[str, Tensor]:
-        """One batch."""
-        width = max(len(feature["input_ids"]) for feature in features)
-        batch = {}
-        for key, fill in self.fill.items():
-            if key not in features[0]:
-                continue
-            rows = [feature[key] for feature in features]
-            if isinstance(rows[0], array):
-                rows = [[*row, *[fill] * (width - len(row))] for row in rows]
-            batch[key] = torch.tensor(rows, dtype=self.label_type if key == "labels" else torch.int64)
-        return batch
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __call__(self, numbers: Sequence[int]) -> dict[str, Tensor]:
+        """The batch of these examples: features [B, T], padded to the longest; labels [B], or [B, T] for tagging."""
+        device = self.sizes.device
+        chosen = torch.tensor(numbers).to(device, non_blocking=True)
+        places = torch.arange(max(self.lengths[number] for number in numbers), device=device)
+        inside = places < self.sizes[chosen, None]
+        index = torch.where(inside, self.starts[chosen, None] + places, 0)
+        batch = {key: torch.where(inside, row[index].long(), self.fill[key]) for key, row in self.rows.items()}
+        return batch if self.labels is None else {**batch, "labels": self.labels[chosen]}
 
 
 def answers(logits: Tensor, labels: Tensor, task: Task, words: list[list[int]], gold: list) -> list:

@@ -23,7 +23,7 @@ from transformers import (
 )
 
 import minimoe.models  # noqa: F401  registers the students
-from minimoe.finetune.data import Batches, EncodedExamples, answers
+from minimoe.finetune.data import Batches, answers
 from minimoe.finetune.metrics import scores
 from minimoe.finetune.trainer import QuietTrainer, Watch, arguments
 from minimoe.hub.loading import load_model as load_from
@@ -80,17 +80,17 @@ def computing(threads: int) -> Iterator[None]:
 
 
 @torch.inference_mode()
-def predict(model, examples: EncodedExamples, task: Task, batches: Batches, precision: str = "fp32") -> list:
+def predict(model, batches: Batches, task: Task, precision: str = "fp32") -> list:
     """The model's answer to each example, computed in fp32 or bf16."""
     model.eval()
-    made = []
-    for start in range(0, len(examples), EVALUATION_BATCH):
+    examples, made = batches.examples, []
+    for start in range(0, len(batches), EVALUATION_BATCH):
         part = slice(start, start + EVALUATION_BATCH)
-        batch = batches(examples.features[part])
+        batch = batches(range(len(batches))[part])
         labels = batch.pop("labels")
         with autocast(model.device, precision):
-            logits = model(**{key: value.to(model.device) for key, value in batch.items()}).logits
-        made += answers(logits.float().cpu(), labels, task, examples.words[part], examples.gold[part])
+            logits = model(**batch).logits
+        made += answers(logits.float().cpu(), labels.cpu(), task, examples.words[part], examples.gold[part])
     return made
 
 
@@ -121,8 +121,7 @@ class BestOnDev(TrainerCallback):
 def train(
     model,
     task: Task,
-    sets: dict[str, EncodedExamples],
-    batches: Batches,
+    sets: dict[str, Batches],
     *,
     epochs: int,
     patience: int,
@@ -147,8 +146,8 @@ def train(
         label: shown with the progress. prefix: of the names under which `tracker` gets the curves.
         precision: fp32 or bf16, of the model's forward pass; weights, optimizer and loss are fp32.
     """
-    answer = partial(predict, examples=sets["dev"], task=task, batches=batches, precision=precision)
-    best = BestOnDev(answer, sets["dev"].gold, task.metrics, patience, tracker, prefix)
+    answer = partial(predict, batches=sets["dev"], task=task, precision=precision)
+    best = BestOnDev(answer, sets["dev"].examples.gold, task.metrics, patience, tracker, prefix)
     trainer = QuietTrainer(
         model,
         arguments(
@@ -161,8 +160,8 @@ def train(
             weight_decay=weight_decay,
             log_every=log_every,
         ),
-        train_dataset=sets["train"],
-        data_collator=batches,
+        train_dataset=range(len(sets["train"])),
+        data_collator=sets["train"],
         callbacks=[Watch(label, tracker, prefix), best],
         precision=precision,
     )

@@ -68,7 +68,7 @@ def arguments(
         logging_steps=log_every,
         logging_nan_inf_filter=False,
         remove_unused_columns=False,
-        dataloader_pin_memory=device == "cuda",
+        dataloader_pin_memory=False,  # batches are on the device already
     )
 
 

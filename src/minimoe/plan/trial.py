@@ -160,14 +160,13 @@ def finetuning(model: BertConfig, length: int, settings: Finetune, device: str, 
     mask = array("i", [1] * length)
     features = [{"input_ids": array("i", row), "attention_mask": mask, "labels": 0} for row in ids]
     made = EncodedExamples(features, [0] * len(features), [])
-    batches = Batches(TASKS["sst2"], SimpleNamespace(pad_token_id=0, pad_token_type_id=0))
+    batches = Batches(made, TASKS["sst2"], SimpleNamespace(pad_token_id=0, pad_token_type_id=0), device)
     with computing(settings.threads):
         return clock.seconds(
             lambda: train(
                 BertForSequenceClassification(model),
                 TASKS["sst2"],
-                {"train": made, "dev": made},
-                batches,
+                {"train": batches, "dev": batches},
                 **settings.model_dump(include={"batch", "warmup", "weight_decay", "precision"}),
                 epochs=1,
                 patience=1,
