@@ -36,21 +36,25 @@ def ip(*words: str) -> None:
 def two_hosts() -> Iterator[list[Host]]:
     """Two hosts that see each other; skips the test where the system lets nobody make them."""
     hosts = [Host(f"minimoe{os.getpid()}{letter}", f"10.77.0.{number}") for number, letter in enumerate("ab", 1)]
+    if not shutil.which("ip") or not shutil.which("unshare"):
+        pytest.skip("needs ip and unshare")
     try:
-        if not shutil.which("ip") or not shutil.which("unshare"):
-            pytest.skip("needs ip and unshare")
         try:
-            for host in hosts:
-                ip("netns", "add", host.name)
+            _make(*hosts)
         except subprocess.CalledProcessError:
-            pytest.skip("may make no network namespace here")
-        one, two = hosts
-        ip("link", "add", INTERFACE, "netns", one.name, "type", "veth", "peer", "name", INTERFACE, "netns", two.name)
-        for host in hosts:
-            ip("-n", host.name, "address", "add", f"{host.address}/24", "dev", INTERFACE)
-            for interface in ("lo", INTERFACE):
-                ip("-n", host.name, "link", "set", interface, "up")
+            pytest.skip("may make no network namespaces here")
         yield hosts
     finally:
         for host in hosts:
             subprocess.run(["ip", "netns", "delete", host.name], capture_output=True)
+
+
+def _make(one: Host, two: Host) -> None:
+    for host in (one, two):
+        ip("netns", "add", host.name)
+    ip("link", "add", INTERFACE, "netns", one.name, "type", "veth", "peer", "name", INTERFACE, "netns", two.name)
+    for host in (one, two):
+        ip("-n", host.name, "address", "add", f"{host.address}/24", "dev", INTERFACE)
+        for interface in ("lo", INTERFACE):
+            ip("-n", host.name, "link", "set", interface, "up")
+        subprocess.run(host.command("true"), check=True, capture_output=True)

@@ -67,7 +67,13 @@ def test_batches_are_padded_to_their_longest(tokenizer):
 
 @pytest.mark.parametrize("task", ["mnli", "stsb", "conll2003"])
 def test_batches_are_those_of_lists_padded_one_by_one(tokenizer, data, task):
-    made = encode(read_examples(data / task / "train.jsonl", TASKS[task]), TASKS[task], tokenizer, 16)
+    examples = read_examples(data / task / "train.jsonl", TASKS[task], 20)
+    for number, example in enumerate(examples):  # of many lengths
+        key, more = ("tags", ["O"]) if task == "conll2003" else ("text", " a")
+        example[key] += more * (number % 5)
+        if task == "conll2003":
+            example["words"] += ["a"] * (number % 5)
+    made = encode(examples, TASKS[task], tokenizer, 16)
     batches, fill = Batches(made, TASKS[task], tokenizer, "cpu"), {"labels": -100}
     for numbers in ([5, 2, 9], [0], list(range(len(made)))[::-1]):
         batch, chosen = batches(numbers), [made.features[number] for number in numbers]

@@ -305,6 +305,18 @@ def test_a_cell_started_by_a_launcher_is_tried_again_when_it_is_killed(folder):
     assert sorted(steps) == sorted(f"-n1 {sys.executable} -m stages.cell teacher {task}" for task in "xyy")
 
 
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_cell_started_by_a_launcher_does_not_outlive_its_run(folder, sent):
+    (folder / "hang-y").touch()
+    process = start(folder, None, f"cell_launcher={sys.executable} -u", CELLS[1])
+    wait_for(lambda: begun(folder))
+    process.send_signal(sent)
+    code, output = finish(process)
+    wait_for(lambda: not psutil.pid_exists(begun(folder)[0]["pid"]))
+    assert code and "Traceback" not in output and "was lost" not in output, output
+    assert (folder / "closed").exists() and len(begun(folder)) == 1
+
+
 def test_cells_in_one_process_of_a_cluster_take_the_gpu_with_fewest(monkeypatch):
     monkeypatch.setattr(machine, "gpus", lambda: ["3", "5"])
     with there._gpu("auto") as one, there._gpu("cuda") as two, there._gpu("auto") as three:
