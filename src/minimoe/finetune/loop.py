@@ -123,47 +123,31 @@ def train(
     task: Task,
     sets: dict[str, Batches],
     *,
-    epochs: int,
     patience: int,
-    batch: int,
-    learning_rate: float,
-    warmup: float,
-    weight_decay: float,
-    seed: int,
-    device: str,
-    log_every: int,
     label: str,
     tracker,
     precision: str = "fp32",
     prefix: str = "",
+    **settings,
 ) -> FinetuneRun:
     """Finetune `model` on sets["train"] and return its best state on sets["dev"].
 
     Args:
-        epochs: at most. patience: epochs without gain before it stops.
-        batch: sequences a step. warmup: share of the steps.
-        device: cpu or cuda.
+        patience: epochs without gain before it stops.
         label: shown with the progress. prefix: of the names under which `tracker` gets the curves.
         precision: fp32 or bf16, of the model's forward pass; weights, optimizer and loss are fp32.
+        settings: what `trainer.arguments` takes: epochs (at most), batch, learning rate, seed and more.
     """
+    made = arguments(**settings)
     answer = partial(predict, batches=sets["dev"], task=task, precision=precision)
     best = BestOnDev(answer, sets["dev"].examples.gold, task.metrics, patience, tracker, prefix)
     trainer = QuietTrainer(
         model,
-        arguments(
-            device=device,
-            seed=seed,
-            epochs=epochs,
-            batch=batch,
-            learning_rate=learning_rate,
-            warmup=warmup,
-            weight_decay=weight_decay,
-            log_every=log_every,
-        ),
+        made,
         train_dataset=range(len(sets["train"])),
         data_collator=sets["train"],
         callbacks=[Watch(label, tracker, prefix), best],
         precision=precision,
     )
     trainer.train()
-    return FinetuneRun(seed, learning_rate, round(best.epoch, 2), best.score, best.state)
+    return FinetuneRun(made.seed, made.learning_rate, round(best.epoch, 2), best.score, best.state)
