@@ -1,23 +1,20 @@
 """distill: one round, from its teacher and the records to a model folder per student."""
 
 import sys
-from contextlib import ExitStack
 
 import pandas as pd
 
-from minimoe import tracking
 from minimoe.distill.round import distill, write_students
 from minimoe.hub.loading import load_tokenizer
 from minimoe.params import load, named
 from minimoe.params.settings import round_of, settings
 from minimoe.records.dataset import Records
-from minimoe.resume.checkpoints import Checkpoints
-from minimoe.resume.work import work_folder
 from minimoe.system.files import whole_file, write_json
 from minimoe.system.launch import launch
 from minimoe.system.machine import device, is_main
 from minimoe.system.memory import keep_freed_memory
 from stages import run
+from stages._run import training
 
 
 def main() -> None:
@@ -30,34 +27,22 @@ def main() -> None:
     keep_freed_memory()
     load_tokenizer(round_.teacher)  # the students get it in the end: here a bad one costs no training
     records = Records("data/records")
+    held = {"heldout_documents": bool(records.heldout)}
     if not records.heldout and is_main():
         print(
-            "data/records: the published form does not tell documents, so single records are held out: "
-            "training records have sentences of theirs",
+            "data/records: the published form does not mark documents, so single records are held out, and training "
+            "records share sentences with them",
             file=sys.stderr,
         )
     facts = {"settings": chosen, "records": records.manifest}
-    checkpoints = Checkpoints(work_folder("distill", name, [round_.teacher], facts), runtime.checkpoint_minutes)
-    with ExitStack() as runs:
+    with training("distill", name, [round_.teacher], facts, runtime) as this:
+        about = {"teacher": round_.teacher, **held, **values.model_dump()}
         trackers = {
-            student: runs.enter_context(
-                tracking.run(
-                    runtime.tracking,
-                    name=f"distill {name}/{student}",
-                    tags={
-                        "stage": "distill",
-                        "round": name,
-                        "student": student,
-                        "model": f"{name}/{student}",
-                    },
-                    params={
-                        "teacher": round_.teacher,
-                        "heldout_documents": bool(records.heldout),
-                        **round_.shape(student),
-                        **values.model_dump(),
-                    },
-                    memory=checkpoints.run_id(student),
-                )
+            student: this.tracker(
+                f"distill {name}/{student}",
+                {"round": name, "student": student, "model": f"{name}/{student}"},
+                round_.shape(student) | about,
+                key=student,
             )
             for student in round_.models
         }
@@ -73,22 +58,15 @@ def main() -> None:
             device=device(runtime.device),
             micro_batch=runtime.micro_batch,
             log_every=runtime.log_every,
-            checkpoints=checkpoints,
+            checkpoints=this.checkpoints,
         )
-    if is_main():
-        _write(name, round_.teacher, results, bool(records.heldout))
-        checkpoints.remove()
-
-
-def _write(name: str, teacher: str, results: dict, heldout_documents: bool) -> None:
-    write_students(results, teacher, f"models/{name}")
-    rows = [{"student": student, **row} for student, result in results.items() for row in result.curve]
-    with whole_file(f"curves/{name}.csv") as path:
-        pd.DataFrame(rows).to_csv(path, index=False)
-    held = {"heldout_documents": heldout_documents}  # or single records
-    write_json(
-        f"metrics/distill/{name}.json", {student: result.metrics() | held for student, result in results.items()}
-    )
+        if is_main():
+            write_students(results, round_.teacher, f"models/{name}")
+            rows = [{"student": student, **row} for student, result in results.items() for row in result.curve]
+            with whole_file(f"curves/{name}.csv") as path:
+                pd.DataFrame(rows).to_csv(path, index=False)
+            metrics = {student: result.metrics() | held for student, result in results.items()}
+            write_json(f"metrics/distill/{name}.json", metrics)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """teacher: an encoder from the hub, from a folder, or pretrained here."""
 
-from minimoe import tracking
 from minimoe.hub.origin import record
 from minimoe.params import load
 from minimoe.params.settings import settings
@@ -27,18 +26,14 @@ def main() -> None:
 
 def _pretrain(chosen: dict) -> None:
     from minimoe.records.dataset import Records
-    from minimoe.resume.checkpoints import Checkpoints
-    from minimoe.resume.work import work_folder
     from minimoe.system.memory import keep_freed_memory
     from minimoe.teacher.pretrain import pretrain
+    from stages._run import training
 
     keep_freed_memory()
     params = load()
     records = Records("data/records")
-    work = work_folder("teacher", "", [TOKENIZER], [chosen, records.manifest])
-    checkpoints = Checkpoints(work, params.runtime.checkpoint_minutes)
-    memory = checkpoints.run_id("run")
-    with tracking.run(params.runtime.tracking, "teacher", {"stage": "teacher"}, chosen, memory) as tracker:
+    with training("teacher", "", [TOKENIZER], [chosen, records.manifest], params.runtime) as this:
         losses = pretrain(
             records,
             TOKENIZER,
@@ -46,10 +41,9 @@ def _pretrain(chosen: dict) -> None:
             **chosen,
             device=machine.device(params.runtime.device),
             log_every=params.runtime.log_every,
-            tracker=tracker,
-            checkpoints=checkpoints,
+            tracker=this.tracker("teacher", {}, chosen),
+            checkpoints=this.checkpoints,
         )
-    checkpoints.remove()
     print(f"teacher: nats a masked token: {losses.training:.3f} in training, {losses.heldout:.3f} held out, afterwards")
 
 

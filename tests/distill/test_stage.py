@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 from sparsify.sparse import teacher
 from tfrecord.writer import TFRecordWriter
 
+import stages._run
 import stages.distill
 import stages.settings
 from minimoe import tracking
@@ -111,7 +112,7 @@ def test_records_that_do_not_tell_documents_are_said_and_recorded(project, capsy
     writer.close()
     write_params(epochs=0)
     stages.distill.main()
-    told = "data/records: the published form does not tell documents, so single records are held out"
+    told = "data/records: the published form does not mark documents, so single records are held out"
     assert capsys.readouterr().err.count(told) == 1
     metrics = json.loads(Path("metrics/distill/base.json").read_text())
     assert {values["heldout_documents"] for values in metrics.values()} == {False}
@@ -132,13 +133,13 @@ def test_other_settings_start_over_and_leave_what_there_is(project, monkeypatch,
 
 def test_where_it_is_done_is_no_part_of_the_key(project, monkeypatch):
     """A round begun on one GPU may end on thirty-two."""
-    folders, work_folder = [], stages.distill.work_folder
+    folders, work_folder = [], stages._run.work_folder
 
     def told(*of):
         folders.append(work_folder(*of))
         raise InterruptedError
 
-    monkeypatch.setattr(stages.distill, "work_folder", told)
+    monkeypatch.setattr(stages._run, "work_folder", told)
     for device, processes in (("cpu", "1"), ("cuda", "32")):
         monkeypatch.setattr(stages.distill, "device", lambda wanted, device=device: device)
         monkeypatch.setenv("WORLD_SIZE", processes)
