@@ -18,7 +18,7 @@ from minimoe.params.sections import (
     Table,
     TaskData,
     TaskName,
-    Teacher,
+    TeacherParams,
 )
 
 RESERVED = {"teacher", "teachers", "sparsified"}
@@ -29,7 +29,7 @@ class Params(Section):
 
     seed: Seed
     corpus: Corpus
-    teacher: Teacher
+    teacher: TeacherParams
     teachers: dict[Key, FurtherTeacher]
     sparsify: Sparsify
     distill: Distill

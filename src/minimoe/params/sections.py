@@ -115,7 +115,7 @@ class Pretrain(Section):
         return self
 
 
-class Teacher(Section):
+class TeacherParams(Section):
     """Where the teacher and its tokenizer come from."""
 
     source: Literal["pretrain", "local", "hub"]
