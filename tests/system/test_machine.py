@@ -59,3 +59,10 @@ def test_a_machine_is_named_with_its_instructions_for_matrix_products(monkeypatc
     monkeypatch.setattr(machine, "_about_cpu", {"model name": "Chip 5", "flags": flags}.get)
     assert machine.machine("cpu").startswith(f"Chip 5, {machine.cores()} core")
     assert f", {named}" in machine.machine("cpu")
+
+
+@pytest.mark.parametrize(("cores", "named"), [(1, "1 core, "), (2, "2 cores, ")])
+def test_one_core_is_no_plural(monkeypatch, cores, named):
+    monkeypatch.setattr(machine, "_about_cpu", {"model name": "Chip 5", "flags": "avx2"}.get)
+    monkeypatch.setattr(machine, "cores", lambda: cores)
+    assert machine.machine("cpu").startswith(f"Chip 5, {named}AVX2, torch ")

@@ -69,7 +69,8 @@ def machine(device: str) -> str:
     if device == "cuda":
         return f"{torch.cuda.get_device_name()}, torch {torch.__version__}"
     cpu = _about_cpu("model name") or platform.machine()
-    return f"{cpu}, {cores()} cores, {_instructions()}, torch {torch.__version__}"
+    number = f"{cores()} core" + "s" * (cores() > 1)
+    return f"{cpu}, {number}, {_instructions()}, torch {torch.__version__}"
 
 
 def _instructions() -> str:
