@@ -64,12 +64,7 @@ def distill(
         ValueError: a setting that is none or out of its range.
     """
     out, text = Path(out), Path(text)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"{out}: exists; expected a new or empty folder to write to")
-    if not text.exists():
-        raise UserError(f"{text}: no such file; expected text, a blank line between documents")
-    if student.sparsity is not None:
-        raise UserError("student: expected layers and hidden; a sparse student needs importances, as the pipeline has")
+    _check(text, student, out)
 
     # here, as importing this module is to take no time
     from minimoe.hub.loading import load_tokenizer
@@ -91,6 +86,16 @@ def distill(
             save(encoder, temporary)
             load_tokenizer(folder / "teacher").save_pretrained(temporary)
     return out
+
+
+def _check(text: Path, student: Student, out: Path) -> None:
+    """Raise `UserError` for what is wrong before anything is read."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(f"{out}: exists; expected a new or empty folder to write to")
+    if not text.exists():
+        raise UserError(f"{text}: no such file; expected text, a blank line between documents")
+    if student.sparsity is not None:
+        raise UserError("student: expected layers and hidden; a sparse student needs importances, as the pipeline has")
 
 
 def _make_records(text: Path, folder: Path, language: str, max_length: int, seed: int) -> None:
