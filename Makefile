@@ -35,7 +35,7 @@ faults: env
 	python -m faults
 
 audit: env
-	python .ci/audit.py
+	python -m pip_audit --strict --disable-pip --no-deps --progress-spinner off --requirement constraints.txt
 
 docs: env
 	python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[docs]"
@@ -46,9 +46,13 @@ ui: env
 
 env: $(VENV)/.installed
 
-# One lock file (constraints.txt) pins everything; the stamp is written last, so a broken install is retried.
-$(VENV)/.installed: pyproject.toml constraints.txt
+# constraints.txt pins everything; the stamp is written last, so a broken install is retried. First what hashes.txt lists
+# is installed, each file compared with its hashes; the second command adds this package, which has none, and PyTorch,
+# of which the machine's build (CPU, CUDA) is taken, whose hash no list could name for all.
+$(VENV)/.installed: pyproject.toml constraints.txt hashes.txt
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
+	  --require-hashes --no-deps --requirement hashes.txt
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
 	  --constraint constraints.txt --editable ".[dev]"
 	touch $@

@@ -1,4 +1,4 @@
-"""What the code imports is what pyproject.toml declares."""
+"""What the code imports is what pyproject.toml declares; everything that is installed is pinned and has hashes."""
 
 import ast
 import re
@@ -8,6 +8,7 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+PIN = r"([\w.-]+)==([\w.]+)(?: \\)?"
 CALLED = {"wikiextractor"}  # as a program
 
 
@@ -42,3 +43,18 @@ def test_what_is_imported_is_declared_and_the_other_way_round():
     needed, known = declared()
     assert not [name for name, distributions in used.items() if not distributions & known]
     assert needed - set().union(*used.values()) == CALLED
+
+
+def pins(path: Path) -> dict[str, str]:
+    """Name → version; every line but a hash's must be one."""
+    lines = [line for line in path.read_text().splitlines() if line and not line.startswith("    --hash=")]
+    return {normal(name): version for name, version in (re.fullmatch(PIN, line).groups() for line in lines)}
+
+
+def test_every_pin_but_pytorchs_has_hashes():
+    """PyTorch's builds differ by machine. CONTRIBUTING.md says how hashes.txt is made anew."""
+    wanted = pins(ROOT / "constraints.txt")
+    assert wanted.pop("torch") and pins(ROOT / "hashes.txt") == wanted
+    text = (ROOT / "hashes.txt").read_text()
+    entries = re.findall(rf"(?m)^{PIN}\n(?:    --hash=sha256:[0-9a-f]{{64}}(?: \\\n|\n))+", text)
+    assert len(entries) == len(wanted)
