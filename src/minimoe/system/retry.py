@@ -1,4 +1,10 @@
-"""Retry network requests that failed for a passing reason."""
+"""Retry downloads that failed for a passing reason.
+
+Differs from urllib3's `Retry`, which ends when an answer's header has come: a body that breaks off after it, as those
+of large files do, is neither requested again nor resumed. Attempts are counted from the last one that brought
+something, because a dump that takes hours may break off often. The hub's client makes its own requests, which share
+the loop.
+"""
 
 import sys
 import time
