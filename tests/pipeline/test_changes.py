@@ -141,6 +141,21 @@ def test_nothing_changed_runs_nothing(repository):
     assert rerun_after(repository, lambda values: None) == set()
 
 
+def test_artifacts_rerun_nothing_and_are_found_by_name(repository, tmp_path, monkeypatch):
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # it is found in the repository
+    text = (repository / "dvc.yaml").read_text()
+    more = "  assisted:\n    path: models/assisted\n    desc: Another\n"
+    (repository / "dvc.yaml").write_text(text.replace("The students of the round base", "Small ones") + more)
+    assert "up to date" in dvc(repository, "status")
+    git(repository, "commit", "-qam", "Artifacts")
+    for name, path in (("teacher", "models/teacher"), ("students", "models/base"), ("assisted", "models/assisted")):
+        git(repository, "tag", "-a", f"{name}@v1.0.0", "-m", "First")
+        dvc(repository, "artifacts", "get", ".", name, "--out", str(tmp_path / name))
+        got, made = tmp_path / name, repository / path
+        files = {file.relative_to(made): file.read_bytes() for file in made.rglob("*") if file.is_file()}
+        assert files and files == {f.relative_to(got): f.read_bytes() for f in got.rglob("*") if f.is_file()}
+
+
 @pytest.mark.parametrize("name", ["x; touch ran", "$(touch ran)", "../docs"])
 def test_a_name_is_refused_before_it_reaches_a_command_or_a_path(repository, name):
     (repository / "docs").mkdir()
