@@ -35,10 +35,9 @@ faults: env
 	python -m faults
 
 audit: env
-	python -m pip_audit --strict --disable-pip --no-deps --progress-spinner off --requirement constraints.txt
+	python -m pip_audit --strict --disable-pip --no-deps --progress-spinner off --requirement requirements.txt
 
 docs: env
-	python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[docs]"
 	python -m mkdocs build --strict --quiet
 
 ui: env
@@ -46,15 +45,13 @@ ui: env
 
 env: $(VENV)/.installed
 
-# constraints.txt pins everything; the stamp is written last, so a broken install is retried. First what hashes.txt lists
-# is installed, each file compared with its hashes; the second command adds this package, which has none, and PyTorch,
-# of which the machine's build (CPU, CUDA) is taken, whose hash no list could name for all.
-$(VENV)/.installed: pyproject.toml constraints.txt hashes.txt
+# requirements.txt pins everything, and pip compares each file with its hashes; the second command adds this package and
+# PyTorch, of which it takes the machine's build. The stamp is written last, so a broken install is retried.
+$(VENV)/.installed: pyproject.toml requirements.txt
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
-	  --require-hashes --no-deps --requirement hashes.txt
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
-	  --constraint constraints.txt --editable ".[dev]"
+	  --require-hashes --no-deps --requirement requirements.txt
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
 	touch $@
 
 clean:

@@ -52,7 +52,7 @@ def service():
 def audit(folder: Path, **environment: str) -> tuple[bool, str]:
     """Whether `make audit` in a folder with two pins ends well, and what it says."""
     shutil.copy(ROOT / "Makefile", folder)
-    (folder / "constraints.txt").write_text("a==1.0\nb-c==2.0\n")
+    (folder / "requirements.txt").write_text("a==1.0\nb-c==2.0\n")
     (folder / ".venv").symlink_to(sys.prefix)
     environment = os.environ | {"no_proxy": "127.0.0.1", "XDG_CACHE_HOME": str(folder / "cache")} | environment
     command = ["make", "-o", "env", "audit"]

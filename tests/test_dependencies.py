@@ -4,11 +4,12 @@ import ast
 import re
 import sys
 import tomllib
-from importlib.metadata import packages_distributions
+from importlib.metadata import distributions, packages_distributions
 from pathlib import Path
 
+from packaging.requirements import Requirement
+
 ROOT = Path(__file__).parents[1]
-PIN = r"([\w.-]+)==([\w.]+)(?: \\)?"
 CALLED = {"wikiextractor"}  # as a program
 
 
@@ -45,16 +46,21 @@ def test_what_is_imported_is_declared_and_the_other_way_round():
     assert needed - set().union(*used.values()) == CALLED
 
 
-def pins(path: Path) -> dict[str, str]:
-    """Name → version; every line but a hash's must be one."""
-    lines = [line for line in path.read_text().splitlines() if line and not line.startswith("    --hash=")]
-    return {normal(name): version for name, version in (re.fullmatch(PIN, line).groups() for line in lines)}
-
-
-def test_every_pin_but_pytorchs_has_hashes():
-    """PyTorch's builds differ by machine. CONTRIBUTING.md says how hashes.txt is made anew."""
-    wanted = pins(ROOT / "constraints.txt")
-    assert wanted.pop("torch") and pins(ROOT / "hashes.txt") == wanted
-    text = (ROOT / "hashes.txt").read_text()
-    entries = re.findall(rf"(?m)^{PIN}\n(?:    --hash=sha256:[0-9a-f]{{64}}(?: \\\n|\n))+", text)
-    assert len(entries) == len(wanted)
+def test_everything_that_is_installed_is_pinned_and_every_pin_has_hashes():
+    """But for PyTorch, whose builds differ by machine, this package, and what may be installed besides."""
+    text = (ROOT / "requirements.txt").read_text()
+    entries = dict(re.findall(r"(?m)^([\w.-]+)==([\w.]+) \\\n(?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+", text))
+    assert len(entries) == len(re.findall("==", text)) > 100
+    pinned = {normal(name): version for name, version in entries.items()}
+    installed = {normal(one.metadata["Name"]): one for one in distributions()}
+    assert not [name for name, one in installed.items() if pinned.get(name, one.version) != one.version]
+    needed, seen = [("minimoe", "dev"), ("minimoe", "dask"), ("minimoe", "docs")], set()
+    while needed:
+        name, extra = needed.pop()
+        if (name, extra) in seen or name not in installed:
+            continue
+        seen.add((name, extra))
+        for one in map(Requirement, installed[name].requires or []):
+            if not one.marker or one.marker.evaluate({"extra": extra}):
+                needed += [(normal(one.name), extra) for extra in {"", *one.extras}]
+    assert {name for name, _ in seen} - set(pinned) == {"minimoe", "torch"}

@@ -65,7 +65,7 @@ def folder(repository):
     """A repository in which a round is to run anew, by a stage that takes its time."""
     (repository / "stages/distill.py").write_text(STAGE)
     train_for(repository, epochs=7)
-    for file in ("Makefile", "pyproject.toml", "constraints.txt", "hashes.txt"):
+    for file in ("Makefile", "pyproject.toml", "requirements.txt"):
         shutil.copy(ROOT / file, repository)
     (repository / ".venv").symlink_to(sys.prefix)
     return repository
