@@ -23,23 +23,8 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 FENCE = re.compile(r"(?ms)^```(\w*)\n(.*?)^```$")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 SET = re.compile(r"^[A-Z_]+=")
-OTHERS = {
-    "cp",
-    "grep",
-    "hf",
-    "pip",
-    "uv",
-    "cd",
-    "source",
-    "srun",
-    "sbatch",
-    "scontrol",
-    "kubectl",
-    "ray",
-    "dask",
-    "ssh",
-    "apptainer",
-}
+OTHERS = {"cp", "grep", "hf", "pip", "tr", "uv", "cd", "source", "srun", "sbatch", "scontrol", "kubectl", "ray"}
+OTHERS |= {"dask", "ssh", "apptainer"}
 
 
 def name(path: Path) -> str:
