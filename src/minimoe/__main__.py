@@ -11,7 +11,7 @@ WHOLE = """\
 Distill encoders: from a Wikipedia dump and a teacher to small students and their GLUE and CoNLL tables.
 
   minimoe init             in an empty folder, set up the sample
-  minimoe repro            run it, half an hour on two cores, and print the table of results
+  minimoe repro            run it, less than half an hour on two cores, and print the table of results
   minimoe ui               see the curves of all runs
   minimoe profile small    write the params.yaml of another run; edit it, then minimoe repro
 

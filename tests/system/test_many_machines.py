@@ -18,7 +18,8 @@ from minimoe.system.launch import GRACE, arguments
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs/machines"
 PAGE = (DOCS / "README.md").read_text(encoding="utf-8")
-RUNTIMES = [yaml.safe_load(block)["runtime"] for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]
+BLOCKS = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]
+RUNTIMES = [block["runtime"] for block in BLOCKS if "runtime" in block]
 SHIPPED = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["runtime"]
 SAVING = 120  # seconds that a large round takes to finish its step and save
 JOB = {"SLURM_NNODES": "4", "SLURM_JOB_ID": "1", "HEAD": "first", "NODES": "4", "JOB_COMPLETION_INDEX": "2"}
