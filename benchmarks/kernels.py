@@ -57,16 +57,18 @@ class Step:
         teacher: its config.
         students: their shapes.
         settings: the round's settings; arithmetic is in bf16, in which alone experts' products have a form there.
+        fused: whether the relation loss is the kernel's, or the plain form, as where there is no Triton.
     """
 
-    def __init__(self, teacher, students: list[Student], settings: Distill):
+    def __init__(self, teacher, students: list[Student], settings: Distill, *, fused: bool = True):
+        self.fused = fused
         self.settings = settings.model_copy(update={"precision": "fp32"})  # as the weights are: in bf16
         hooks = operations.teacher_hooks(teacher, settings)
         self.teacher = torch.no_grad()(lambda batch: hooks(**batch.inputs))
         shapes = {str(number): student for number, student in enumerate(students)}
         made = operations.students(StudentFactory(teacher, settings, 0), shapes)
         accelerator = SimpleNamespace(device=META, num_processes=1, process_index=0)
-        with _fused():
+        with _as_on_a_gpu(fused):
             self.learners = [Learner(student, self.settings, 1000, 0, accelerator) for student in made]
         self(2, 8)  # makes the optimizers' states
 
@@ -77,7 +79,7 @@ class Step:
         mask[-1, -1] = 0  # as one is padded
         batch = Batch.of({"input_ids": ids, "attention_mask": mask, "token_type_ids": ids}, META)
         counts = TokenCounts.of([length] * size * parts)
-        with _fused(), Operations() as counted:
+        with _as_on_a_gpu(self.fused), Operations() as counted:
             if parts > 1:
                 for learner in self.learners:
                     learner.count_routed([batch] * parts)
@@ -91,9 +93,10 @@ class Step:
 
 
 @contextmanager
-def _fused():
-    """Within the block optimizer and clipping take all weights at once on the `meta` device too, as on a GPU."""
+def _as_on_a_gpu(kernels: bool):
+    """Within the block the `meta` device does as a GPU: all weights at once, and if wanted the kernels of the loss."""
+    loss = mock.patch("minimoe.distill.relations.FUSED", ("meta",) if kernels else ())
     fused = mock.patch("torch.optim.optimizer._get_fused_kernels_supported_devices", lambda: ["meta"])
     foreach = mock.patch("torch.utils._foreach_utils._get_foreach_kernels_supported_devices", lambda: ["meta"])
-    with fused, foreach:
+    with loss, fused, foreach:
         yield

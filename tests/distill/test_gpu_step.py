@@ -17,11 +17,12 @@ SHAPE = dict(hidden_size=48, num_hidden_layers=3, num_attention_heads=4, interme
 TEACHER = BertConfig(**SHAPE)
 FOUR_HEADS = Student(layers=2, hidden=24, heads=4)
 # operations of a step of one student of two layers under a teacher of three, forward and backward pass and update
-MOST = {"dense": 360, "experts": 600}
+MOST = {"dense": 225, "experts": 450}
 
 
 @pytest.mark.parametrize(("name", "student"), [("dense", DENSE), ("experts", EXPERTS)])
 def test_operations_are_few_and_as_many_for_any_batch(name, student):
+    pytest.importorskip("triton")
     step = Step(TEACHER, [student], settings())
     few, many = step(2, 16).names, step(256, 16).names
     assert few == many, many - few
@@ -29,14 +30,15 @@ def test_operations_are_few_and_as_many_for_any_batch(name, student):
 
 
 def test_each_further_student_takes_as_many_operations():
+    pytest.importorskip("triton")
     one, two, three = (Step(TEACHER, [DENSE] * n, settings())(4, 16).names.total() for n in (1, 2, 3))
-    assert three - two == two - one <= 250
+    assert three - two == two - one <= 155
 
 
-def test_chunks_for_a_cache_would_take_more_operations_the_larger_the_batch(monkeypatch):
-    """The count above can grow."""
-    monkeypatch.setitem(relations.CHUNKS, "cuda", 1 << 12)
-    step = Step(TEACHER, [DENSE], settings())
+def test_without_the_kernels_the_chunks_of_a_gpu_take_as_many_for_any_batch(monkeypatch):
+    step = Step(TEACHER, [DENSE], settings(), fused=False)
+    assert step(256, 16).names == step(2, 16).names
+    monkeypatch.setitem(relations.CHUNKS, "cuda", 1 << 12)  # as for a cache
     assert step(256, 16).names.total() > 3 * step(2, 16).names.total()
 
 

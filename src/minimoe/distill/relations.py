@@ -9,6 +9,8 @@ chunk of heads: with S the student's relation logits, ∂KL/∂S = rel(student) 
 
 import math
 from collections.abc import Iterator
+from functools import cache, cached_property
+from types import ModuleType
 
 import torch
 from torch import Tensor
@@ -18,6 +20,7 @@ PADDED = -1e9  # added to scores of padded keys; finite, so that 0 · log 0 is 0
 # relation probabilities at once: on a CPU enough for the matrix products, few enough for the cache;
 # elsewhere, as every kernel takes its time to start, those of 512 sequences of 128 tokens in 32 heads: 1 GB in fp32
 CHUNKS = {"cpu": 1 << 19, "cuda": 1 << 28}
+FUSED = ("cuda",)  # devices on which `divergence` is a kernel, where Triton is there
 
 
 def relation_logits(x: Tensor, mask: Tensor, heads: int) -> Tensor:
@@ -35,6 +38,8 @@ def split_heads(x: Tensor, heads: int) -> Tensor:
 class Target:
     """One projection of the teacher, as what students' relations are compared with.
 
+    On a GPU only the normalisers of its relations are kept: the kernel computes relations again where it wants them.
+
     Args:
         teacher: queries, keys or values [B, T, D].
         mask: true at real tokens [B, T].
@@ -43,9 +48,23 @@ class Target:
     """
 
     def __init__(self, teacher: Tensor, mask: Tensor, heads: int, *, keep: bool = False):
-        self.teacher, self.heads = split_heads(at_least_fp32(teacher), heads), heads
-        self.real = mask[:, None, :, None].to(self.teacher.dtype)  # [B, 1, T, 1]: what is masked here is never T × T
+        self.whole, self.mask, self.heads = teacher, mask, heads
         self._kept: dict | None = {} if keep else None
+
+    @cached_property
+    def teacher(self) -> Tensor:
+        """The projection in heads [B, R, T, D/R]."""
+        return split_heads(at_least_fp32(self.whole), self.heads)
+
+    @cached_property
+    def real(self) -> Tensor:
+        """1 at real tokens [B, 1, T, 1]: what is masked here is never T × T."""
+        return self.mask[:, None, :, None].to(self.teacher.dtype)
+
+    @cached_property
+    def normalisers(self) -> Tensor:
+        """Log normalisers of the relations' rows [B, R, T], by the kernel."""
+        return _kernels().normalisers(self.whole, self.mask, self.heads)
 
     def relation(self, at: tuple[slice, slice]) -> tuple[Tensor, Tensor]:
         """rel(X) of these sequences and heads [b, r, T, T], and Σ p log p of its rows [b, r, T, 1]."""
@@ -71,7 +90,32 @@ def divergence(student: Tensor, target: Target) -> Tensor:
         student: one projection of the student [B, T, D]; the target's heads divide D.
         target: the same projection of the teacher.
     """
+    if _is_fused(student, target):
+        return _kernels().divergence(student, target.whole, target.normalisers, target.mask, target.heads)
     return _Divergence.apply(at_least_fp32(student), target)
+
+
+def _is_fused(student: Tensor, target: Target) -> bool:
+    """Whether the kernel takes these projections: on a GPU, in 16 bits, with heads that are not too wide."""
+    both = (student, target.whole)
+    return (
+        student.device.type in FUSED
+        and all(x.dtype.itemsize == 2 for x in both)
+        and _kernels() is not None
+        and all(x.shape[-1] // target.heads <= _kernels().WIDEST for x in both)
+    )
+
+
+@cache
+def _kernels() -> ModuleType | None:
+    """The kernels, where Triton is there."""
+    try:
+        from minimoe.distill import fused
+    except ModuleNotFoundError as error:
+        if error.name != "triton":
+            raise
+        return None
+    return fused
 
 
 def published_divergence(
