@@ -57,16 +57,21 @@ class Step:
         teacher: its config.
         students: their shapes.
         settings: the round's settings; arithmetic is in bf16, in which alone experts' products have a form there.
+        family: shapes of students in one set of weights (`OnceForAll`), beside the others.
         fused: whether the relation loss is the kernel's, or the plain form, as where there is no Triton.
     """
 
-    def __init__(self, teacher, students: list[Student], settings: Distill, *, fused: bool = True):
+    def __init__(self, teacher, students: list[Student], settings: Distill, *, fused: bool = True, family=None):
         self.fused = fused
         self.settings = settings.model_copy(update={"precision": "fp32"})  # as the weights are: in bf16
         hooks = operations.teacher_hooks(teacher, settings)
         self.teacher = torch.no_grad()(lambda batch: hooks(**batch.inputs))
         shapes = {str(number): student for number, student in enumerate(students)}
-        made = operations.students(StudentFactory(teacher, settings, 0), shapes)
+        factory = StudentFactory(teacher, settings, 0)
+        made = operations.students(factory, shapes)
+        if family:
+            with META:
+                made.append(factory.once_for_all(family).bfloat16())
         accelerator = SimpleNamespace(device=META, num_processes=1, process_index=0)
         with _as_on_a_gpu(fused):
             self.learners = [Learner(student, self.settings, 1000, 0, accelerator) for student in made]

@@ -11,7 +11,7 @@ from transformers import BertConfig, MegatronBertConfig, RobertaConfig
 from benchmarks.kernels import Step
 from minimoe.distill import relations
 from minimoe.distill.learner import Learner
-from minimoe.params.rounds import Student
+from minimoe.params.rounds import OnceForAll, Student
 
 SHAPE = dict(hidden_size=48, num_hidden_layers=3, num_attention_heads=4, intermediate_size=96, vocab_size=50)
 TEACHER = BertConfig(**SHAPE)
@@ -57,6 +57,13 @@ def test_nothing_waits_for_the_device(teacher, changes):
     students = [FOUR_HEADS] if "objective" in changes else [DENSE, EXPERTS]
     step = Step(teacher, students, settings(**changes))
     step(4, 16, parts=2 if len(students) > 1 else 1)
+
+
+def test_students_in_one_set_of_weights_do_not_wait_either():
+    """A sparse gradient of embeddings would: padding is left out of it, by an index of booleans."""
+    family = OnceForAll(layers=[1, 2], hidden=[12, 24], heads=4)
+    few, many = (Step(TEACHER, [], settings(), family=family)(size, 16).names for size in (2, 64))
+    assert few == many
 
 
 @pytest.mark.parametrize(

@@ -47,8 +47,6 @@ class Supernet(nn.Module):
                 self._skeletons[0] = {
                     group: EarlyExits({name: subnets[name] for name in group}, width) for group in self.groups
                 }
-        for group in self.groups[:-1]:  # a sparse gradient is cheaper to add in place, see `_InPlace`
-            self._skeletons[0][group].encoder.embeddings.word_embeddings.sparse = True
 
     def forward(self, group: tuple[str, ...], **batch: Tensor) -> Outputs:
         """Run one of `groups` on ids, mask and segments [B, T]: what `StudentWithFeatures` returns, by subnet."""
@@ -59,6 +57,10 @@ class Supernet(nn.Module):
         # Autograd would give each gradient of a slice the shape of the whole weight, nearly all of it zeros, so groups
         # add theirs in place. The last one does it autograd's way: that tells DDP that the gradients are complete.
         if group != self.groups[-1] and torch.is_grad_enabled():
+            # On the CPU a sparse gradient is cheaper to add in place. A GPU would wait to leave padding out of it, and
+            # add it up in any order.
+            words = self.whole.encoder.embeddings.word_embeddings.weight
+            skeleton.encoder.embeddings.word_embeddings.sparse = words.device.type == "cpu"
             weights = {name: _InPlace.apply(weights[name], like.shape) for name, like in _tensors(skeleton).items()}
         else:
             weights = leading_slices(weights, _tensors(skeleton))
