@@ -19,6 +19,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
+from unittest import mock
 
 import torch
 import transformers
@@ -31,6 +32,7 @@ from benchmarks.measure import seconds
 from benchmarks.step import Step, batch, bert
 from benchmarks.text import write_text, write_tokenizer
 from minimoe.corpus.build import build_records
+from minimoe.distill import relations
 from minimoe.distill.batch import Batch, TokenCounts
 from minimoe.distill.learner import teacher_features
 from minimoe.params.rounds import Experts, Student
@@ -47,6 +49,7 @@ ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).with_name("gpu.json")
 SECONDS = 480  # after which no further part begins
 CLOSE = 1e-4  # relative error of fp32 losses and gradients between devices, which sum in another order
+ROUNDED = 2**-8  # of gradients in bf16, which both forms round at their end
 CELLS = (1, 2, 4)  # on one card
 PATIENCE = 120  # seconds that a cell may take
 WARM = 3  # steps before those that are timed
@@ -107,6 +110,31 @@ def _gradients(size: Size, students: dict[str, Student], device: str) -> dict[st
         gradients += [weight.grad.flatten().clone() for weight in weights]  # the update clips them
         losses += [logged["train_loss"] for logged in learner.update().values()]
     return {"losses": torch.stack(losses).double().cpu(), "gradients": torch.cat(gradients).double().cpu()}
+
+
+def loss(size: Size, device: str) -> dict[str, float]:
+    """The fused relation loss of one projection against the plain form, in bf16: relative errors, and times of both."""
+    width, records = size.teacher.hidden_size, batch(size.batch)
+    mask = Batch.of(records, device).mask
+    taught, own = (torch.randn(*mask.shape, d, device=device, dtype=torch.bfloat16) for d in (width, width // 2))
+    found, made = {}, {}
+    for form, devices in {"plain": (), "fused": relations.FUSED}.items():
+        with mock.patch.object(relations, "FUSED", devices):
+            made[form] = _divergence(own, taught, mask, size.heads)
+            taken = [seconds(lambda: _divergence(own, taught, mask, size.heads)) for _ in range(size.repeats)]
+        found[f"{form}, milliseconds"] = 1000 * median(taken)
+    for part, expected, got in zip(("loss", "gradient"), made["plain"], made["fused"], strict=True):
+        found[f"error of the {part}"] = float((got - expected).norm() / expected.norm())
+    if not found["error of the loss"] <= CLOSE or not found["error of the gradient"] <= ROUNDED:
+        raise ArithmeticError(f"expected the fused loss to equal the plain one, got {found}")
+    return found
+
+
+def _divergence(own: Tensor, taught: Tensor, mask: Tensor, heads: int) -> tuple[Tensor, Tensor]:
+    """The divergence of a student's projection from a teacher's, both [B, T, D], and its gradient."""
+    own = own.detach().requires_grad_()
+    found = relations.divergence(own, relations.Target(taught, mask, heads))
+    return found.detach(), torch.autograd.grad(found, own)[0].float()
 
 
 def steps(size: Size, device: str) -> dict:
@@ -210,7 +238,7 @@ def loading(size: Size, device: str) -> dict[str, float]:
     return {"records/s": count / taken}
 
 
-PARTS = {"equality": equality, "steps": steps, "cells": cells, "loading": loading}
+PARTS = {"equality": equality, "loss": loss, "steps": steps, "cells": cells, "loading": loading}
 
 
 def about(device: str) -> dict[str, str]:

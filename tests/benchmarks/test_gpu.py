@@ -16,9 +16,10 @@ def run(monkeypatch, out, *arguments):
 
 
 def test_what_one_process_measures(monkeypatch, tmp_path):
-    found = run(monkeypatch, tmp_path / "gpu.json", "equality", "steps", "loading")
+    found = run(monkeypatch, tmp_path / "gpu.json", "equality", "loss", "steps", "loading")
     assert {"torch", "transformers", "machine", "date", "commit"} <= found.keys()
     assert all(errors == {"losses": 0, "gradients": 0} for errors in list(found["equality"].values())[:-1])
+    assert found["loss"]["error of the gradient"] == 0  # without a GPU both are the plain form
     rounds = [found["steps"][name] for name in gpu.small().rounds]
     assert all(one["sequences/s"] > 0 and 0 < one["share of the product"] < 1 for one in rounds)
     assert rounds[0]["GFLOP a sequence"] < rounds[2]["GFLOP a sequence"]
@@ -45,6 +46,14 @@ def test_gradients_that_differ_end_the_part(monkeypatch):
     monkeypatch.setattr(gpu, "_gradients", lambda *_: {"gradients": next(made)})
     with pytest.raises(ArithmeticError, match="relative errors of at most"):
         gpu.equality(gpu.small(), "cpu")
+
+
+def test_the_kernel_is_measured_where_there_is_a_gpu(monkeypatch):
+    """Through the interpreter."""
+    pytest.importorskip("minimoe.distill.fused", reason="needs Triton")
+    monkeypatch.setattr("minimoe.distill.relations.FUSED", ("cpu",))
+    found = gpu.loss(gpu.small(), "cpu")
+    assert 0 < found["error of the gradient"] < gpu.ROUNDED and found["error of the loss"] < 1e-4
 
 
 def test_no_gpu_is_one_line(monkeypatch):
