@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from functools import cache, partial
+from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
@@ -138,11 +139,16 @@ def _divergence(own: Tensor, taught: Tensor, mask: Tensor, heads: int) -> tuple[
 
 
 def steps(size: Size, device: str) -> dict:
-    """Of each round in bf16: sequences a second, the share of a large product's speed, kernels and waits in a step."""
+    """Of each round in bf16: sequences a second, the share of a large product's speed, kernels and waits in a step.
+
+    On a GPU each runs as it is written, and compiled.
+    """
     limit = product_rate("bf16", device)
     found = {"large product, TFLOP/s": limit / 1e12}
-    for name, students in size.rounds.items():
-        made, records = _step(size, students, "bf16", device), batch(size.batch)
+    forms = {"": False, ", compiled": True} if device == "cuda" else {"": False}
+    for (round_, students), (form, compiled) in product(size.rounds.items(), forms.items()):
+        name = f"{round_}{form}"
+        made, records = _step(size, students, "bf16", device, compiled=compiled), batch(size.batch)
         warm = seconds(lambda made=made, records=records: [made(records) for _ in range(WARM)])
         taken = median(seconds(partial(made, records)) for _ in range(size.repeats))
         did = made.flops(records)

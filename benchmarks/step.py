@@ -21,6 +21,7 @@ from minimoe.distill.learner import Learner, teacher_features
 from minimoe.distill.start import StudentFactory
 from minimoe.params.rounds import Distill, Student
 from minimoe.plan import operations
+from minimoe.training.compiled import compile_layers
 
 LENGTH = 128
 SIZES = (16, 32)
@@ -87,12 +88,20 @@ class Step:
 
     Args:
         teacher: its folder. students: their shapes. heads: relation heads. precision: of the encoders.
-        device: cpu or cuda; default: the GPU where there is one.
+        device: cpu or cuda; default: the GPU where there is one. compiled: whether encoders run compiled.
         changes: of the round's settings.
     """
 
     def __init__(
-        self, teacher: str, students: list[Student], heads: int, precision: str = "fp32", device: str = "", **changes
+        self,
+        teacher: str,
+        students: list[Student],
+        heads: int,
+        precision: str = "fp32",
+        device: str = "",
+        *,
+        compiled: bool = False,
+        **changes,
     ):
         self.settings = settings(heads, precision).model_copy(update=changes)
         where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -103,6 +112,8 @@ class Step:
         self.students = {str(number): student for number, student in enumerate(students)}
         made = [self.factory.student(*student).to(self.accelerator.device) for student in self.students.items()]
         self.learners = [Learner(student, self.settings, 1000, 0, self.accelerator) for student in made]
+        if compiled:
+            compile_layers([*self.teacher.hooks.layers, *(layer for student in made for layer in student.layers)])
 
     def __call__(self, records: dict[str, torch.Tensor]) -> None:
         """Take it with ids, mask and segments [B, T]."""

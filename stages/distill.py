@@ -13,6 +13,7 @@ from minimoe.system.files import whole_file, write_json
 from minimoe.system.launch import launch
 from minimoe.system.machine import device, is_main
 from minimoe.system.memory import keep_freed_memory
+from minimoe.training.compiled import compiles
 from stages import run
 from stages._run import training
 
@@ -56,6 +57,7 @@ def main() -> None:
             assistant=round_.assistant == "auto",
             trackers=trackers,
             device=device(runtime.device),
+            compiled=compiles(runtime.compile, device(runtime.device)),
             micro_batch=runtime.micro_batch,
             log_every=runtime.log_every,
             checkpoints=this.checkpoints,

@@ -28,6 +28,7 @@ def main() -> None:
     os.environ |= machine.CELL_ENVIRONMENT
     with machine.importing():
         from minimoe.finetune.cell import finetune
+        from minimoe.training.compiled import compiles
 
     chosen = settings(f"finetune/{task}")
     inputs = [f"models/{model}", f"data/tasks/{task}"]
@@ -44,6 +45,7 @@ def main() -> None:
             f"finetuned/{model}/{task}",
             **chosen,
             device=machine.device(params.runtime.device),
+            compiled=compiles(params.runtime.compile, machine.device(params.runtime.device)),
             log_every=params.runtime.log_every,
             tracker=tracker,
             checkpoints=checkpoints,

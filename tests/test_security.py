@@ -98,8 +98,8 @@ def _used(node: ast.AST, known: dict[str, str]) -> Iterator[str]:
         yield from (alias.name for alias in node.names)
     elif isinstance(node, ast.ImportFrom) and not node.level:
         yield from (f"{node.module}.{alias.name}" for alias in node.names)
-    elif name := resolved(node, known):
-        yield name
+    elif not isinstance(getattr(node, "ctx", None), ast.Store) and (name := resolved(node, known)):
+        yield name  # a field of a class may have a name that is never used
 
 
 def _call(node: ast.Call, known: dict[str, str], place: str) -> Iterator[str]:

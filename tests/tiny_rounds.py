@@ -57,7 +57,7 @@ def settings(**changes) -> Distill:
 
 def run(
     teacher, students, records=None, micro_batch=0, once_for_all=None, assistant=False,
-    checkpoints=None, tracker=Recorder, **changes,
+    checkpoints=None, tracker=Recorder, compiled=False, **changes,
 ):  # fmt: skip
     trackers = defaultdict(tracker)
     results = distill(
@@ -69,6 +69,7 @@ def run(
         once_for_all=once_for_all,
         assistant=assistant,
         trackers=trackers,
+        compiled=compiled,
         micro_batch=micro_batch,
         log_every=1,
         checkpoints=checkpoints,

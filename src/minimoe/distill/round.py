@@ -25,6 +25,7 @@ from minimoe.records.dataset import Records, check_fits
 from minimoe.resume.checkpoints import Checkpoints, NoCheckpoints
 from minimoe.system.errors import UserError
 from minimoe.system.files import whole_folder
+from minimoe.training.compiled import compile_layers
 from minimoe.training.speed import product_rate, warning
 
 
@@ -39,6 +40,7 @@ def distill(
     assistant: bool = False,
     trackers: dict,
     device: str = "cpu",
+    compiled: bool = False,
     micro_batch: int = 0,
     log_every: int = 10,
     checkpoints: Checkpoints | None = None,
@@ -55,6 +57,7 @@ def distill(
         assistant: whether to choose an assistant first and have it teach the students (MiniDisc).
         trackers: by student, where curves go.
         device: cpu or cuda.
+        compiled: whether encoders run compiled, layer by layer.
         micro_batch: sequences at once on a device; 0 means all of its share.
         log_every: steps between two points of the training curves.
         checkpoints: from which to resume, and where to save; default: none.
@@ -68,6 +71,8 @@ def distill(
         _warn_where_slower(settings.precision, accelerator.device.type)
     teacher = _teacher(teacher_folder, records, settings)
     teacher.to(accelerator)
+    if compiled:
+        compile_layers(teacher.hooks.layers)
     checkpoints = checkpoints or NoCheckpoints()
     data = RoundData(records, settings, seed, accelerator, micro_batch)
     factory = StudentFactory(teacher.config, settings, seed)
@@ -92,6 +97,8 @@ def distill(
     if once_for_all:
         supernets.append(factory.once_for_all(once_for_all))
     learners = [Learner(own.to(accelerator.device), settings, data.steps, seed, accelerator) for own in supernets]
+    if compiled:
+        compile_layers(layer for learner in learners for layer in learner.supernet.layers)
     results |= TrainingLoop(data, learners, teacher, trackers, checkpoints.part("students"), log_every).run()
     for name, shape in students.items():
         if shape.sparsity is not None:

@@ -60,6 +60,11 @@ class StudentWithFeatures(nn.Module):
             features = features._replace(**{name: self.transform(getattr(features, name)) for name in STATES})
         return features, dict(self._logits)
 
+    @property
+    def layers(self) -> list[nn.Module]:
+        """The encoder's layers, as a forward pass calls them."""
+        return list(self.encoder.encoder.layer if self.projection is not None else self._hooks[0].layers)
+
     def project(self, hidden: Tensor) -> Features:
         """Last hidden states [B, T, D] → features of the extra projection [B, T, its width]."""
         return Features(**{name: self.projection[name](hidden) for name in QKV})

@@ -66,6 +66,12 @@ class Supernet(nn.Module):
             weights = leading_slices(weights, _tensors(skeleton))
         return functional_call(skeleton, weights, kwargs=batch)
 
+    @property
+    def layers(self) -> list[nn.Module]:
+        """The layers of the encoders that run: of the student, or of all skeletons."""
+        encoders = [self.whole] if len(self.subnets) == 1 else self._skeletons[0].values()
+        return [layer for encoder in encoders for layer in encoder.layers]
+
     def subnet(self, name: str) -> StudentWithFeatures:
         """This subnet: the whole where it is the only one, else with weights of its own, as they are now."""
         return self.whole if len(self.subnets) == 1 else cut_student(self.whole, self.subnets[name])

@@ -22,6 +22,7 @@ class Runtime(Section):
     backend: Literal["loky", "dask", "ray"]
     scheduler: Annotated[str, Field(pattern=r"^[^\x00-\x20\x7f]*$")]
     device: Literal["auto", "cpu", "cuda"]
+    compile: Literal["auto", "never", "always"]
     micro_batch: Count
     cells_per_gpu: Few
     shard_records: Positive
