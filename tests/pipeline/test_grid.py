@@ -176,7 +176,7 @@ def test_what_keeps_all_from_starting_is_one_line(folder):
     (folder / "stages" / "broken.py").write_text(broken)
     code, output = finish(start(folder, LIBRARY="stages.broken"))
     assert code == 1
-    assert [line[:25] for line in output.splitlines()] == ["error: params.yaml: wrong", "error: a stage failed; it"]
+    assert [line[:25] for line in output.splitlines()] == ["error: params.yaml: wrong", "error: a stage failed; se"]
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
