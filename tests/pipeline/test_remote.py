@@ -121,7 +121,11 @@ class Cluster:
         for process in reversed(self.started):
             process.terminate()
         for process in self.started:
-            process.wait(timeout=60)
+            try:
+                process.wait(timeout=15)
+            except subprocess.TimeoutExpired:  # a worker of Dask that has lost a client may wait for ever as it closes
+                process.kill()
+                process.wait()
 
 
 def environment() -> dict[str, str]:
