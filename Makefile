@@ -1,6 +1,6 @@
 # make repro: the sample, end to end.  make test: lint and tests.  make ui: MLflow on 127.0.0.1.
 # make bench: what is fast, and how fast.  make load: how time, memory and disk grow with size.
-# make gpu: what one GPU makes of distilling, finetuning and loading, in eight minutes.
+# make gpu: what one GPU makes of distilling, finetuning and loading.
 # make faults: kills, full disks, flipped bits and more, injected into a tiny pipeline.
 # make docs: the documentation as a site, in work/site.
 # make audit: known vulnerabilities of the pinned dependencies.

@@ -1,4 +1,4 @@
-"""`make gpu`: what one GPU makes of distilling, finetuning and loading, in at most eight minutes.
+"""`make gpu`: what one GPU makes of distilling, finetuning and loading; after eight minutes no part begins.
 
 It writes benchmarks/gpu.json: card, driver and versions, and for each part its numbers, or the error that ended it; the
 other parts go on then, and the exit code is 1. It needs torch from 2.11 on, transformers from 5.17 on and the small

@@ -46,7 +46,7 @@ def run() -> list[Row]:
             others = plain(BATCH, LENGTH)
         what = f"{name}, batch {BATCH}, {arithmetic.get_total_flops() / BATCH / 1e9:.1f} GFLOP a sequence"
         for part, unit, counts in (
-            ("operations of a step", "sequences/1000", (kernels.names.total(), others.names.total())),
+            ("operations of a step", "sequences/1000 operations", (kernels.names.total(), others.names.total())),
             ("MB moved a sequence", "sequences/GB", (kernels.moved / BATCH / 1e6, others.moved / BATCH / 1e6)),
         ):
             size = 1000.0 * BATCH if "operations" in part else 1000.0

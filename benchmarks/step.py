@@ -21,7 +21,6 @@ from minimoe.distill.learner import Learner, teacher_features
 from minimoe.distill.start import StudentFactory
 from minimoe.params.rounds import Distill, Student
 from minimoe.plan import operations
-from minimoe.training.compiled import compile_layers
 
 LENGTH = 128
 SIZES = (16, 32)
@@ -107,13 +106,13 @@ class Step:
         where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.accelerator = SimpleNamespace(device=where, num_processes=1, process_index=0)
         self.teacher = Teacher(teacher, "last", precision=precision)
-        self.teacher.model.to(where)
+        self.teacher.to(self.accelerator, compiled=compiled)
         self.factory = StudentFactory(self.teacher.config, self.settings, 0)
         self.students = {str(number): student for number, student in enumerate(students)}
         made = [self.factory.student(*student).to(self.accelerator.device) for student in self.students.items()]
-        self.learners = [Learner(student, self.settings, 1000, 0, self.accelerator) for student in made]
-        if compiled:
-            compile_layers([*self.teacher.hooks.layers, *(layer for student in made for layer in student.layers)])
+        self.learners = [
+            Learner(student, self.settings, 1000, 0, self.accelerator, compiled=compiled) for student in made
+        ]
 
     def __call__(self, records: dict[str, torch.Tensor]) -> None:
         """Take it with ids, mask and segments [B, T]."""

@@ -3,16 +3,14 @@
 import argparse
 import os
 
-from minimoe import tracking
 from minimoe.params import load, named
 from minimoe.params.settings import settings
-from minimoe.resume.checkpoints import Checkpoints
-from minimoe.resume.work import work_folder
 from minimoe.system import machine
 from minimoe.system.files import write_json
 from minimoe.system.memory import keep_freed_memory
 from minimoe.tasks.task import from_settings
 from stages import run
+from stages._run import training
 
 
 def main() -> None:
@@ -28,15 +26,11 @@ def main() -> None:
     os.environ |= machine.CELL_ENVIRONMENT
     with machine.importing():
         from minimoe.finetune.cell import finetune
-        from minimoe.training.compiled import compiles
 
     chosen = settings(f"finetune/{task}")
     inputs = [f"models/{model}", f"data/tasks/{task}"]
-    checkpoints = Checkpoints(work_folder("finetune", f"{model}/{task}", inputs, chosen))
-    row = from_settings(chosen.pop("task"))
-    tags = {"stage": "finetune", "model": model, "task": task}
-    memory = checkpoints.run_id("cell")
-    with tracking.run(params.runtime.tracking, f"{model}/{task}", tags, chosen, memory) as tracker:
+    with training("finetune", f"{model}/{task}", inputs, chosen, params.runtime) as this:
+        row = from_settings(chosen.pop("task"))
         cell = finetune(
             model,
             f"models/{model}",
@@ -45,13 +39,11 @@ def main() -> None:
             f"finetuned/{model}/{task}",
             **chosen,
             device=machine.device(params.runtime.device),
-            compiled=compiles(params.runtime.compile, machine.device(params.runtime.device)),
             log_every=params.runtime.log_every,
-            tracker=tracker,
-            checkpoints=checkpoints,
+            tracker=this.tracker(f"{model}/{task}", {"model": model, "task": task}, chosen),
+            checkpoints=this.checkpoints,
         )
-    write_json(f"metrics/finetune/{model}/{task}.json", cell)
-    checkpoints.remove()
+        write_json(f"metrics/finetune/{model}/{task}.json", cell)
     for column, result in cell["results"].items():
         print(f"{model} {column}: {result['mean']:.1f} ± {result['std']:.1f} (majority {result['majority']:.1f})")
 

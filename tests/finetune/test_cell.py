@@ -1,5 +1,4 @@
 import json
-from functools import partial
 
 import pytest
 import torch
@@ -17,7 +16,6 @@ from minimoe.models.save import save
 from minimoe.resume.checkpoints import Checkpoints
 from minimoe.system.errors import UserError
 from minimoe.tasks.table import TASKS
-from minimoe.training.compiled import compile_layers
 
 
 class Tracker:
@@ -226,20 +224,3 @@ def test_the_rate_with_the_best_mean_is_chosen():
     assert cell["learning_rate"] == 1e-4
     assert cell["results"]["rte"] == {"metric": "accuracy", "mean": 71.0, "std": 1.4142, "runs": 2, "majority": 50.0}
     assert len(cell["runs"]) == 4
-
-
-@pytest.mark.slow
-def test_a_compiled_encoder_learns_the_same(model, data, tmp_path, monkeypatch):
-    """By PyTorch's own kernels, as a compiler would take long; `compile_layers` is looked up at each run."""
-    torch._dynamo.reset()
-    torch._dynamo.utils.counters.clear()
-    monkeypatch.setattr("minimoe.finetune.loop.compile_layers", partial(compile_layers, backend="aot_eager"))
-    made = [
-        run(model, data, tmp_path, "sst2", str(compiled), epochs=2, compiled=compiled) for compiled in (False, True)
-    ]
-    counters = torch._dynamo.utils.counters
-    assert counters["stats"]["unique_graphs"] and not counters["graph_break"], counters["graph_break"]
-    plain, compiled = (load_file(tmp_path / str(name) / "model.safetensors") for name in (False, True))
-    assert plain.keys() == compiled.keys() and made[0]["runs"] == made[1]["runs"]
-    for name, weight in plain.items():
-        torch.testing.assert_close(compiled[name], weight, rtol=1e-3, atol=1e-4)

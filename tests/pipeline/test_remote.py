@@ -2,72 +2,29 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 from hosts import two_hosts
-from pipeline.repository import ROOT
-from pipeline.test_grid import CELLS, PIPELINE, locked
+from pipeline.elsewhere import RUN, begun, environment, finish, folder_of, start, wait_for
+from pipeline.test_grid import CELLS, locked
 
-from minimoe.pipeline import there
+from minimoe.pipeline import remote, there
 from minimoe.system import machine
+from minimoe.system.errors import UserError
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(sys.platform != "linux", reason="elsewhere DVC starts every stage itself, here"),
 ]
 GONE_SECONDS = 15  # in which a cell ends that nobody waits for
-STAGE = """
-import json, os, sys, time
-from pathlib import Path
-from minimoe.system.errors import UserError
-from stages import run
-
-def main():
-    model, task = sys.argv[1:]
-    seen = {"cell": f"{model} {task}", "pid": os.getpid(), "worker": os.getppid(), "stage": os.environ["DVC_STAGE"]}
-    with open("log", "a") as log:
-        log.write(json.dumps(seen) + "\\n")
-    print(f"begun\\r {task} half done\\r", end="", flush=True)
-    if Path(f"fail-{task}").exists():
-        raise UserError("data/x: wrong")
-    try:
-        while Path(f"hang-{task}").exists():
-            time.sleep(0.05)
-    except KeyboardInterrupt:
-        Path("closed").touch()
-        raise
-    Path(f"out/{model}").mkdir(parents=True, exist_ok=True)
-    Path(f"out/{model}/{task}").write_text(model + task)
-    print(f"the end of {model} {task}")
-
-if __name__ == "__main__":
-    run(main)
-"""
-RUN = """
-import sys
-from types import SimpleNamespace
-from minimoe.pipeline import grid, repro
-from minimoe.system.errors import exit_cleanly
-
-def nothing():
-    pass
-
-if __name__ == "__main__":
-    given = dict(word.split("=", 1) for word in sys.argv[1:] if "=" in word)
-    names = [word for word in sys.argv[1:] if "=" not in word]
-    defaults = {"workers": 1, "backend": "loky", "scheduler": "", "cell_launcher": "python"}
-    settings = SimpleNamespace(**defaults | {"device": "cpu", "cells_per_gpu": 2} | given)
-    settings.workers = int(settings.workers)
-    workers, start = repro.where(settings, 1)
-    exit_cleanly(lambda: grid.run(names, workers, nothing, start))
-"""
 RAY = """
 import signal, sys, time
 from ray.cluster_utils import Cluster
@@ -89,7 +46,8 @@ class Cluster:
 
     def __init__(self, backend: str, folder: Path):
         self.backend, self.folder, self.started = backend, folder, []
-        self.address = {"dask": self._dask, "ray": self._ray}[backend]()
+        address = {"dask": self._dask, "ray": self._ray}[backend]()
+        self.words = [f"backend={backend}", f"scheduler={address}"]
 
     def _dask(self) -> str:
         file = self.folder / "scheduler.json"
@@ -128,12 +86,6 @@ class Cluster:
                 process.wait()
 
 
-def environment() -> dict[str, str]:
-    """As on a machine where the project is installed."""
-    quiet = {"RAY_DEDUP_LOGS": "0", "RAY_USAGE_STATS_ENABLED": "0"}
-    return os.environ | quiet | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-
-
 @pytest.fixture(scope="module", params=["dask", "ray"])
 def cluster(request, tmp_path_factory):
     made = Cluster(request.param, tmp_path_factory.mktemp("elsewhere"))
@@ -143,46 +95,13 @@ def cluster(request, tmp_path_factory):
 
 @pytest.fixture
 def folder(tmp_path):
-    from dvc.repo import Repo
-
-    Repo.init(str(tmp_path), no_scm=True).close()
-    (tmp_path / "dvc.yaml").write_text(PIPELINE)
-    (tmp_path / "stages").mkdir()
-    shutil.copy(ROOT / "stages" / "__init__.py", tmp_path / "stages")
-    (tmp_path / "stages" / "cell.py").write_text(STAGE)
-    (tmp_path / "run.py").write_text(RUN)
-    return tmp_path
-
-
-def start(folder: Path, cluster: Cluster | None, *words: str) -> subprocess.Popen:
-    where = [f"backend={cluster.backend}", f"scheduler={cluster.address}"] if cluster else []
-    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    command = [sys.executable, "run.py", *where, *(words or CELLS)]
-    return subprocess.Popen(command, cwd=folder, env=environment(), start_new_session=True, **streams)
-
-
-def finish(process: subprocess.Popen) -> tuple[int, str]:
-    output, _ = process.communicate(timeout=100)
-    return process.returncode, output
-
-
-def wait_for(condition) -> None:
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
-def begun(folder: Path) -> list[dict]:
-    """What the cells that were begun have noted, one line for each try."""
-    log = folder / "log"
-    return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+    return folder_of(tmp_path)
 
 
 def test_cells_run_over_there_and_dvc_here(cluster, folder):
     for task in "xy":
         (folder / f"hang-{task}").touch()
-    process = start(folder, cluster)
+    process = start(folder, *cluster.words, *CELLS)
     wait_for(lambda: len(begun(folder)) == 4)  # two cells on each of two GPUs
     ours = {child.pid for child in psutil.Process(process.pid).children(recursive=True)}
     assert not ours & {pid for one in begun(folder) for pid in (one["pid"], one["worker"])}
@@ -205,7 +124,7 @@ def test_cells_run_over_there_and_dvc_here(cluster, folder):
 
 def test_a_cell_that_fails_by_itself_is_not_tried_again(cluster, folder):
     (folder / "fail-x").touch()
-    code, output = finish(start(folder, cluster))
+    code, output = finish(start(folder, *cluster.words, *CELLS))
     assert code == 1
     assert len(begun(folder)) == 4
     for model, cell in (("teacher", CELLS[0]), ("base/a", CELLS[2])):
@@ -217,7 +136,7 @@ def test_a_cell_that_fails_by_itself_is_not_tried_again(cluster, folder):
 
 def test_a_cell_that_is_killed_is_tried_again_but_not_for_ever(cluster, folder):
     (folder / "hang-y").touch()
-    process = start(folder, cluster, CELLS[1])
+    process = start(folder, *cluster.words, CELLS[1])
     for number in range(1, 4):
         wait_for(lambda number=number: len(begun(folder)) == number)
         os.kill(begun(folder)[-1]["pid"], signal.SIGKILL)
@@ -229,7 +148,7 @@ def test_a_cell_that_is_killed_is_tried_again_but_not_for_ever(cluster, folder):
 
 def test_the_cell_of_a_worker_that_is_lost_is_done_by_another(cluster, folder):
     (folder / "hang-y").touch()
-    process = start(folder, cluster, CELLS[1])
+    process = start(folder, *cluster.words, CELLS[1])
     wait_for(lambda: begun(folder))
     lost = begun(folder)[0]
     os.kill(lost["worker"], signal.SIGKILL)
@@ -248,7 +167,7 @@ def test_the_cell_of_a_worker_that_is_lost_is_done_by_another(cluster, folder):
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_nothing_over_there_outlives_its_run(cluster, folder, sent):
     (folder / "hang-y").touch()
-    process = start(folder, cluster, CELLS[1], CELLS[3])
+    process = start(folder, *cluster.words, CELLS[1], CELLS[3])
     wait_for(lambda: len(begun(folder)) == 2)
     process.send_signal(sent)
     over = time.monotonic() + GONE_SECONDS
@@ -292,35 +211,6 @@ def test_the_cell_of_a_host_that_is_cut_off_is_done_by_another(folder, tmp_path_
     assert hosts == [two.name, one.name] and list(locked(folder)) == [CELLS[1]]
 
 
-def test_a_cell_started_by_a_launcher_is_tried_again_when_it_is_killed(folder):
-    """As srun, which ends with 128 and the signal's number."""
-    srun = folder / "srun"
-    srun.write_text('#!/bin/sh\necho "$@" >> steps\nshift\n"$@"\nexit $?\n')
-    srun.chmod(0o755)
-    (folder / "hang-y").touch()
-    process = start(folder, None, f"cell_launcher={srun} -n1 {sys.executable}", "workers=2", CELLS[0], CELLS[1])
-    wait_for(lambda: any(one["cell"].endswith("y") for one in begun(folder)))
-    os.kill(next(one["pid"] for one in begun(folder) if one["cell"].endswith("y")), signal.SIGKILL)
-    (folder / "hang-y").unlink()
-    code, output = finish(process)
-    assert code == 0, output
-    assert "cell teacher y: try 1 of 3 was lost: its process was told to end or killed (code 137)" in output
-    steps = (folder / "steps").read_text().splitlines()
-    assert sorted(steps) == sorted(f"-n1 {sys.executable} -m stages.cell teacher {task}" for task in "xyy")
-
-
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_a_cell_started_by_a_launcher_does_not_outlive_its_run(folder, sent):
-    (folder / "hang-y").touch()
-    process = start(folder, None, f"cell_launcher={sys.executable} -u", CELLS[1])
-    wait_for(lambda: begun(folder))
-    process.send_signal(sent)
-    code, output = finish(process)
-    wait_for(lambda: not psutil.pid_exists(begun(folder)[0]["pid"]))
-    assert code and "Traceback" not in output and "was lost" not in output, output
-    assert (folder / "closed").exists() and len(begun(folder)) == 1
-
-
 def test_cells_in_one_process_of_a_cluster_take_the_gpu_with_fewest(monkeypatch):
     monkeypatch.setattr(machine, "gpus", lambda: ["3", "5"])
     with there._gpu("auto") as one, there._gpu("cuda") as two, there._gpu("auto") as three:
@@ -332,7 +222,30 @@ def test_cells_in_one_process_of_a_cluster_take_the_gpu_with_fewest(monkeypatch)
 def test_a_cluster_that_is_not_there_is_one_line(folder):
     impatient = "from minimoe.system import clusters\nclusters.WAIT_SECONDS = 1\n"
     (folder / "run.py").write_text(RUN.replace("def nothing", f"{impatient}\ndef nothing"))
-    process = start(folder, None, "backend=dask", "scheduler=tcp://127.0.0.1:9", CELLS[0])
+    process = start(folder, "backend=dask", "scheduler=tcp://127.0.0.1:9", CELLS[0])
     code, output = finish(process)
     assert code == 1 and "Traceback" not in output, output
     assert "error: runtime.scheduler: no Dask cluster with a worker at 'tcp://127.0.0.1:9'" in output
+
+
+@pytest.mark.parametrize(
+    ("workers", "threads", "room"),
+    [
+        ([(4, 0), (4, 0)], 1, 8),
+        ([(4, 0), (4, 0)], 2, 4),  # a cell computes on two cores
+        ([(4, 1), (1, 1)], 2, 3),  # two on the first GPU; the other's process has one thread to wait in
+        ([(1, 0)], 2, 0),
+    ],
+)
+def test_a_dask_cluster_has_room_by_its_gpus_or_else_its_cores(monkeypatch, workers, threads, room):
+    info = {
+        n: {"nthreads": count, "resources": {"GPU": gpus} if gpus else {}} for n, (count, gpus) in enumerate(workers)
+    }
+    client = SimpleNamespace(scheduler_info=lambda n_workers: {"workers": info})
+    monkeypatch.setattr(remote.clusters, "dask", lambda scheduler: nullcontext(client))
+    settings = SimpleNamespace(backend="dask", scheduler="tcp://a:1", cells_per_gpu=2)
+    if room:
+        assert remote.cluster_workers(settings, threads) == [{}] * room
+        return
+    with pytest.raises(UserError, match="has no room for a single cell"):
+        remote.cluster_workers(settings, threads)

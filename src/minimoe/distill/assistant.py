@@ -22,6 +22,7 @@ from minimoe.distill.start import StudentFactory
 from minimoe.distill.student import StudentWithFeatures
 from minimoe.resume.checkpoints import Checkpoints
 from minimoe.system.errors import UserError
+from minimoe.training.compiled import compile_layers
 from minimoe.training.optim import autocast
 from minimoe.training.processes import sum_over_processes
 
@@ -35,6 +36,7 @@ def choose_assistant(
     tracker,
     checkpoints: Checkpoints,
     log_every: int,
+    compiled: bool,
 ) -> StudentResult:
     """Train the candidates of a sparsity lower than `below`, and return the best one's result.
 
@@ -43,13 +45,14 @@ def choose_assistant(
         tracker: where the candidates' curves go, each under its sparsity.
         checkpoints: of the candidates' training; they end with its last state, so that it is done once.
         log_every: steps between two points of the training curves.
+        compiled: whether the candidates run compiled.
     """
     candidates = factory.sparsities(below).to(data.accelerator.device)
     trackers = {name: _Prefixed(tracker, f"sparsity_{name}/") for name in candidates.subnets}
     if set(trackers) == {"0"}:
         known = factory.sparsified.sparsities
         raise UserError(f"sparsify.sparsities: expected some between 0 and {below} for an assistant, got {known}")
-    learner = Learner(candidates, data.settings, data.steps, data.seed, data.accelerator)
+    learner = Learner(candidates, data.settings, data.steps, data.seed, data.accelerator, compiled=compiled)
     results = TrainingLoop(data, [learner], teacher, trackers, checkpoints, log_every).run()
     unexplained = _uniform_loss(data, teacher)
     scores = {}
@@ -67,11 +70,13 @@ class AssistantTeacher:
 
     Args:
         student: the assistant, which is frozen.
-        precision: of its forward pass.
+        precision: of its forward pass. compiled: whether its layers run compiled.
     """
 
-    def __init__(self, student: StudentWithFeatures, precision: str):
+    def __init__(self, student: StudentWithFeatures, precision: str, *, compiled: bool = False):
         self.student, self.precision = student.eval().requires_grad_(False), precision
+        if compiled:
+            compile_layers(student.layers)
 
     @torch.no_grad()
     def __call__(self, batch: Batch) -> Features:

@@ -18,6 +18,7 @@ from minimoe.distill.batch import Batch
 from minimoe.distill.losses import QKV, Features
 from minimoe.hub.loading import load_encoder
 from minimoe.system.errors import UserError
+from minimoe.training.compiled import compile_layers
 from minimoe.training.optim import PRECISIONS, autocast
 from minimoe.training.processes import shard, sharding_wanted
 
@@ -140,18 +141,21 @@ class Teacher:
             if isinstance(module, nn.Linear):
                 module.to(PRECISIONS[precision])
 
-    def to(self, accelerator) -> None:
-        """Move it to the device, or shard it over the processes where the launcher asks for that."""
+    def to(self, accelerator, *, compiled: bool = False) -> None:
+        """Move it to the device, where its layers may run compiled, or shard it where the launcher asks for that."""
         if sharding_wanted(accelerator):
             self.hooks.encoder = shard(self.model, self.hooks.layers, accelerator)
-        else:
-            self.model.to(accelerator.device)
+            return
+        self.model.to(accelerator.device)
+        if compiled:
+            compile_layers(self.hooks.layers)
 
     @torch.no_grad()
     def __call__(self, batch: Batch) -> Features:
         """Sequences [B, T] → queries, keys, values [B, T, D]."""
         inputs = batch.inputs
-        if self.config._attn_implementation == "eager":  # such a kind adds numbers, which it makes of a mask [B, T]
+        # eager attention adds its mask to the scores: transformers makes that mask of floats from one of [B, T]
+        if self.config._attn_implementation == "eager":
             inputs = inputs | {"attention_mask": batch.mask}
         with autocast(batch.mask.device, self.precision):
             return self.hooks(**inputs)

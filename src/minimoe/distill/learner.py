@@ -17,6 +17,7 @@ from minimoe.distill.supernet import Outputs, Supernet
 from minimoe.models.routing import Router
 from minimoe.models.student import MiniMoEModel
 from minimoe.params.rounds import Distill
+from minimoe.training.compiled import compile_layers
 from minimoe.training.draws import drawing
 from minimoe.training.optim import NO_DECAY, autocast, linear_schedule
 from minimoe.training.processes import sum_over_processes, wrap_ddp
@@ -31,9 +32,12 @@ class Learner:
         steps: optimizer steps in the whole round.
         seed: of dropout and router noise.
         accelerator: knows the device and the other processes, which train the students together.
+        compiled: whether their layers run compiled.
     """
 
-    def __init__(self, supernet: Supernet, settings: Distill, steps: int, seed: int, accelerator):
+    def __init__(
+        self, supernet: Supernet, settings: Distill, steps: int, seed: int, accelerator, *, compiled: bool = False
+    ):
         self.supernet = supernet
         self.names, self.groups = list(supernet.subnets), supernet.groups
         self.settings, self.steps, self.step, self.seed = settings, steps, 0, seed
@@ -41,6 +45,8 @@ class Learner:
         self.balance = LoadBalance(settings, accelerator)
         if steps:
             self._freeze_unreached()
+        if compiled:
+            compile_layers(supernet.layers)
         self.model = wrap_ddp(supernet, accelerator)
         trained = {name: weight for name, weight in supernet.named_parameters() if weight.requires_grad}
         self._decayed = [weight for name, weight in trained.items() if not name.endswith(NO_DECAY)]

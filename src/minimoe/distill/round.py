@@ -25,7 +25,6 @@ from minimoe.records.dataset import Records, check_fits
 from minimoe.resume.checkpoints import Checkpoints, NoCheckpoints
 from minimoe.system.errors import UserError
 from minimoe.system.files import whole_folder
-from minimoe.training.compiled import compile_layers
 from minimoe.training.speed import product_rate, warning
 
 
@@ -67,12 +66,9 @@ def distill(
     """
     # the precision is the round's: one that a launcher's config names would change the result
     accelerator = Accelerator(cpu=device == "cpu", mixed_precision="no")
-    if settings.epochs and accelerator.is_main_process:
-        _warn_where_slower(settings.precision, accelerator.device.type)
+    _warn_where_slower(settings, accelerator)
     teacher = _teacher(teacher_folder, records, settings)
-    teacher.to(accelerator)
-    if compiled:
-        compile_layers(teacher.hooks.layers)
+    teacher.to(accelerator, compiled=compiled)
     checkpoints = checkpoints or NoCheckpoints()
     data = RoundData(records, settings, seed, accelerator, micro_batch)
     factory = StudentFactory(teacher.config, settings, seed)
@@ -80,30 +76,32 @@ def distill(
         factory.sparsified = Sparsified(teacher_folder)
     results = {}
     if assistant:
-        chosen = choose_assistant(
-            data,
-            factory,
-            teacher,
-            below=min(student.sparsity for student in students.values()),
-            tracker=trackers[ASSISTANT],
-            checkpoints=checkpoints.part(ASSISTANT),
-            log_every=log_every,
-        )
-        results[ASSISTANT] = chosen
+        chosen = results[ASSISTANT] = choose_assistant(
+            data, factory, teacher, below=min(student.sparsity for student in students.values()), compiled=compiled,
+            tracker=trackers[ASSISTANT], checkpoints=checkpoints.part(ASSISTANT), log_every=log_every,
+        )  # fmt: skip
         factory.assistant = chosen.learner.supernet.subnet(chosen.name)
-        teacher = AssistantTeacher(factory.assistant, settings.precision)
-
-    supernets = [factory.student(name, shape) for name, shape in students.items()]
-    if once_for_all:
-        supernets.append(factory.once_for_all(once_for_all))
-    learners = [Learner(own.to(accelerator.device), settings, data.steps, seed, accelerator) for own in supernets]
-    if compiled:
-        compile_layers(layer for learner in learners for layer in learner.supernet.layers)
+        teacher = AssistantTeacher(factory.assistant, settings.precision, compiled=compiled)
+    learners = _learners(data, factory, students, once_for_all, compiled)
     results |= TrainingLoop(data, learners, teacher, trackers, checkpoints.part("students"), log_every).run()
     for name, shape in students.items():
         if shape.sparsity is not None:
             results[name].details["sparsity"] = shape.sparsity
     return results
+
+
+def _learners(
+    data: RoundData, factory: StudentFactory, students: dict[str, Student], shared: OnceForAll | None, compiled: bool
+) -> list[Learner]:
+    """A learner for each student, and one for those that share their weights."""
+    supernets = [factory.student(name, shape) for name, shape in students.items()]
+    if shared:
+        supernets.append(factory.once_for_all(shared))
+    accelerator = data.accelerator
+    return [
+        Learner(own.to(accelerator.device), data.settings, data.steps, data.seed, accelerator, compiled=compiled)
+        for own in supernets
+    ]
 
 
 def write_students(results: dict[str, StudentResult], teacher_folder: str | Path, folder: str | Path) -> None:
@@ -115,9 +113,12 @@ def write_students(results: dict[str, StudentResult], teacher_folder: str | Path
             tokenizer.save_pretrained(temporary / name)
 
 
-def _warn_where_slower(precision: str, device: str) -> None:
-    """Say in one line where this machine would be faster in fp32."""
-    if precision != "fp32" and (slow := warning(precision, {p: product_rate(p, device) for p in ("fp32", precision)})):
+def _warn_where_slower(settings: Distill, accelerator: Accelerator) -> None:
+    """Say in one line, where something is trained, that this machine would be faster in fp32."""
+    precision, device = settings.precision, accelerator.device.type
+    if precision == "fp32" or not settings.epochs or not accelerator.is_main_process:
+        return
+    if slow := warning(precision, {name: product_rate(name, device) for name in ("fp32", precision)}):
         print(slow, file=sys.stderr)
 
 

@@ -29,7 +29,6 @@ from minimoe.finetune.trainer import QuietTrainer, Watch, arguments
 from minimoe.hub.loading import load_model as load_from
 from minimoe.system.errors import UserError
 from minimoe.tasks.task import Task
-from minimoe.training.compiled import compile_layers
 from minimoe.training.optim import autocast
 
 EVALUATION_BATCH = 64
@@ -128,7 +127,6 @@ def train(
     label: str,
     tracker,
     precision: str = "fp32",
-    compiled: bool = False,
     prefix: str = "",
     **settings,
 ) -> FinetuneRun:
@@ -138,12 +136,9 @@ def train(
         patience: epochs without gain before it stops.
         label: shown with the progress. prefix: of the names under which `tracker` gets the curves.
         precision: fp32 or bf16, of the model's forward pass; weights, optimizer and loss are fp32.
-        compiled: whether the encoder runs compiled, layer by layer.
         settings: what `trainer.arguments` takes: epochs (at most), batch, learning rate, seed and more.
     """
     made = arguments(**settings)
-    if compiled:
-        compile_layers(model.base_model.encoder.layer)
     answer = partial(predict, batches=sets["dev"], task=task, precision=precision)
     best = BestOnDev(answer, sets["dev"].examples.gold, task.metrics, patience, tracker, prefix)
     trainer = QuietTrainer(

@@ -1,4 +1,4 @@
-"""The section `runtime` of params.yaml: how the work is done, which changes no result."""
+"""The section `runtime` of params.yaml: how the work is done."""
 
 from typing import Annotated, Literal
 
@@ -16,7 +16,7 @@ class Tracking(Section):
 
 
 class Runtime(Section):
-    """How the work is done. Nothing here changes a result or invalidates one."""
+    """How the work is done. Nothing here invalidates a result, or changes one but by rounding and draws of dropout."""
 
     workers: Count
     backend: Literal["loky", "dask", "ray"]

@@ -27,6 +27,7 @@ from minimoe.system.errors import INTERRUPTED, UserError, exit_cleanly
 from minimoe.system.interrupts import end_with
 
 SPAWN = get_context("spawn")
+FAILED = "a stage failed; see its message above, fix the cause and run again: finished stages do not rerun"
 LOOK_SECONDS = 0.1  # between two looks at who is alive
 Environment = dict[str, str]
 Workers = Callable[[], list[Environment]]
@@ -59,9 +60,7 @@ def run(
                 os.killpg(forge.pid, signal.SIGTERM)
             forge.join()
     if forge.exitcode:
-        raise UserError(
-            "a stage failed; see its message above, fix the cause and run again: finished stages do not rerun"
-        )
+        raise UserError(FAILED)
 
 
 def _forge(stages: list[str], workers: Workers, prepare: Callable[[], None], start: Callable) -> None:

@@ -97,7 +97,7 @@ def _dask_room(settings, threads: int) -> int:
         workers = _dask_workers(client)
     cells = settings.cells_per_gpu
     on_gpus = sum(min(int(worker["resources"].get("GPU", 0) * cells), worker["nthreads"]) for worker in workers)
-    return on_gpus or sum(worker["nthreads"] for worker in workers)
+    return on_gpus or sum(worker["nthreads"] for worker in workers) // threads
 
 
 def _on_dask(settings, threads: int, stage: Stage) -> int:

@@ -161,9 +161,7 @@ def _import() -> None:
 def _dvc(*targets: str) -> None:
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", *targets]
     if interrupts.run(command, _end):
-        raise UserError(
-            "a stage failed; see its message above, fix the cause and run again: finished stages do not rerun"
-        )
+        raise UserError(grid.FAILED)
 
 
 def _end(process: subprocess.Popen) -> None:

@@ -25,7 +25,7 @@ FORK = get_context("fork")
 # Elsewhere a process that has loaded such libraries may not fork, and DVC starts every command itself.
 WARM = sys.platform == "linux"
 COMMAND = re.compile(r"python -m (stages\.\w+)((?: [\w./-]+)*)")  # what can be forked; anything else DVC starts
-SIGHT_SECONDS = 90
+SIGHT_SECONDS = 90  # in which this machine sees what another one has written to a shared folder
 WRITE_SECONDS = 60  # between two rewritings of dvc.lock; what is finished in between is in DVC's run cache
 PARTS = {  # of DVC, with the arguments that are passed to them here
     "dvc.stage.run:cmd_run": ("stage", "dry", "run_env"),

@@ -1,7 +1,8 @@
 """Compile the layers of encoders with torch.compile: a GPU then takes a layer in a few fused kernels.
 
-Layers are compiled one by one ("regional compilation"), so that those of one shape share their code and a round begins
-within a minute. On a CPU it does not pay: kernels start at once there, and large products are most of a step.
+Layers are compiled one by one ("regional compilation"), so that those of one shape share their code. Each batch size
+and length has code of its own: code for all lengths would depend on which came first, and so on where a run was
+interrupted. Batches of records nearly always have the longest one's length.
 """
 
 import os
@@ -13,8 +14,9 @@ from torch import nn
 
 from minimoe.system.errors import UserError
 
-# kept versions of a layer's code: for each shape of layer, training and evaluation, lengths that are fixed or vary
-VERSIONS = 64
+# Versions of a layer's code that are kept, for each shape of layer, batch size and length, in training and evaluation.
+# The setting is private, as in torch 2.13; by its default of 8 the layers of the ninth would run uncompiled.
+VERSIONS = 256
 
 
 def compiles(setting: str, device: str) -> bool:
@@ -25,16 +27,16 @@ def compiles(setting: str, device: str) -> bool:
     """
     if setting == "always" and device == "cpu" and not shutil.which(os.environ.get("CXX", "g++")):
         raise UserError(
-            "runtime.compile: expected a C++ compiler for always on a CPU, found no g++; install it, or auto"
+            "runtime.compile: expected a C++ compiler for always on a CPU, found no g++; install it, or set auto"
         )
     return setting == "always" or (setting == "auto" and device == "cuda")
 
 
 def compile_layers(layers: Iterable[nn.Module], backend: str = "inductor") -> None:
-    """Have each layer compiled when it is first called. Weights keep their names, and results differ by rounding.
+    """Have each layer compiled when it is first called. Weights keep their names.
 
-    Dropout inside draws from PyTorch's generators, as ever, though other numbers than uncompiled.
+    Results differ from uncompiled ones by rounding, and dropout draws other numbers, though from the same seeds.
     """
-    torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, VERSIONS)
+    torch._dynamo.config.recompile_limit = VERSIONS
     for layer in layers:
-        layer.compile(backend=backend)
+        layer.compile(backend=backend, dynamic=False)
