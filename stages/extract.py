@@ -15,7 +15,7 @@ def main() -> None:
     documents = extract(
         "data/dump",
         "data/extracted",
-        **{"templates": False} | chosen,  # other forms have none
+        **{"templates": False} | chosen,  # which only wikipedia has
         workers=workers(runtime.workers),
         work=work,
         minutes=runtime.checkpoint_minutes,

@@ -110,7 +110,7 @@ def _make_records(text: Path, folder: Path, language: str, max_length: int, seed
     dump.parent.mkdir(exist_ok=True)
     dump.unlink(missing_ok=True)
     dump.symlink_to(text.resolve())
-    extract(dump.parent, extracted, "cluecorpus", templates=False, workers=processes)
+    extract(dump.parent, extracted, "text", templates=False, workers=processes, document_end="blank_line")
     format_corpus(extracted, formatted, language, **corpus.format.model_dump(), workers=processes)
     build_records(
         formatted,

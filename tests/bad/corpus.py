@@ -3,12 +3,15 @@
 import bz2
 import gzip
 import json
+import lzma
 import os
 import zipfile
 from pathlib import Path
 
+import pyarrow
 from bad.harm import Case, Harm, both, cut, drop, emptied, params, write
 from corpus.tiny_dump import dump
+from pyarrow import parquet
 
 DUMP, DOCUMENTS, SENTENCES = "data/dump/dump.xml", "data/extracted/AA/wiki_00", "data/formatted/00000.txt"
 
@@ -47,6 +50,13 @@ def twins(name: str) -> Harm:
     return harm
 
 
+def table(columns: dict) -> bytes:
+    """A parquet file."""
+    out = pyarrow.BufferOutputStream()
+    parquet.write_table(pyarrow.table(columns), out)
+    return out.getvalue().to_pybytes()
+
+
 def dangling(name: str) -> Harm:
     return lambda root: (root / name).symlink_to("nowhere")
 
@@ -56,6 +66,9 @@ def fifo(name: str) -> Harm:
 
 
 WUDAO = json.dumps([{"title": "题", "content": "一"}, {"title": "题", "content": "二"}])
+TEXT = "".join(f"Sentence {number} of the text.\n" for number in range(999)).encode()
+ZSTD = pyarrow.compress(TEXT, "zstd", asbytes=True)
+BROKEN = table({"text": pyarrow.array([b"x", b"\xff"]).view(pyarrow.string())})
 DOCUMENT = '<doc id="1" url="" title="A">\nA\n\nText of it.\n</doc>\n'
 
 CASES = {
@@ -96,8 +109,8 @@ CASES = {
     "a web page": Case("extract", write(DUMP, "<html>404</html>"), DUMP, "not a MediaWiki dump"),
     "a cut dump": Case("extract", cut(DUMP), DUMP, "get the dump again"),
     "a cut bz2": Case("extract", write(DUMP, bz2.compress(dump(400))[:5000]), DUMP, "get the dump again"),
-    "something after a bz2": Case("extract", write(DUMP, bz2.compress(dump(40)) + b"<html>" * 9), DUMP, "not bzip2"),
-    "a byte after a bz2": Case("extract", write(DUMP, bz2.compress(dump(40)) + b"\0"), DUMP, "not bzip2"),
+    "something after a bz2": Case("extract", write(DUMP, bz2.compress(dump(40)) + b"<html>" * 9), DUMP, "else follows"),
+    "a byte after a bz2": Case("extract", write(DUMP, bz2.compress(dump(40)) + b"\0"), DUMP, "else follows"),
     "a cut bz2 after a whole one": Case(
         "extract", write(DUMP, bz2.compress(dump(40)) + bz2.compress(dump(40))[:99]), DUMP, "get the dump again"
     ),
@@ -128,6 +141,63 @@ CASES = {
         "extract", corpus("wudao", "a.json", '{"a":' + "[" * 9999), "a.json", "not JSON"
     ),
     "wudao: not UTF-8": Case("extract", corpus("wudao", "a.json", b'[{"content": "\xff"}]'), "a.json", "not UTF-8"),
+    "text: not UTF-8": Case("extract", corpus("text", "a.txt", b"ok\n\n\xff\n"), "a.txt", "not UTF-8"),
+    "text: nothing in it": Case("extract", corpus("text", "a.txt.gz", gzip.compress(b"\n")), "corpus", "extract.form"),
+    "text: cut gzip": Case("extract", corpus("text", "a.txt.gz", gzip.compress(TEXT)[:-9]), "a.txt.gz", "get it again"),
+    "text: no gzip": Case("extract", corpus("text", "a.txt.gz", TEXT), "a.txt.gz", "get it again"),
+    "text: something after a gzip": Case(
+        "extract", corpus("text", "a.txt.gz", gzip.compress(TEXT) + b"<html>"), "a.txt.gz", "get it again"
+    ),
+    "text: cut bz2": Case("extract", corpus("text", "a.txt.bz2", bz2.compress(TEXT)[:-9]), "a.txt.bz2", "get it again"),
+    "text: cut xz": Case("extract", corpus("text", "a.txt.xz", lzma.compress(TEXT)[:-9]), "a.txt.xz", "get it again"),
+    "text: something after an xz": Case(
+        "extract", corpus("text", "a.txt.xz", lzma.compress(TEXT) + b"<html>"), "a.txt.xz", "else follows"
+    ),
+    "text: cut zstd": Case("extract", corpus("text", "a.txt.zst", ZSTD[:-9]), "a.txt.zst", "get it again"),
+    "text: something after a zstd": Case(
+        "extract", corpus("text", "a.txt.zst", ZSTD + b"<html>"), "a.txt.zst", "get it again"
+    ),
+    "text: jsonl in its place": Case("extract", corpus("text", "a.jsonl", '{"text": "x"}'), "corpus", "no .txt file"),
+    "jsonl: another key": Case(
+        "extract", corpus("jsonl", "a.jsonl", '{"text": "x"}\n\n{"body": "x"}\n'), "a.jsonl:3", "'text'"
+    ),
+    "jsonl: a number for text": Case(
+        "extract", corpus("jsonl", "a.jsonl", '{"text": 3}\n'), "a.jsonl:1", "corpus.extract.field"
+    ),
+    "jsonl: nothing for text": Case(
+        "extract", corpus("jsonl", "a.jsonl", '{"text": null}\n'), "a.jsonl:1", "corpus.extract.field"
+    ),
+    "jsonl: a list": Case("extract", corpus("jsonl", "a.jsonl", '["x"]\n'), "a.jsonl:1", "the line has no keys"),
+    "jsonl: an array over lines": Case(
+        "extract", corpus("jsonl", "a.json", '[\n{"text": "x"}\n]'), "a.json:1", "expected a JSON object"
+    ),
+    "jsonl: cut": Case(
+        "extract", corpus("jsonl", "a.jsonl", '{"text": "x"}\n{"text": "y'), "a.jsonl:2", "expected a JSON object"
+    ),
+    "jsonl: not UTF-8": Case("extract", corpus("jsonl", "a.jsonl", b'{"text": "\xff"}'), "a.jsonl", "not UTF-8"),
+    "jsonl: brackets without end": Case(
+        "extract", corpus("jsonl", "a.jsonl", '{"a":' + "[" * 99999), "a.jsonl:1", "expected a JSON object"
+    ),
+    "jsonl: no file of it": Case("extract", corpus("jsonl", "a.txt", "x"), "corpus", "no .jsonl"),
+    "parquet: another column": Case(
+        "extract", corpus("parquet", "a.parquet", table({"body": ["x"]})), "a.parquet", "the file has body"
+    ),
+    "parquet: numbers for text": Case(
+        "extract", corpus("parquet", "a.parquet", table({"text": [1, 2]})), "a.parquet", "it holds int64"
+    ),
+    "parquet: nothing for text": Case(
+        "extract", corpus("parquet", "a.parquet", table({"text": ["x", None]})), "a.parquet: row 2", "fill or remove"
+    ),
+    "parquet: not UTF-8": Case("extract", corpus("parquet", "a.parquet", BROKEN), "a.parquet: row 2", "not UTF-8"),
+    "parquet: cut": Case(
+        "extract", corpus("parquet", "a.parquet", table({"text": ["x"]})[:-9]), "a.parquet", "get it again"
+    ),
+    "parquet: a web page": Case("extract", corpus("parquet", "a.parquet", "<html>" * 99), "a.parquet", "get it again"),
+    "parquet: empty": Case("extract", corpus("parquet", "a.parquet", b""), "a.parquet", "get it again"),
+    "parquet: packed": Case(
+        "extract", corpus("parquet", "a.parquet.gz", gzip.compress(table({"text": ["x"]}))), "a.parquet.gz", "unpack it"
+    ),
+    "parquet: in an archive": Case("extract", archive("parquet", {"a.parquet": "x"}), "a.zip, a.parquet", "unpack it"),
     "cluecorpus: nothing in it": Case(
         "extract", corpus("cluecorpus", "a.txt", "\n\n"), "corpus", "corpus.extract.form"
     ),

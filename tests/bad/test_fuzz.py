@@ -5,10 +5,12 @@ import copy
 import gzip
 import io
 import json
+import lzma
 import zipfile
 from pathlib import Path
 
 import numpy as np
+import pyarrow
 import pytest
 from bad import world
 from bad.records import INDEX, MANIFEST, SHARD, WHOLE, published
@@ -16,8 +18,9 @@ from bad.world import SAMPLE, dumped
 from corpus.tiny_dump import dump as made_dump
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pyarrow import parquet
 
-from minimoe.corpus import dump, plain
+from minimoe.corpus import dump, forms
 from minimoe.corpus.chunks import Chunk
 from minimoe.corpus.format import format_chunk
 from minimoe.corpus.sources import sources
@@ -37,6 +40,10 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=6,
 )
+ZSTD = pyarrow.compress(b"one\n\ntwo\n" * 9, "zstd", asbytes=True)
+PARQUET = pyarrow.BufferOutputStream()
+parquet.write_table(pyarrow.table({"text": ["one", "two"], "id": [1, 2]}), PARQUET)
+PARQUET = PARQUET.getvalue().to_pybytes()
 TEXT = st.text(alphabet=st.sampled_from('ab01\t\n\r" \x00\u2028é{}[],:-<>/'), max_size=80)
 ROWS = st.dictionaries(st.sampled_from(["sentence", "label", "abst", "keyword"]), VALUES)
 CLUE = {"sentence": "x", "label": "100"}
@@ -119,10 +126,23 @@ def test_dumps(tmp_path, pack, data):
 
 
 @bounded
-@given(blocks=st.lists(TEXT | st.sampled_from(['[{"content": "', '"}', "]", '{"title": 1}']), max_size=6))
-def test_corpora(blocks):
-    reads(plain.wudao, blocks, "a.json")
-    reads(plain.cluecorpus, blocks, "a.txt")
+@given(data=st.data())
+def test_corpora(tmp_path, data):
+    pieces = st.sampled_from(['[{"content": "', '"}', "]", '{"title": 1}', '{"text": "', "\n"])
+    text = data.draw(st.lists(TEXT | pieces, max_size=6).map("".join))
+    packed = data.draw(st.binary(max_size=60) | harmed(lzma.compress(b"one\n")) | harmed(ZSTD))
+    files = {"a.txt": text.encode(), "a.jsonl": text.encode(), "a.txt.xz": packed, "a.txt.zst": packed}
+    files["a.parquet"] = data.draw(st.binary(max_size=60) | harmed(PARQUET))
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    for form, (suffixes, read) in forms.FORMS.items():
+        for source in (source for source in sources(tmp_path, suffixes) if source.suffix in suffixes):
+            for end in ("blank_line", "line", "file"):
+                reads(documents, read, source, forms.Reading(form, "text", end))
+
+
+def documents(read, source, reading):
+    return ((title, *lines) for title, lines in read(source, reading))
 
 
 def archive() -> bytes:

@@ -88,7 +88,8 @@ EVIL = (
     "*",
 )
 TEXTS = (
-    "corpus.download.wiki", "corpus.download.date", "corpus.language", "teacher.hub", "teacher.revision",
+    "corpus.download.wiki", "corpus.download.date", "corpus.download.hub", "corpus.download.revision",
+    "corpus.language", "teacher.hub", "teacher.revision",
     "task_data.glue.hub",
 )  # fmt: skip
 NAMES = [

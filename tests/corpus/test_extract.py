@@ -54,7 +54,7 @@ def test_streams_of_bzip2_that_follow_one_another(run):
 def test_a_stream_of_bzip2_that_ends_where_a_block_of_the_file_does(run, monkeypatch):
     whole = dump(30)
     first, second = (bz2.compress(part) for part in (whole[:3000], whole[3000:]))
-    monkeypatch.setattr("minimoe.corpus.dump._BLOCK", len(first))
+    monkeypatch.setattr("minimoe.corpus.unpack._BLOCK", len(first))
     assert run(first + second, "dump.xml.bz2")[0] == 30
 
 

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from minimoe.corpus import plain
+from minimoe.corpus import forms, plain
 from minimoe.corpus.extract import extract
 from minimoe.corpus.format import bodies
 from minimoe.resume.outputs import ResumableOutput
@@ -41,7 +41,7 @@ def test_blank_lines_part_the_documents_of_cluecorpus(run):
 
 @pytest.mark.parametrize("block", [1, 7, 1 << 20])
 def test_wudao_as_an_array_and_as_lines_in_blocks_of_any_size(run, monkeypatch, block):
-    monkeypatch.setattr("minimoe.corpus.sources._BLOCK", block)
+    monkeypatch.setattr("minimoe.corpus.unpack._BLOCK", block)
     texts = ['一\n二 "{引}" \\ [括]', "三\U0001f600", "四 \t五"]
     files = {
         "part-1.json": json.dumps(objects(*texts), ensure_ascii=False, indent=2),
@@ -98,7 +98,7 @@ BAD = {
 @pytest.mark.parametrize("case", BAD)
 @pytest.mark.parametrize("block", [5, 1 << 20])
 def test_a_bad_file_is_one_line_and_no_output(run, tmp_path, monkeypatch, case, block):
-    monkeypatch.setattr("minimoe.corpus.sources._BLOCK", block)
+    monkeypatch.setattr("minimoe.corpus.unpack._BLOCK", block)
     form, content, message = BAD[case]
     name = "bad.json" if form == "wudao" else "bad.txt"
     with pytest.raises(UserError, match=message) as error:
@@ -109,8 +109,8 @@ def test_a_bad_file_is_one_line_and_no_output(run, tmp_path, monkeypatch, case, 
 
 
 def test_an_object_without_an_end_is_given_up(run, monkeypatch):
-    monkeypatch.setattr("minimoe.corpus.sources._BLOCK", 64)
-    monkeypatch.setattr(plain, "LONGEST", 1000)
+    monkeypatch.setattr("minimoe.corpus.unpack._BLOCK", 64)
+    monkeypatch.setattr(forms, "LONGEST", 1000)
     with pytest.raises(UserError, match="object 2: not JSON: no end of it in 1,000 characters"):
         run("wudao", {"a.json": '[{"content": "一"}, {"content": "' + "二" * 9000})
 

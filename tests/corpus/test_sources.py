@@ -88,7 +88,7 @@ def test_a_small_text_may_repeat_itself(tmp_path):
 
 
 def test_text_that_is_not_utf8_far_into_a_file(tmp_path, monkeypatch):
-    monkeypatch.setattr("minimoe.corpus.sources._BLOCK", 64)
+    monkeypatch.setattr("minimoe.corpus.unpack._BLOCK", 64)
     (tmp_path / "a.txt").write_bytes(b"x" * 640 + b"\xff")
     with pytest.raises(UserError, match=r"a\.txt: not UTF-8 near byte 640$"):
         read(tmp_path)

@@ -35,6 +35,7 @@ def main(stage: str) -> None:
     match stage:
         case "download":
             write("data/dump/dump", settings("download"), Path("data/inputs/corpus.json"))
+            write("data/origin/corpus.json")
         case "extract":
             write("data/extracted/AA/wiki_00", settings("extract"), Path("data/dump"))
         case "format":

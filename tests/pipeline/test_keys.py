@@ -61,6 +61,7 @@ MINILM = ROUNDS - rounds("tinybert")
 CELLS = {f"finetune@{task}" for task in SAMPLE["table"]["tasks"]}  # of all models
 REPORT = {"report"}
 WIKI, HUB = {"corpus.download.source": "wikipedia"}, {"teacher.source": "hub"}
+DATA_SET = {"corpus.download.source": "hub"}
 LOCAL = {"teacher.source": "local"}
 NO_SPARSE = {
     "rounds.sparse": GONE, "rounds.minidisc": GONE, "table.models": ["teacher", "base/minilm-2L-72H"],
@@ -82,7 +83,12 @@ CASES = [
     (WIKI, "corpus.download.date", "20260101", {"download"}),
     ({}, "corpus.download.wiki", "enwiki", set()),
     ({}, "corpus.download.date", "20260101", set()),
+    *((DATA_SET, f"corpus.download.{key}", "x", {"download"}) for key in ("hub", "revision", "files")),
+    *(({}, f"corpus.download.{key}", "x", set()) for key in ("hub", "revision", "files")),
     ({}, "corpus.extract.form", "wudao", {"extract"}),
+    ({"corpus.extract.form": "text"}, "corpus.extract.document_end", "line", {"extract"}),
+    *(({"corpus.extract.form": form}, "corpus.extract.field", "x", {"extract"}) for form in ("jsonl", "parquet")),
+    *(({}, f"corpus.extract.{key}", value, set()) for key, value in {"document_end": "line", "field": "x"}.items()),
     ({}, "corpus.extract.templates", False, {"extract"}),
     ({"corpus.extract.form": "wudao"}, "corpus.extract.templates", False, set()),
     ({}, "corpus.format.splitter", "published", {"format"}),

@@ -10,6 +10,7 @@ from minimoe.plan import sizes, stages
 from minimoe.plan.models import Models
 from minimoe.plan.row import Row, Run
 from minimoe.plan.timing import MEASURED, Rates
+from tests.hub.conftest import plain_hub  # noqa: F401
 
 ROOT = Path(__file__).parents[2]
 RATES = Rates(

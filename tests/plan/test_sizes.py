@@ -53,6 +53,32 @@ def test_what_is_up_to_date_is_counted(tmp_path):
     assert sizes(tmp_path, **dump).records.basis == GUESSED
 
 
+def test_packed_text_is_guessed_and_plain_text_counted(tmp_path):
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts/a.jsonl").write_bytes(b"x" * 5000)
+    told = {"corpus__download__path": "texts", "corpus__extract__form": "jsonl"}
+    assert sizes(tmp_path, **told).extracted == Amount(5000, COUNTED)
+    (tmp_path / "texts/b.jsonl.gz").write_bytes(b"x" * 1000)
+    assert sizes(tmp_path, **told).dump == Amount(6000, COUNTED)
+    assert sizes(tmp_path, **told).extracted == Amount(5000 + 1000 * constants.UNPACKED, GUESSED)
+    with pytest.raises(UserError, match=r"^corpus\.download\.path: expected jsonl's files at .*nowhere"):
+        sizes(tmp_path, **told | {"corpus__download__path": "nowhere"})
+
+
+def test_the_hub_tells_the_size_of_a_data_set(tmp_path, plain_hub):
+    plain_hub.add("dataset", "a/b", {"en/x.parquet": b"x" * 3000, "en/y.parquet": b"y" * 4000, "de/z.parquet": b"z"})
+    told = {"corpus__download__source": "hub", "corpus__download__hub": "a/b", "corpus__download__files": "en/*"}
+    told |= {"corpus__extract__form": "parquet"}
+    with pytest.raises(UserError, match="the size of a/b is not known here; add --online"):
+        sizes(tmp_path, **told)
+    assert sizes(tmp_path, online=True, **told).dump == Amount(7000, COUNTED)
+    assert sizes(tmp_path, online=True, **told).extracted == Amount(7000 * constants.UNPACKED, GUESSED)
+    with pytest.raises(UserError, match=r"^corpus\.download\.files: expected a pattern"):
+        sizes(tmp_path, online=True, **told | {"corpus__download__files": "fr/*"})
+    with pytest.raises(UserError, match=r"^corpus\.download\.hub: a/c at main: .*; check it, or plan without"):
+        sizes(tmp_path, online=True, **told | {"corpus__download__hub": "a/c"})
+
+
 def test_known_wikis_and_corpora_come_from_the_table(tmp_path):
     made = sizes(tmp_path, name="paper_base")
     assert made.dump == Amount(constants.WIKIS["enwiki"].dump, GUESSED)

@@ -27,6 +27,7 @@ import psutil
 from tqdm import tqdm
 
 from minimoe.corpus import dump
+from minimoe.corpus.forms import Reading
 from minimoe.corpus.plain import write_documents
 from minimoe.corpus.sources import made_by_a_system
 from minimoe.resume.outputs import adopt, resumable
@@ -51,11 +52,14 @@ def extract(
     workers: int,
     work: Path | None = None,
     minutes: float = 10,
+    field: str = "",
+    document_end: str = "",
 ) -> int:
     """Write the documents of the one dump in `dump_folder` to `extracted`; returns how many.
 
-    `form`: wikipedia, or one of `plain.FORMS`, a folder or file of which stands in place of the dump. A folder of the
+    `form`: wikipedia, or one of `forms.FORMS`, a folder or file of which stands in place of the dump. A folder of the
     form wikipedia holds documents extracted already, by any wikiextractor, and is taken as it is.
+    `field`, `document_end`: as in `forms.Reading`.
     `templates`: expand them, which takes a pass over the dump of its own. Progress, of other forms than wikipedia,
     is saved in the folder `work` (`minimoe.resume.work`) every so many `minutes`. Raises `UserError`
     when the dump is not of its form, damaged, truncated or without a document, and when wikiextractor fails.
@@ -65,7 +69,7 @@ def extract(
         raise UserError(f"{dump_folder}: expected one dump, got {len(files)} files; run the download stage again")
     if form != "wikipedia":
         with place(work, extracted) as folder, resumable(folder, minutes) as output:
-            documents = write_documents(files[0], form, output, workers)
+            documents = write_documents(files[0], Reading(form, field, document_end), output, workers)
             adopt(sorted(output.folder.iterdir()), extracted)
             return documents
     if files[0].is_dir():

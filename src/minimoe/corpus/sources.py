@@ -1,27 +1,24 @@
-"""Find and read the files of a corpus: in a folder at any depth, and in zip archives, which are read in place.
+"""Find and read the files of a corpus: in a folder at any depth, packed or not, and in zip archives, read in place.
 
-Names in an archive never become paths: a member is only read as a stream of text. It is an error when an archive is
-damaged, encrypted, or expands far more than text does (a zip bomb), and when text is not UTF-8.
+Names in an archive never become paths: a member is only read as a stream of text. It is an error when a file is
+damaged, an archive is encrypted or expands far more than text does (a zip bomb), and when text is not UTF-8.
 """
 
 import codecs
-import lzma
 import struct
 import zipfile
-import zlib
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from minimoe.corpus import unpack
 from minimoe.system.errors import UserError
 
 MOST_SWELLING = 100  # a member's size over its size in the archive; text has 3 to 10, a bomb 1000
 _BLOCK = 1 << 20
 # all that zipfile and what it unpacks with are known to raise; RuntimeError is for ways of packing that they lack
-_UNREADABLE = (
-    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, RuntimeError, ValueError, KeyError,
-)  # fmt: skip
+_UNREADABLE = (*unpack.BAD, zipfile.BadZipFile, struct.error, RuntimeError, ValueError, KeyError)
 _WHY = "damaged, truncated or packed in an unknown way"
 
 
@@ -29,7 +26,7 @@ class Source(NamedTuple):
     """A file of text, or a member of a zip archive."""
 
     path: str
-    size: int  # bytes, unpacked
+    size: int  # bytes; those of an archive's member, unpacked
     member: str = ""  # its name in the archive; empty for a file
 
     @property
@@ -38,13 +35,25 @@ class Source(NamedTuple):
         member = "".join(letter if letter.isprintable() else "?" for letter in self.member)
         return f"{self.path}, {member}" if member else self.path
 
+    @property
+    def packing(self) -> str:
+        """How it is packed: one of `unpack.PACKINGS`, or nothing."""
+        suffix = Path(self.member or self.path).suffix.lower()
+        return suffix if suffix in unpack.PACKINGS else ""
+
+    @property
+    def suffix(self) -> str:
+        """What kind of file it is, whether it is packed or not: `.txt` of `a.txt` and of `a.txt.gz`."""
+        name = Path(self.member or self.path)
+        return (name.with_suffix("") if self.packing else name).suffix.lower()
+
     def blocks(self) -> Iterator[str]:
         """Its text, a block at a time; `UserError` where it is damaged or not UTF-8."""
         decoder = codecs.getincrementaldecoder("utf-8-sig")()
         read = 0
         try:
             with Path(self.path).open("rb") as file:
-                for block in _read(file, self.member):
+                for block in self._read(file):
                     yield decoder.decode(block)
                     read += len(block)
                 yield decoder.decode(b"", final=True)
@@ -53,13 +62,12 @@ class Source(NamedTuple):
         except _UNREADABLE as error:
             raise UserError(f"{self.name}: {_WHY} ({error}), near byte {read}; get it again or unpack it") from None
 
-
-def _read(file: BinaryIO, member: str) -> Iterator[bytes]:
-    if not member:
-        yield from iter(lambda: file.read(_BLOCK), b"")
-        return
-    with zipfile.ZipFile(file) as archive, archive.open(member) as stream:
-        yield from iter(lambda: stream.read(_BLOCK), b"")
+    def _read(self, file: BinaryIO) -> Iterator[bytes]:
+        if not self.member:
+            yield from unpack.blocks(file, self.packing)
+            return
+        with zipfile.ZipFile(file) as archive, archive.open(self.member) as stream:
+            yield from unpack.blocks(stream, self.packing)
 
 
 def sources(root: Path, suffixes: tuple[str, ...]) -> list[Source]:
@@ -76,8 +84,7 @@ def sources(root: Path, suffixes: tuple[str, ...]) -> list[Source]:
             continue
         archived = path.suffix.lower() == ".zip"
         for source in _members(path) if archived else [Source(str(path), path.stat().st_size)]:
-            wanted = Path(source.member or path).suffix.lower() in suffixes
-            found.append(source) if wanted else others.append(source.name)
+            found.append(source) if source.suffix in suffixes else others.append(source.name)
     kinds = " or ".join(suffixes)
     if not found:
         raise UserError(f"{root}: no {kinds} file in it or in a .zip of it; unpack other archives first")

@@ -45,7 +45,7 @@ def resolve(params: Params) -> dict[str, dict]:
     """The settings of every piece of work, by the name of its file."""
     corpus, seed = params.corpus, {"seed": params.seed}
     return {
-        "download": _only(corpus.download, {"local": ["path"], "wikipedia": ["wiki", "date"]}),
+        "download": _download(corpus.download),
         "extract": _extract(corpus.extract),
         "format": {"language": corpus.language, **corpus.format.model_dump()},
         "tokenizer": _source(params.teacher, "tokenizer"),
@@ -67,12 +67,18 @@ def _only(section: Section, read: dict[str, list[str]]) -> dict:
     return section.model_dump(include={"source", *read.get(section.source, [])})
 
 
+def _download(section: Section) -> dict:
+    return _only(section, {"local": ["path"], "wikipedia": ["wiki", "date"], "hub": ["hub", "revision", "files"]})
+
+
 def _source(section: Section, made_here: str = "") -> dict:
     return _only(section, {"local": ["path"], "hub": ["hub", "revision"], "pretrain": [made_here]})
 
 
 def _extract(section: Section) -> dict:
-    return section.model_dump(exclude=set() if section.form == "wikipedia" else {"templates"})
+    field = {"field"}
+    read = {"wikipedia": {"templates"}, "text": {"document_end"}, "jsonl": field, "parquet": field}
+    return section.model_dump(include={"form"} | read.get(section.form, set()))
 
 
 def _sparsify(section: Section) -> dict:

@@ -52,17 +52,22 @@ def _text_of_a_date(value: object) -> object:
 class Download(Section):
     """Where the dump comes from."""
 
-    source: Annotated[str, Field(pattern=r"^(local|wikipedia|(https?|file)://.+)$")]
+    source: Annotated[str, Field(pattern=r"^(local|wikipedia|hub|(https?|file)://.+)$")]
     path: Annotated[Text, here("an address is given at source")]
     wiki: Annotated[str, Field(pattern=r"^[a-z_]+wiki$")]
     date: Annotated[str, BeforeValidator(_text_of_a_date), Field(pattern=r"^(latest|[0-9]{8})$")]
+    hub: HubId
+    revision: Revision
+    files: Text
 
 
 class Extract(Section):
-    """What the dump is like, and what wikiextractor does with a wiki's."""
+    """What the corpus is like, and what wikiextractor does with a wiki's dump."""
 
-    form: Literal["wikipedia", "cluecorpus", "wudao"]
+    form: Literal["wikipedia", "text", "jsonl", "parquet", "cluecorpus", "wudao"]
     templates: bool
+    document_end: Literal["blank_line", "line", "file"]
+    field: Text
 
 
 class Format(Section):

@@ -25,6 +25,7 @@ WIKIS = {
 TEXT_OF_DUMP = 1.3  # of another wiki: the median of these; English has 1.0, with most markup
 # Text of corpora that their authors hand out, bytes, by corpus.extract.form, as their authors say.
 CORPORA = {"cluecorpus": 14e9, "wudao": 200e9}
+UNPACKED = 2.5  # bytes of text / bytes of it packed, or in a parquet file; gzip and zstd of English text, not measured
 
 # From a real English dump excerpt, 206 pages, 6.09 MB unpacked, 2.63 MB of extracted text:
 TEXT_OF_XML = 0.43  # extracted text / unpacked dump

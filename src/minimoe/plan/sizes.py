@@ -4,8 +4,10 @@ A guess follows from the step before it by the ratios of `constants`.
 """
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -13,13 +15,13 @@ from typing import NamedTuple
 from minimoe.corpus import dump
 from minimoe.corpus.download import WIKIMEDIA
 from minimoe.corpus.format import CHARACTER_LANGUAGES
-from minimoe.corpus.plain import FORMS
+from minimoe.corpus.forms import FORMS
 from minimoe.corpus.sources import sources
 from minimoe.corpus.transfer import length
 from minimoe.params import Params
 from minimoe.params.sections import Download
 from minimoe.plan import constants
-from minimoe.system.errors import UserError
+from minimoe.system.errors import UserError, readable
 from minimoe.tasks.readers import read_official
 from minimoe.tasks.table import TASKS
 from minimoe.tasks.task import Sizes, Split, Task
@@ -94,20 +96,28 @@ def _source(params: Params, root: Path, online: bool) -> tuple[Amount, Amount, A
         return *_local(path, form), None
     wiki = constants.WIKIS.get(source.wiki) if source.source == "wikipedia" else None
     if not online and not wiki:
-        what = source.wiki if source.source == "wikipedia" else source.source
+        what = {"wikipedia": source.wiki, "hub": source.hub}.get(source.source, source.source)
         raise UserError(f"corpus.download: the size of {what} is not known here; add --online to ask its server")
     packed = Amount(_served(source), COUNTED) if online else Amount(wiki.dump, GUESSED)
     if wiki:
         return packed, packed.times(wiki.text / wiki.dump), packed.times(wiki.articles / wiki.dump)
-    return packed, packed.times(constants.TEXT_OF_DUMP if form == "wikipedia" else 1), None
+    ratio = constants.TEXT_OF_DUMP if form == "wikipedia" else constants.UNPACKED if form == "parquet" else 1
+    return packed, packed.times(ratio), None
 
 
 def _local(path: Path, form: str) -> tuple[Amount, Amount]:
+    if form in constants.CORPORA and not path.exists():
+        return (Amount(constants.CORPORA[form], GUESSED),) * 2
     if form != "wikipedia":
         if not path.exists():
-            return (Amount(constants.CORPORA[form], GUESSED),) * 2
+            raise UserError(f"corpus.download.path: expected {form}'s files at {path}")
         files = sources(path, FORMS[form].suffixes)
-        return Amount(size(path), COUNTED), Amount(sum(file.size for file in files), COUNTED)
+        plain, packed = (
+            sum(file.size for file in files if bool(file.packing or form == "parquet") == is_packed)
+            for is_packed in (False, True)
+        )
+        text = Amount(plain + packed * constants.UNPACKED, GUESSED if packed else COUNTED)
+        return Amount(size(path), COUNTED), text
     if path.is_dir():
         return (Amount(size(path), COUNTED),) * 2
     if not path.is_file():
@@ -120,6 +130,8 @@ def _local(path: Path, form: str) -> tuple[Amount, Amount]:
 
 def _served(source: Download) -> int:
     """The length of the file, as its server tells it."""
+    if source.source == "hub":
+        return _served_by_the_hub(source)
     url = source.source
     if url == "wikipedia":
         url = f"{WIKIMEDIA}/{source.wiki}/{source.date}/{source.wiki}-{source.date}-pages-articles.xml.bz2"
@@ -130,6 +142,19 @@ def _served(source: Download) -> int:
     if not told:
         raise UserError(f"corpus.download: {url}: its server does not tell the length")
     return told
+
+
+def _served_by_the_hub(source: Download) -> int:
+    """The sizes of a data set's files, as the hub tells them."""
+    from huggingface_hub import HfApi
+
+    with readable(f"corpus.download.hub: {source.hub} at {source.revision}", "check it, or plan without --online"):
+        api = HfApi(os.environ.get("HF_ENDPOINT"))
+        tree = api.list_repo_tree(source.hub, repo_type="dataset", revision=source.revision, recursive=True)
+        sizes = [entry.size for entry in tree if hasattr(entry, "size") and fnmatch(entry.path, source.files)]
+    if not sizes:
+        raise UserError(f"corpus.download.files: expected a pattern for files of {source.hub}, got {source.files!r}")
+    return sum(sizes)
 
 
 def examples(name: str, params: Params, root: Path, done: set[str]) -> tuple[Sizes, str]:
