@@ -26,7 +26,9 @@ def main() -> None:
     os.environ |= machine.CELL_ENVIRONMENT
     with machine.importing():
         from minimoe.finetune.cell import finetune
+        from minimoe.training.compiled import compiles
 
+    device = machine.device(params.runtime.device)
     chosen = settings(f"finetune/{task}")
     inputs = [f"models/{model}", f"data/tasks/{task}"]
     with training("finetune", f"{model}/{task}", inputs, chosen, params.runtime) as this:
@@ -38,7 +40,8 @@ def main() -> None:
             f"data/tasks/{task}",
             f"finetuned/{model}/{task}",
             **chosen,
-            device=machine.device(params.runtime.device),
+            device=device,
+            captured=compiles(params.runtime.compile, device),
             log_every=params.runtime.log_every,
             tracker=this.tracker(f"{model}/{task}", {"model": model, "task": task}, chosen),
             checkpoints=this.checkpoints,

@@ -44,18 +44,19 @@ def test_micro_batches_train_the_students_of_whole_batches(teacher, sparsified, 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("launcher", "processes", "micro_batch"),
+    ("launcher", "processes", "form"),
     [
-        (TORCHRUN, 2, 0),
-        (TORCHRUN, 3, 2),  # a batch of 8 is 3, 3 and 2 records, in two parts each
-        (SHARDED, 2, 3),
+        (TORCHRUN, 2, ["0"]),
+        (TORCHRUN, 3, ["2"]),  # a batch of 8 is 3, 3 and 2 records, in two parts each
+        (SHARDED, 2, ["3"]),
+        (TORCHRUN, 2, ["2", "recorded"]),
     ],
-    ids=["two", "three, in parts", "the teacher sharded"],
+    ids=["two", "three, in parts", "the teacher sharded", "steps recorded"],
 )
-def test_processes_train_the_students_of_one(teacher, sparsified, alone, tmp_path, launcher, processes, micro_batch):
+def test_processes_train_the_students_of_one(teacher, sparsified, alone, tmp_path, launcher, processes, form):
     paths = [SCRIPT.parent, SCRIPT.parents[1], *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, paths)), "OMP_NUM_THREADS": "1"}
-    arguments = [str(SCRIPT), str(teacher), str(sparsified), str(tmp_path / "trained"), str(micro_batch)]
+    arguments = [str(SCRIPT), str(teacher), str(sparsified), str(tmp_path / "trained"), *form]
     command = [sys.executable, "-m", *launcher, str(processes), *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

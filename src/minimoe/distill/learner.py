@@ -4,7 +4,7 @@ Learners of a round share nothing but the teacher's features, so each ends bit f
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 
 import torch
@@ -19,8 +19,9 @@ from minimoe.models.student import MiniMoEModel
 from minimoe.params.rounds import Distill
 from minimoe.training.compiled import compile_layers
 from minimoe.training.draws import drawing
+from minimoe.training.graphs import capturable, run
 from minimoe.training.optim import NO_DECAY, autocast, linear_schedule
-from minimoe.training.processes import sum_over_processes, wrap_ddp
+from minimoe.training.processes import average_gradients, sum_over_processes, wrap_ddp
 
 
 class Learner:
@@ -32,7 +33,10 @@ class Learner:
         steps: optimizer steps in the whole round.
         seed: of dropout and router noise.
         accelerator: knows the device and the other processes, which train the students together.
-        compiled: whether their layers run compiled.
+        compiled: whether their layers run compiled, and their steps, where they can, as CUDA graphs.
+
+    Attributes:
+        captured: whether steps may be recorded as CUDA graphs: gradients then stay where they are.
     """
 
     def __init__(
@@ -47,10 +51,14 @@ class Learner:
             self._freeze_unreached()
         if compiled:
             compile_layers(supernet.layers)
-        self.model = wrap_ddp(supernet, accelerator)
+        self.captured = compiled and capturable(supernet, accelerator, settings.precision)
+        self.model = supernet if self.captured else wrap_ddp(supernet, accelerator)
         trained = {name: weight for name, weight in supernet.named_parameters() if weight.requires_grad}
         self._decayed = [weight for name, weight in trained.items() if not name.endswith(NO_DECAY)]
-        self.optimizer = torch.optim.AdamW(trained.values(), weight_decay=0.0, fused=True)
+        self._trained = list(trained.values())
+        for weight in self._trained if self.captured else ():
+            weight.grad = torch.zeros_like(weight)
+        self.optimizer = torch.optim.AdamW(self._trained, weight_decay=0.0, fused=True)
         self.scaler = torch.amp.GradScaler(accelerator.device.type, enabled=settings.precision == "fp16")
         self._step_losses = torch.zeros(len(self.names), device=accelerator.device)
         self.losses: list[Tensor] = []  # of every step since the last mean, over all processes
@@ -83,7 +91,7 @@ class Learner:
         (group,) = self.groups  # students that share weights have no experts
         counted = []
         for part, batch in enumerate(parts):
-            with torch.no_grad(), self._draws(part):
+            with torch.no_grad(), drawing(self.accelerator.device, *self.key(part), 0):
                 ((_, logits),) = self.forward(group, batch).values()
             counted.append((logits, batch.mask))
         self.balance.count_step(counted)
@@ -99,11 +107,16 @@ class Learner:
             counts: of the whole step, over all parts and processes: what the loss is averaged over.
             part: its number among the step's parts on this process; last: whether it is the last of them.
         """
+        run(self.sections(batch, teacher, counts, last), self.accelerator.device, self.key(part))
+
+    def sections(self, batch: Batch, teacher: Features, counts: TokenCounts, last: bool) -> Iterator[int]:
+        """What `accumulate` does; yields a group's number before its pass, which draws from a seed of its own."""
         self.model.train()
         for number, group in enumerate(self.groups):
+            yield number
             complete = last and group == self.groups[-1]  # then processes average their gradients, once a step
             sync = nullcontext() if complete or self.model is self.supernet else self.model.no_sync()
-            with self._draws(part, number), sync:
+            with sync:
                 losses = {
                     name: self.loss(features, teacher, batch.mask, counts) + self.balance(logits, batch.mask)
                     for name, (features, logits) in self.forward(group, batch, self.model).items()
@@ -146,6 +159,8 @@ class Learner:
             group["lr"] = rate
             # the published AdamW adds ε before it corrects the second moment's bias, torch's adds it after
             group["eps"] = self.settings.adam_epsilon / math.sqrt(1 - group["betas"][1] ** (self.step + 1))
+        if self.captured:
+            average_gradients(self._trained, self.accelerator)
         self.scaler.unscale_(self.optimizer)
         norm = torch.nn.utils.clip_grad_norm_(self.supernet.parameters(), self.settings.gradient_norm)
         self.scaler.step(self.optimizer)
@@ -164,7 +179,7 @@ class Learner:
 
     def discard(self) -> None:
         """Forget the gradients accumulated."""
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad(set_to_none=not self.captured)
         self._step_losses.zero_()
 
     def mean_losses(self) -> dict[str, float]:
@@ -177,13 +192,12 @@ class Learner:
         """The encoder of the student of this name, as it is now."""
         return self.supernet.subnet(name).encoder
 
-    def _draws(self, part: int, group: int = 0):
-        """Within the block dropout and router noise are drawn for a part of this step and a group of students.
+    def key(self, part: int) -> tuple[int, ...]:
+        """What dropout and router noise of a part of this step are drawn from, with the number of a group of students.
 
         All learners of a round have the same seed, so that each draws what it would draw alone.
         """
-        accelerator = self.accelerator
-        return drawing(accelerator.device, self.seed, self.step, part, accelerator.process_index, group)
+        return self.seed, self.step, part, self.accelerator.process_index
 
 
 def teacher_features(teacher: Callable[[Batch], Features], batch: Batch, learners: list[Learner]) -> Features:

@@ -76,7 +76,11 @@ class LoadBalance:
     def count_step(self, parts: Iterable[tuple[RouterLogits, Tensor]]) -> None:
         """Count the tokens of a step in parts, from the router logits and mask [B, T] of each."""
         counts = [self._count(logits, mask) for logits, mask in parts]
-        self._tokens = self._over_processes([torch.stack(router).sum(0) for router in zip(*counts, strict=True)])
+        tokens = self._over_processes([torch.stack(router).sum(0) for router in zip(*counts, strict=True)])
+        if self._tokens:  # stay where they are, as a CUDA graph reads them there
+            torch._foreach_copy_(self._tokens, tokens)
+        else:
+            self._tokens = tokens
 
     def __call__(self, logits: RouterLogits, mask: Tensor) -> Tensor | float:
         """A part's share of the step's load balance, times its weight; 0 without experts."""

@@ -18,6 +18,9 @@ from minimoe.models.config import MiniMoEConfig
 from minimoe.models.slices import cut, leading_slices
 from minimoe.models.student import MiniMoEModel
 
+# Devices on which embeddings have sparse gradients, which are cheaper to add in place. A GPU would wait to leave padding
+# out of one, and add it up in any order.
+SPARSE = ("cpu",)
 Outputs = dict[str, tuple[Features, RouterLogits]]  # of subnets by their names
 
 
@@ -57,10 +60,8 @@ class Supernet(nn.Module):
         # Autograd would give each gradient of a slice the shape of the whole weight, nearly all of it zeros, so groups
         # add theirs in place. The last one does it autograd's way: that tells DDP that the gradients are complete.
         if group != self.groups[-1] and torch.is_grad_enabled():
-            # On the CPU a sparse gradient is cheaper to add in place. A GPU would wait to leave padding out of it, and
-            # add it up in any order.
             words = self.whole.encoder.embeddings.word_embeddings.weight
-            skeleton.encoder.embeddings.word_embeddings.sparse = words.device.type == "cpu"
+            skeleton.encoder.embeddings.word_embeddings.sparse = words.device.type in SPARSE
             weights = {name: _InPlace.apply(weights[name], like.shape) for name, like in _tensors(skeleton).items()}
         else:
             weights = leading_slices(weights, _tensors(skeleton))

@@ -5,6 +5,7 @@ label stands on its first piece; a word without a piece, truncated by the maximu
 """
 
 import json
+import math
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from minimoe.tasks.task import Task
 
 IGNORED = -100  # label of a piece that is not predicted
 AGAIN = "run the stage tasks again"
+STEP = 16  # on a GPU, lengths of batches are multiples of it: fewer shapes, of which each has its CUDA graph
 AT_ONCE = 1000  # examples given to the tokenizer, whose own form of them is large
 
 
@@ -126,6 +128,7 @@ class Batches:
             "labels": IGNORED,
         }
         self.lengths = [len(feature["input_ids"]) for feature in examples.features]
+        self.longest, self.step = max(self.lengths), 1 if device == "cpu" else STEP
         self.sizes = torch.tensor(self.lengths, device=device)  # the same, [examples]
         starts = np.cumsum([0, *self.lengths[:-1]])
         self.starts = torch.from_numpy(starts).to(device)  # in the long rows, [examples]
@@ -143,10 +146,14 @@ class Batches:
         return len(self.lengths)
 
     def __call__(self, numbers: Sequence[int]) -> dict[str, Tensor]:
-        """The batch of these examples: features [B, T], padded to the longest; labels [B], or [B, T] for tagging."""
+        """The batch of these examples: features [B, T], padded to the longest or, on a GPU, to a multiple of `STEP`.
+
+        Labels are [B], for tagging [B, T].
+        """
         device = self.sizes.device
         chosen = torch.tensor(numbers).to(device, non_blocking=True)
-        places = torch.arange(max(self.lengths[number] for number in numbers), device=device)
+        longest = math.ceil(max(self.lengths[number] for number in numbers) / self.step) * self.step
+        places = torch.arange(min(longest, self.longest), device=device)
         inside = places < self.sizes[chosen, None]
         index = torch.where(inside, self.starts[chosen, None] + places, 0)
         batch = {key: torch.where(inside, row[index].long(), self.fill[key]) for key, row in self.rows.items()}

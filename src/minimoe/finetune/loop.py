@@ -127,6 +127,7 @@ def train(
     label: str,
     tracker,
     precision: str = "fp32",
+    captured: bool = False,
     prefix: str = "",
     **settings,
 ) -> FinetuneRun:
@@ -136,6 +137,7 @@ def train(
         patience: epochs without gain before it stops.
         label: shown with the progress. prefix: of the names under which `tracker` gets the curves.
         precision: fp32 or bf16, of the model's forward pass; weights, optimizer and loss are fp32.
+        captured: whether steps run as CUDA graphs, where they can.
         settings: what `trainer.arguments` takes: epochs (at most), batch, learning rate, seed and more.
     """
     made = arguments(**settings)
@@ -148,6 +150,7 @@ def train(
         data_collator=sets["train"],
         callbacks=[Watch(label, tracker, prefix), best],
         precision=precision,
+        captured=captured,
     )
     trainer.train()
     return FinetuneRun(made.seed, made.learning_rate, round(best.epoch, 2), best.score, best.state)

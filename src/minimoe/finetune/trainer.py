@@ -2,13 +2,16 @@
 
 import math
 import tempfile
+from collections.abc import Iterator
 
 import torch
+from torch import Tensor
 from tqdm import tqdm
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.utils import logging
 
 from minimoe.system.errors import UserError
+from minimoe.training.graphs import Graphs, capturable
 from minimoe.training.optim import autocast, deterministic
 
 logging.disable_progress_bar()  # of loading and saving weights
@@ -19,12 +22,34 @@ class QuietTrainer(Trainer):
 
     Args:
         precision: of the model's forward pass, fp32 or bf16. Autocast computes losses in fp32 under either.
+        captured: whether steps run as CUDA graphs, where they can.
     """
 
-    def __init__(self, *args, precision: str = "fp32", **kwargs):
+    def __init__(self, *args, precision: str = "fp32", captured: bool = False, **kwargs):
         super().__init__(*args, **kwargs)
         self.precision = precision
         self.remove_callback(PrinterCallback)
+        self._graphs = None
+        if captured and capturable(self.model, self.accelerator, precision):
+            self._graphs = Graphs(self.args.device)
+            self._weights = [weight for weight in self.model.parameters() if weight.requires_grad]
+            self._gradients = [torch.zeros_like(weight) for weight in self._weights]
+            self._loss = torch.zeros((), device=self.args.device)
+
+    def training_step(self, model, inputs, num_items_in_batch=None) -> Tensor:
+        """The loss of a batch, whose gradients it adds."""
+        if self._graphs is None:
+            return super().training_step(model, inputs, num_items_in_batch)
+        for weight, gradient in zip(self._weights, self._gradients, strict=True):
+            weight.grad = gradient  # of which the Trainer lets go after every step
+        self._graphs(self._passes, inputs, num_items_in_batch)
+        return self._loss
+
+    def _passes(self, inputs, count) -> Iterator[int]:
+        """The passes of a step, in the form that graphs take."""
+        torch._foreach_zero_(self._gradients)
+        yield 0
+        self._loss.copy_(super().training_step(self.model, inputs, count))
 
     def compute_loss_context_manager(self):
         """The context of the forward pass and the loss."""

@@ -10,6 +10,7 @@ import os
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -31,6 +32,16 @@ def wrap_ddp(model: nn.Module, accelerator) -> nn.Module:
         device_ids=[accelerator.device] if cuda else None,
         forward_sync_buffers=False,  # they are constants
     )
+
+
+def average_gradients(weights: Sequence[Tensor], accelerator) -> None:
+    """Average the gradients of weights over all processes, in one message, where no DDP does it."""
+    if accelerator.num_processes == 1:
+        return
+    flat = accelerator.reduce(torch.cat([weight.grad.flatten() for weight in weights]), "mean")
+    parts = flat.split([weight.numel() for weight in weights])
+    gradients = [weight.grad for weight in weights]
+    torch._foreach_copy_(gradients, [part.view_as(own) for part, own in zip(parts, gradients, strict=True)])
 
 
 def sharding_wanted(accelerator) -> bool:
