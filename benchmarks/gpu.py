@@ -53,7 +53,8 @@ CLOSE = 1e-4  # relative error of fp32 losses and gradients between devices, whi
 ROUNDED = 2**-8  # of gradients in bf16, which both forms round at their end
 CELLS = (1, 2, 4)  # on one card
 PATIENCE = 120  # seconds that a cell may take
-WARM = 3  # steps before those that are timed
+WARM = 5  # steps before those that are timed
+FORMS = {"": {}, ", compiled": {"compiled": True}, ", compiled, as graphs": {"compiled": True, "recorded": True}}
 WAITS = ("cudaStreamSynchronize", "cudaDeviceSynchronize", "cudaEventSynchronize")
 SPAWN = get_context("spawn")  # a forked process could not use the GPU
 
@@ -141,14 +142,14 @@ def _divergence(own: Tensor, taught: Tensor, mask: Tensor, heads: int) -> tuple[
 def steps(size: Size, device: str) -> dict:
     """Of each round in bf16: sequences a second, the share of a large product's speed, kernels and waits in a step.
 
-    On a GPU each runs as it is written, and compiled.
+    On a GPU each runs as it is written, compiled, and compiled and recorded as CUDA graphs.
     """
     limit = product_rate("bf16", device)
     found = {"large product, TFLOP/s": limit / 1e12}
-    forms = {"": False, ", compiled": True} if device == "cuda" else {"": False}
-    for (round_, students), (form, compiled) in product(size.rounds.items(), forms.items()):
+    forms = FORMS if device == "cuda" else {"": {}}
+    for (round_, students), (form, how) in product(size.rounds.items(), forms.items()):
         name = f"{round_}{form}"
-        made, records = _step(size, students, "bf16", device, compiled=compiled), batch(size.batch)
+        made, records = _step(size, students, "bf16", device, **how), batch(size.batch)
         warm = seconds(lambda made=made, records=records: [made(records) for _ in range(WARM)])
         taken = median(seconds(partial(made, records)) for _ in range(size.repeats))
         did = made.flops(records)

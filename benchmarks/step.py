@@ -5,6 +5,7 @@ the last layers alone. The peak is that of a large matrix product in the same ar
 own matrix products. Lengths are those of records of at most 128 tokens: nine of ten are full.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from tempfile import TemporaryDirectory
@@ -17,10 +18,11 @@ from benchmarks import naive
 from benchmarks.measure import Row, in_turn, peak
 from minimoe.distill.batch import Batch, TokenCounts
 from minimoe.distill.hooks import Teacher
-from minimoe.distill.learner import Learner, teacher_features
+from minimoe.distill.learner import Learner, passes
 from minimoe.distill.start import StudentFactory
 from minimoe.params.rounds import Distill, Student
 from minimoe.plan import operations
+from minimoe.training.graphs import Graphs, run_sections
 
 LENGTH = 128
 SIZES = (16, 32)
@@ -88,6 +90,7 @@ class Step:
     Args:
         teacher: its folder. students: their shapes. heads: relation heads. precision: of the encoders.
         device: cpu or cuda; default: the GPU where there is one. compiled: whether encoders run compiled.
+        recorded: whether the passes run as CUDA graphs, of compiled encoders.
         changes: of the round's settings.
     """
 
@@ -100,6 +103,7 @@ class Step:
         device: str = "",
         *,
         compiled: bool = False,
+        recorded: bool = False,
         **changes,
     ):
         self.settings = settings(heads, precision).model_copy(update=changes)
@@ -113,14 +117,14 @@ class Step:
         self.learners = [
             Learner(student, self.settings, 1000, 0, self.accelerator, compiled=compiled) for student in made
         ]
+        self.run = Graphs(where) if recorded else partial(_as_usual, where)
 
     def __call__(self, records: dict[str, torch.Tensor]) -> None:
         """Take it with ids, mask and segments [B, T]."""
         batch = Batch.of(records, self.accelerator.device)
         counts = TokenCounts.of(records["attention_mask"].sum(1))
-        features = teacher_features(self.teacher, batch, self.learners)
+        self.run(partial(passes, self.teacher, self.learners), batch, counts, key=self.learners[0].key(0))
         for learner in self.learners:
-            learner.accumulate(batch, features, counts)
             learner.update()
 
     def flops(self, batch: dict[str, torch.Tensor]) -> int:
@@ -130,6 +134,10 @@ class Step:
         students = operations.students(self.factory, self.students)
         one = operations.count_pass(teacher, students, self.settings, length)
         return size * (one.teacher + sum(learner.flops for learner in one.learners))
+
+
+def _as_usual(device: torch.device, body: Callable, *arguments, key: tuple[int, ...]) -> None:
+    run_sections(body(*arguments), device, key)
 
 
 def bert(layers: int, hidden: int) -> BertConfig:

@@ -58,6 +58,7 @@ def main() -> None:
             trackers=trackers,
             device=device(runtime.device),
             compiled=compiles(runtime.compile, device(runtime.device)),
+            same_bits=runtime.deterministic,
             micro_batch=runtime.micro_batch,
             log_every=runtime.log_every,
             checkpoints=this.checkpoints,

@@ -57,7 +57,7 @@ def settings(**changes) -> Distill:
 
 def run(
     teacher, students, records=None, micro_batch=0, once_for_all=None, assistant=False,
-    checkpoints=None, tracker=Recorder, compiled=False, **changes,
+    checkpoints=None, tracker=Recorder, compiled=False, same_bits=False, **changes,
 ):  # fmt: skip
     trackers = defaultdict(tracker)
     results = distill(
@@ -70,6 +70,7 @@ def run(
         assistant=assistant,
         trackers=trackers,
         compiled=compiled,
+        same_bits=same_bits,
         micro_batch=micro_batch,
         log_every=1,
         checkpoints=checkpoints,

@@ -45,3 +45,11 @@ def test_recorded_steps_train_as_others_do(teacher, recording, students, micro_b
         assert [point["train_loss"] for point in got[name].curve[1:]] == pytest.approx(
             [point["train_loss"] for point in expected[name].curve[1:]], rel=1e-5
         )
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_gpu_gives_the_same_bits_where_it_is_asked_to(teacher, monkeypatch, asked):
+    seen = []
+    monkeypatch.setattr("minimoe.distill.round.deterministic", seen.append)
+    run(teacher, {"dense": DENSE}, epochs=0, same_bits=asked)
+    assert seen == [torch.device("cpu")] * asked

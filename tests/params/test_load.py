@@ -72,6 +72,7 @@ def refused(tmp_path):
         ("runtime.launcher", "torchrun '-x", 'runtime.launcher: expected a command line, got "torchrun \'-x"'),
         ("runtime.cell_launcher", "srun '-x", 'runtime.cell_launcher: expected a command line, got "srun \'-x"'),
         ("runtime.cells_per_gpu", 0, "runtime.cells_per_gpu: expected at least 1, got 0"),
+        ("runtime.deterministic", 1, "runtime.deterministic: expected true or false, got 1"),
         ("runtime.compile", True, "runtime.compile: expected 'auto', 'never' or 'always', got True"),
         ("finetune.precision", "fp16", "finetune.precision: expected 'fp32' or 'bf16', got 'fp16'"),
         ("runtime.backend", "spark", "runtime.backend: expected 'loky', 'dask' or 'ray', got 'spark'"),

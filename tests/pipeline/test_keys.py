@@ -159,8 +159,8 @@ CASES = [
     ({}, "cost.repeats", 3, {"cost"}),
     *(({}, f"runtime.{key}", value, set()) for key, value in {
         "workers": 7, "backend": "dask", "scheduler": "tcp://a:1", "device": "cpu", "micro_batch": 3,
-        "compile": "never", "cells_per_gpu": 2, "shard_records": 9, "log_every": 3, "checkpoint_minutes": 1,
-        "launcher": "torchrun", "cell_launcher": "srun python", "tracking.enabled": False,
+        "compile": "never", "deterministic": True, "cells_per_gpu": 2, "shard_records": 9, "log_every": 3,
+        "checkpoint_minutes": 1, "launcher": "torchrun", "cell_launcher": "srun python", "tracking.enabled": False,
         "tracking.uri": "x.db", "tracking.experiment": "x"}.items()),
 ]  # fmt: skip
 BESIDE = {  # what an edit needs to be valid

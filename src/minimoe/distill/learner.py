@@ -19,7 +19,7 @@ from minimoe.models.student import MiniMoEModel
 from minimoe.params.rounds import Distill
 from minimoe.training.compiled import compile_layers
 from minimoe.training.draws import drawing
-from minimoe.training.graphs import capturable, run
+from minimoe.training.graphs import capturable, run_sections
 from minimoe.training.optim import NO_DECAY, autocast, linear_schedule
 from minimoe.training.processes import average_gradients, sum_over_processes, wrap_ddp
 
@@ -107,7 +107,7 @@ class Learner:
             counts: of the whole step, over all parts and processes: what the loss is averaged over.
             part: its number among the step's parts on this process; last: whether it is the last of them.
         """
-        run(self.sections(batch, teacher, counts, last), self.accelerator.device, self.key(part))
+        run_sections(self.sections(batch, teacher, counts, last), self.accelerator.device, self.key(part))
 
     def sections(self, batch: Batch, teacher: Features, counts: TokenCounts, last: bool) -> Iterator[int]:
         """What `accumulate` does; yields a group's number before its pass, which draws from a seed of its own."""
@@ -206,3 +206,12 @@ def teacher_features(teacher: Callable[[Batch], Features], batch: Batch, learner
     if settings.objective != "minilm" or sum(len(learner.names) for learner in learners) == 1:
         return features
     return features.with_targets(batch.mask, settings.relation_heads)
+
+
+def passes(
+    teacher: Callable[[Batch], Features], learners: list[Learner], batch: Batch, counts: TokenCounts, last: bool = True
+) -> Iterator[int]:
+    """The passes of one part of a step: the teacher's, then as `Learner.sections` those of every learner."""
+    features = teacher_features(teacher, batch, learners)
+    for learner in learners:
+        yield from learner.sections(batch, features, counts, last)

@@ -2,19 +2,19 @@
 
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 
 import torch
 from tqdm import tqdm
 
 from minimoe.distill import state
-from minimoe.distill.batch import Batch, TokenCounts
 from minimoe.distill.data import RoundData, Step
 from minimoe.distill.heldout import Heldout, StudentResult, evaluate
-from minimoe.distill.learner import Learner, teacher_features
+from minimoe.distill.learner import Learner, passes, teacher_features
 from minimoe.resume.checkpoints import Checkpoints
 from minimoe.system.errors import UserError
-from minimoe.training.graphs import Graphs, run
+from minimoe.training.graphs import Graphs, run_sections
 
 
 class TrainingLoop:
@@ -41,6 +41,7 @@ class TrainingLoop:
         self.data, self.learners, self.teacher = data, learners, teacher
         self.trackers, self.checkpoints, self.log_every = trackers, checkpoints, log_every
         self.settings, self.steps, self.accelerator = data.settings, data.steps, data.accelerator
+        self._sections = partial(passes, teacher, learners)
         self._graphs = Graphs(self.accelerator.device) if all(learner.captured for learner in learners) else None
         self.results: dict[str, StudentResult] = {}
 
@@ -72,14 +73,8 @@ class TrainingLoop:
             if self._graphs:
                 self._graphs(self._sections, batch, counts, key=key)
             else:
-                run(self._sections(batch, counts, last), self.accelerator.device, key)
+                run_sections(self._sections(batch, counts, last=last), self.accelerator.device, key)
         return {name: logged for learner in self.learners for name, logged in learner.update().items()}
-
-    def _sections(self, batch: Batch, counts: TokenCounts, last: bool = True) -> Iterator[int]:
-        """The passes of one part of a step: the teacher's, then those of every learner."""
-        features = teacher_features(self.teacher, batch, self.learners)
-        for learner in self.learners:
-            yield from learner.sections(batch, features, counts, last)
 
     def _begin(self) -> int:
         """Bring learners and results to the newest checkpoint, or evaluate before the first step; returns its step."""

@@ -25,6 +25,7 @@ from minimoe.records.dataset import Records, check_fits
 from minimoe.resume.checkpoints import Checkpoints, NoCheckpoints
 from minimoe.system.errors import UserError
 from minimoe.system.files import whole_folder
+from minimoe.training.optim import deterministic
 from minimoe.training.speed import product_rate, warning
 
 
@@ -40,6 +41,7 @@ def distill(
     trackers: dict,
     device: str = "cpu",
     compiled: bool = False,
+    same_bits: bool = False,
     micro_batch: int = 0,
     log_every: int = 10,
     checkpoints: Checkpoints | None = None,
@@ -56,7 +58,8 @@ def distill(
         assistant: whether to choose an assistant first and have it teach the students (MiniDisc).
         trackers: by student, where curves go.
         device: cpu or cuda.
-        compiled: whether encoders run compiled, layer by layer.
+        compiled: whether encoders run compiled, layer by layer, and steps as CUDA graphs, where they can.
+        same_bits: whether a GPU takes kernels that give the same result every time.
         micro_batch: sequences at once on a device; 0 means all of its share.
         log_every: steps between two points of the training curves.
         checkpoints: from which to resume, and where to save; default: none.
@@ -67,6 +70,8 @@ def distill(
     # the precision is the round's: one that a launcher's config names would change the result
     accelerator = Accelerator(cpu=device == "cpu", mixed_precision="no")
     _warn_where_slower(settings, accelerator)
+    if same_bits:
+        deterministic(accelerator.device)
     teacher = _teacher(teacher_folder, records, settings)
     teacher.to(accelerator, compiled=compiled)
     checkpoints = checkpoints or NoCheckpoints()

@@ -18,7 +18,7 @@ from minimoe.models.config import MiniMoEConfig
 from minimoe.models.slices import cut, leading_slices
 from minimoe.models.student import MiniMoEModel
 
-# Devices on which embeddings have sparse gradients, which are cheaper to add in place. A GPU would wait to leave padding
+# Devices where gradients of embeddings are sparse, which are cheaper to add in place. A GPU would wait to leave padding
 # out of one, and add it up in any order.
 SPARSE = ("cpu",)
 Outputs = dict[str, tuple[Features, RouterLogits]]  # of subnets by their names

@@ -23,6 +23,7 @@ class Runtime(Section):
     scheduler: Annotated[str, Field(pattern=r"^[^\x00-\x20\x7f]*$")]
     device: Literal["auto", "cpu", "cuda"]
     compile: Literal["auto", "never", "always"]
+    deterministic: bool
     micro_batch: Count
     cells_per_gpu: Few
     shard_records: Positive

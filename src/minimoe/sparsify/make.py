@@ -22,6 +22,7 @@ from minimoe.resume.checkpoints import Checkpoints, NoCheckpoints
 from minimoe.sparsify.importance import load_masked_lm, measure
 from minimoe.sparsify.reorder import reorder
 from minimoe.system.errors import UserError
+from minimoe.training.optim import deterministic
 
 
 def sparsify(
@@ -50,6 +51,7 @@ def sparsify(
     """
     chosen = evenly(len(records.training), share)
     accelerator = Accelerator(cpu=device == "cpu", mixed_precision="no")
+    deterministic(accelerator.device)
     model = load_masked_lm(teacher).to(accelerator.device)
     check_fits(records.manifest, positions(model.config), model.config.vocab_size, teacher)
     tokens = load_tokenizer(teacher)

@@ -27,18 +27,18 @@ WARM = 3  # times that a shape runs as usual first: libraries choose their kerne
 MOST = 32  # shapes with graphs; of further ones, which are rare, none is recorded
 
 
-def run(sections: Iterator[int], device: torch.device, key: tuple[int, ...] | None) -> None:
+def run_sections(sections: Iterator[int], device: torch.device, key: tuple[int, ...] | None) -> None:
     """Run sections as usual; each draws from the seed of `key` and its number, or, without a key, as torch goes on."""
     number = next(sections, None)
     while number is not None:
         number = _draw(lambda: next(sections, None), device, key, number)
 
 
-def _draw(run: Callable, device: torch.device, key: tuple[int, ...] | None, number: int):
+def _draw(section: Callable, device: torch.device, key: tuple[int, ...] | None, number: int):
     if key is None:
-        return run()
+        return section()
     with drawing(device, *key, number):
-        return run()
+        return section()
 
 
 def capturable(model: nn.Module, accelerator, precision: str) -> bool:
@@ -87,7 +87,7 @@ class Graphs:
         if signature not in self._recorded and self._due(signature):
             self._record(signature, body, arguments)
         if signature not in self._recorded:
-            return run(body(*arguments), self.device, key)
+            return run_sections(body(*arguments), self.device, key)
         recorded = self._recorded[signature]
         for fixed, value in zip(recorded.arguments, values, strict=True):
             if isinstance(value, Tensor):
