@@ -1,4 +1,4 @@
-"""finetune: one model on one task; `python -m stages.finetune <model> <task>`."""
+"""finetune: one model on one task, or as it is; `python -m stages.finetune <model> <task>`."""
 
 import argparse
 import os
@@ -26,6 +26,7 @@ def main() -> None:
     os.environ |= machine.CELL_ENVIRONMENT
     with machine.importing():
         from minimoe.finetune.cell import finetune
+        from minimoe.finetune.similarity import score_similarity
         from minimoe.training.compiled import compiles
 
     device = machine.device(params.runtime.device)
@@ -33,19 +34,21 @@ def main() -> None:
     inputs = [f"models/{model}", f"data/tasks/{task}"]
     with training("finetune", f"{model}/{task}", inputs, chosen, params.runtime) as this:
         row = from_settings(chosen.pop("task"))
-        cell = finetune(
-            model,
-            f"models/{model}",
-            row,
-            f"data/tasks/{task}",
-            f"finetuned/{model}/{task}",
-            **chosen,
-            device=device,
-            captured=compiles(params.runtime.compile, device),
-            log_every=params.runtime.log_every,
-            tracker=this.tracker(f"{model}/{task}", {"model": model, "task": task}, chosen),
-            checkpoints=this.checkpoints,
-        )
+        places = f"models/{model}", row, f"data/tasks/{task}", f"finetuned/{model}/{task}"
+        tracker = this.tracker(f"{model}/{task}", {"model": model, "task": task}, chosen)
+        if row.trained:
+            cell = finetune(
+                model,
+                *places,
+                **chosen,
+                device=device,
+                captured=compiles(params.runtime.compile, device),
+                log_every=params.runtime.log_every,
+                tracker=tracker,
+                checkpoints=this.checkpoints,
+            )
+        else:
+            cell = score_similarity(model, *places, **chosen, device=device, tracker=tracker)
         write_json(f"metrics/finetune/{model}/{task}.json", cell)
     for column, result in cell["results"].items():
         print(f"{model} {column}: {result['mean']:.1f} ± {result['std']:.1f} (majority {result['majority']:.1f})")

@@ -53,6 +53,13 @@ CASES = {
     "a config that is a list": Case("teacher", write(f"{GIVEN}/{CONFIG}", "[]"), GIVEN, "expected JSON"),
     "a config that is a folder": Case("teacher", folder(f"{GIVEN}/{CONFIG}"), GIVEN, "expected a Hugging Face model"),
     "a config not in UTF-8": Case("teacher", write(f"{GIVEN}/{CONFIG}", b"\xff"), GIVEN, "expected JSON"),
+    "modules that are no JSON": Case("teacher", write(f"{GIVEN}/modules.json", "{"), "modules.json", "get the model"),
+    "a module elsewhere": Case(
+        "teacher",
+        write(f"{GIVEN}/modules.json", '[{"path": "", "type": "Transformer"}, {"path": "..", "type": "Pooling"}]'),
+        "modules.json",
+        "expected a folder beside it",
+    ),
     "an unknown kind": Case("teacher", json_of(f"{GIVEN}/{CONFIG}", {"model_type": "x"}), GIVEN, "expected an encoder"),
     "no kind": Case("teacher", json_of(f"{GIVEN}/{CONFIG}", {"model_type": GONE}), GIVEN, "expected an encoder"),
     "another kind": Case("teacher", json_of(f"{GIVEN}/{CONFIG}", {"model_type": "t5"}), GIVEN, "expected an encoder"),

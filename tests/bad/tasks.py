@@ -57,6 +57,12 @@ CASES = {
     "an empty label": Case("tasks", write(SST2, "sentence\tlabel\na\t\n"), f"{SST2}:2", "expected a label of 0, 1"),
     "a label with a space": Case("tasks", write(SST2, "sentence\tlabel\na\t1 \n"), f"{SST2}:2", "expected a label of"),
     "a cut row": Case("tasks", of("rte", cut(RTE, 14)), f"{RTE}:2", "expected"),
+    "a score out of bounds, untrained": Case(
+        "tasks",
+        of("stsb_cosine", write("given/glue/STS-B/dev.tsv", "sentence1\tsentence2\tscore\na\tb\t-1\n")),
+        "given/glue/STS-B/dev.tsv:2",
+        "from 0 to 5",
+    ),
     "a score out of bounds": Case(
         "tasks", of("stsb", write(STSB, "sentence1\tsentence2\tscore\na\tb\t5.01\n")), f"{STSB}:2", "from 0 to 5"
     ),

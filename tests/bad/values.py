@@ -136,6 +136,7 @@ DISAGREE = [
     ({"cost.length": 513}, "cost.length: expected at most 512"),
     ({"distill.relation_weights": [0, 0, 0]}, "distill.relation_weights: expected at least one weight above 0"),
     ({"distill.relation_weights": [1, 1]}, "distill.relation_weights: expected a list of at least 3"),
+    ({"tasks": {"stsb_cosine": {"epochs": 2}}}, "tasks.stsb_cosine.epochs: expected one of max_length, precision"),
     ({"finetune.seeds": [1, 1]}, "finetune.seeds: expected each entry once"),
     ({"table.models": ["teacher", "teacher"]}, "table.models: expected each entry once"),
     ({"table.models": ["base/nobody"]}, "table.models: expected one of"),

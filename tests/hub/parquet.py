@@ -27,7 +27,7 @@ def rows(task: Task, count: int, start: int = 0) -> list[dict]:
         if task.kind == "tagging":
             made.append({"tokens": [f"Word{number}", "in", "Rome"], "ner_tags": [0, 0, ENTITIES.index("B-LOC")]})
             continue
-        value = number % 5 + 0.5 if task.kind == "regression" else number % len(task.labels)
+        value = number % 5 + 0.5 if task.graded else number % len(task.labels)
         made.append({column: f"a text of {number} words {column}" for column in texts} | {label: value})
     return made
 

@@ -96,7 +96,7 @@ def test_a_short_table_is_flat_and_a_long_one_is_by_kind(html, long, every_kind)
     kinds = [model.kind for model in every_kind.models.values()]
     headings = re.findall(r'<tr class="group"><th colspan="(\d+)">([^<]+)</th>', long)
     assert [kind for _, kind in headings] == [kind for kind in KINDS if kind in kinds]
-    assert {int(width) for width, _ in headings} == {1 + 1 + 12 + 6}
+    assert {int(width) for width, _ in headings} == {1 + 1 + 13 + 6}
 
 
 def test_every_kind_is_in_the_legend_assistants_students_with_a_ring(long):

@@ -5,12 +5,13 @@ import re
 
 import pandas as pd
 import pytest
+from report.conftest import TASKS
 
 from minimoe.report.columns import GLUE
 from minimoe.report.findings import find
 from minimoe.report.page import page, write_report
 from minimoe.report.provenance import Provenance
-from minimoe.report.scores import big, glue_scores, majority_glue, score
+from minimoe.report.scores import big, glue_scores, headline, majority_glue, score
 from minimoe.report.tables import markdown, terminal
 
 
@@ -127,3 +128,12 @@ def test_tables_are_the_same_at_every_run_and_the_page_alone_says_which(tree):
 def test_captions_say_what_dev_scores_chose(tree, write):
     text = write(tree.collect(), find(tree.collect()))
     assert "Dev scores chose the epoch of every run and the learning rate of every model and task" in text
+
+
+def test_comparisons_and_headlines_leave_out_what_is_not_finetuned(tree):
+    whole, without = tree.collect(), tree.collect(tasks=tuple(TASKS[:-1]))
+    assert TASKS[-1] == "stsb_cosine" and "STS-B cosine" in markdown(whole, find(whole))
+    assert find(whole) == find(without)
+    assert headline(tree.collect(tasks=("rte", "stsb_cosine")))[0] == "RTE"
+    (label, _), alone = headline(tree.collect(tasks=("stsb_cosine",))), tree.collect(tasks=("stsb_cosine",))
+    assert (label, alone.seeds) == ("STS-B cosine", [])

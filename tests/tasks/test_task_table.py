@@ -105,7 +105,8 @@ def test_every_row_is_whole():
     for task in TASKS.values():
         assert task.hub_columns and len(task.hub_columns) == len(task.columns or task.hub_columns)
         assert all(split.file and split.hub for split in task.splits)
-        assert task.group and task.sizes and min(task.sizes) > 0
+        assert task.group and task.sizes and min(task.sizes[not task.trained :]) > 0
+        assert task.trained == any(split.suffix is None for split in task.splits) == (task.sizes.train > 0)
     columns = columns_of(TASKS)
     assert all(column.label and column.short for column in columns)
     groups = [column.group for column in columns]
@@ -119,7 +120,7 @@ def test_numbers_of_labels_of_clue():
 def test_written_labels_match_label_names():
     for task in TASKS.values():
         assert not task.written or len(task.written) == len(task.labels)
-        assert bool(task.labels) == (task.kind != "regression")
+        assert bool(task.labels) == (not task.graded)
 
 
 def test_labels_of_glue_are_numbered_as_on_the_hub():
@@ -138,5 +139,6 @@ def test_labels_of_glue_are_numbered_as_on_the_hub():
 
 
 def test_the_papers_metric_comes_first():
-    first = {"cola": "matthews", "mrpc": "f1", "qqp": "f1", "stsb": "spearman", "conll2003": "chunk_f1"}
+    first = {"cola": "matthews", "mrpc": "f1", "qqp": "f1", "conll2003": "chunk_f1"}
+    first |= {"stsb": "spearman", "stsb_cosine": "spearman"}
     assert {name: task.metrics[0] for name, task in TASKS.items()} == {name: "accuracy" for name in TASKS} | first

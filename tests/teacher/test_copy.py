@@ -7,6 +7,7 @@ from transformers import AutoModel, AutoTokenizer, BertConfig, BertForPreTrainin
 
 from minimoe.hub.loading import load_model
 from minimoe.hub.snapshot import Snapshot
+from minimoe.models.sentence import FILES, SentenceHead, read_head, write_head
 from minimoe.system.errors import UserError
 from minimoe.teacher.copy import copy_teacher
 
@@ -75,12 +76,25 @@ def test_from_the_hub_with_pickled_weights_only_where_there_are_no_others(tmp_pa
 
     monkeypatch.setattr("minimoe.teacher.copy.snapshot", snapshot)
     assert copy_teacher("some/model", tokenizer, tmp_path / "out", revision="v1") == "c0ffee"
-    assert not any("bin" in pattern for pattern in asked[0][1])
+    assert not any(pattern.startswith("pytorch_model") for pattern in asked[0][1])
     assert len(asked) == 1
     torch.save(model.state_dict(), tmp_path / "model" / "pytorch_model.bin")
     (tmp_path / "model" / "model.safetensors").unlink()
     copy_teacher("some/model", tokenizer, tmp_path / "out", revision="v1")
-    assert asked[2] == ("c0ffee", ["config.json", "pytorch_model*.bin"])  # both of one commit
+    assert asked[2] == ("c0ffee", ["config.json", "pytorch_model*.bin", *FILES])  # both of one commit
+
+
+def test_how_a_sentence_encoder_pools_is_kept(tmp_path, model, tokenizer):
+    copy_teacher(str(tmp_path / "model"), tokenizer, tmp_path / "out")
+    assert not (tmp_path / "out/modules.json").exists()
+    head = SentenceHead(SMALL["hidden_size"], ("cls",), normalize=True, length=20)
+    write_head(head, tmp_path / "model")
+    copy_teacher(str(tmp_path / "model"), tokenizer, tmp_path / "out")
+    kept = read_head(tmp_path / "out", SMALL["hidden_size"])
+    assert (kept.modes, kept.normalize, kept.length) == (head.modes, True, 20)
+    (tmp_path / "model/modules.json").write_text("{")
+    with pytest.raises(UserError, match=r"modules\.json: cannot be read: .*; get the model again"):
+        copy_teacher(str(tmp_path / "model"), tokenizer, tmp_path / "out")
 
 
 def test_code_of_the_folder_is_not_run(tmp_path, model, tokenizer):

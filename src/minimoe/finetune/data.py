@@ -64,8 +64,8 @@ def _is_normal(example: object, task: Task) -> bool:
         lists = isinstance(words, list) and isinstance(tags, list) and 0 < len(words) == len(tags)
         return lists and all(isinstance(word, str) for word in words) and set(tags) <= set(task.labels)
     pair, label = isinstance(example.get("pair"), str), example.get("label")
-    low, high = task.bounds if task.kind == "regression" else (0, len(task.labels) - 1)
-    number = isinstance(label, (int, float) if task.kind == "regression" else int) and low <= label <= high
+    low, high = task.bounds if task.graded else (0, len(task.labels) - 1)
+    number = isinstance(label, (int, float) if task.graded else int) and low <= label <= high
     return isinstance(example.get("text"), str) and pair == (len(task.columns) == 3) and number
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from minimoe.params.base import Section
 from minimoe.params.rounds import Round, Student
-from minimoe.params.schema import Params
+from minimoe.params.schema import SCORING, Params
 from minimoe.params.settings import FOLDER
 from minimoe.system.files import whole_folder
 from minimoe.tasks.table import TASKS
@@ -94,7 +94,8 @@ def _tasks(params: Params) -> dict:
 
 def _finetune(params: Params, task: str) -> dict:
     """A task's values, and what finetuning reads of its row."""
-    return params.finetuning(task).model_dump() | {"task": to_settings(TASKS[task])}
+    read = None if TASKS[task].trained else SCORING
+    return params.finetuning(task).model_dump(include=read) | {"task": to_settings(TASKS[task])}
 
 
 def _inputs(params: Params) -> dict[str, str]:

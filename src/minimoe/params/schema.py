@@ -20,8 +20,10 @@ from minimoe.params.sections import (
     TaskName,
     TeacherParams,
 )
+from minimoe.tasks.table import TASKS
 
 RESERVED = {"teacher", "teachers", "sparsified"}
+SCORING = {"max_length", "precision", "threads"}  # keys of finetuning that a task reads on which nothing is trained
 
 
 class Params(Section):
@@ -53,12 +55,19 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _sections_agree(self):
-        problems = list(self._unknown_models())
+        problems = [*self._unknown_models(), *self._unread()]
         # only when every name is known can rounds be followed and widths be compared
         problems = problems or list(disagreements(self))
         if problems:
             raise ValueError("\n".join(problems))
         return self
+
+    def _unread(self):
+        for task, own in self.tasks.items():
+            if not TASKS[task].trained:
+                for key in sorted(own.model_fields_set - SCORING):
+                    read = ", ".join(sorted(SCORING))
+                    yield f"tasks.{task}.{key}: expected one of {read}, as this task trains nothing; remove it"
 
     def _unknown_models(self):
         known = {"teacher"} | {f"{name}/{model}" for name, round_ in self.rounds.items() for model in round_.models}

@@ -140,8 +140,9 @@ def _stale() -> set[str]:
 
 
 def _examples(cell: str) -> int:
-    """The size of a cell's training set, in bytes."""
-    return Path(f"data/tasks/{cell.rpartition('-')[2]}/train.jsonl").stat().st_size
+    """The size of a cell's training set, in bytes; 0 where nothing is trained."""
+    path = Path(f"data/tasks/{cell.rpartition('-')[2]}/train.jsonl")
+    return path.stat().st_size if path.exists() else 0
 
 
 def prepare(environment: dict[str, str], settings) -> None:

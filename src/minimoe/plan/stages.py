@@ -148,16 +148,18 @@ def _finetune_task(run: Run, task: str) -> tuple[Row, float]:
     paths = [f"models/{model}" for model in models]
     length = round(min(settings.max_length, sets.tokens * constants.PADDING))
     train = min(sets.train, settings.max_train or sets.train)
-    runs = len(settings.learning_rates) * len(settings.seeds)
-    cells = [_cell(run, path, settings, runs * settings.epochs, train, sets.scored, length) for path in paths]
+    runs, states, epochs = len(settings.learning_rates) * len(settings.seeds), STATES, settings.epochs
+    work = f"{len(models)} cells: {runs} x {epochs} x {number(train)} examples at most"
+    if not TASKS[task].trained:
+        runs, states, epochs, work = 1, 1, 1, f"{len(models)} cells: {number(sets.scored)} pairs, nothing is trained"
+    cells = [_cell(run, path, settings, runs * epochs, train, sets.scored, length) for path in paths]
     weights = [FLOAT * run.models.weights(path) for path in paths]
     memory = max(
-        STATES * own + FLOAT * settings.batch * activations(run.models.config(path), length)
+        states * own + FLOAT * settings.batch * activations(run.models.config(path), length)
         for path, own in zip(paths, weights, strict=True)
     )
     memory *= run.params.runtime.cells_per_gpu if run.device == "cuda" else run.cells(settings.threads)
-    work = f"{len(models)} cells: {runs} x {settings.epochs} x {number(train)} examples at most"
-    size_, speed, total = size, run.rates.basis, sum(weights)
+    size_, speed, total = size, run.rates.basis, sum(weights) if TASKS[task].trained else 0
     seconds = sum(map(sum, cells)) / run.cells(settings.threads)
     if run.device == "cuda":  # kernels of several cells take turns on a GPU, while the others' hosts start theirs
         seconds = max(seconds, sum(computed for _, computed in cells) / run.gpus)

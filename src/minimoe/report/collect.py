@@ -3,7 +3,7 @@
 So no stale file gets into a report, and a missing one is an error that names the cell and the command that makes it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,7 @@ from minimoe.report.columns import Column, columns_of
 from minimoe.report.metrics import Metrics, again, missing
 from minimoe.report.models import Model, describe, is_chosen, is_teacher
 from minimoe.system.errors import UserError
+from minimoe.tasks.table import TASKS
 
 SCORES = (-100, 100)  # correlations may be below 0
 SPANS = {"mean": SCORES, "std": (0, 200), "runs": (1,), "majority": SCORES}
@@ -36,10 +37,21 @@ class Results:
     machines: list[str]  # that measured the latencies
 
     @cached_property
+    def finetuned(self) -> pd.DataFrame:
+        """The scores by which models are compared: those after finetuning, or all where no task is finetuned on."""
+        keys = [column.key for column in self.columns if TASKS[column.task].trained]
+        return self.scores[self.scores.task.isin(keys)] if keys else self.scores
+
+    @property
+    def untrained(self) -> bool:
+        """Whether there are columns of tasks that nothing is trained on."""
+        return any(not TASKS[column.task].trained for column in self.columns)
+
+    @cached_property
     def by_model(self) -> dict[str, pd.DataFrame]:
-        """By model its mean scores, a row a column of the table, with the column's task beside it."""
+        """By model the mean scores by which it is compared, a row a column of the table, with its task beside it."""
         tasks = {column.key: column.task for column in self.columns}
-        rows = self.scores.assign(task=self.scores.task.map(tasks))
+        rows = self.finetuned.assign(task=self.finetuned.task.map(tasks))
         return {model: own[["task", "mean"]] for model, own in rows.groupby("model")}
 
     @cached_property
@@ -84,9 +96,15 @@ def collect(
         majority=_majority(scores),
         costs=pd.DataFrame(numbers).set_index("model"),
         curves=_curves(root, used, models),
-        seeds=list(dict.fromkeys(run.number("seed") for *_, cell in cells for run in cell.part("runs").parts())),
+        seeds=list(dict.fromkeys(_seeds(cells))),
         machines=list(dict.fromkeys(cost.text("machine") for cost in costs.values())),
     )
+
+
+def _seeds(cells: list[tuple[str, str, Metrics]]) -> Iterator[int]:
+    for _, task, cell in cells:
+        if TASKS[task].trained:
+            yield from (run.number("seed") for run in cell.part("runs").parts())
 
 
 def _rows(model: str, task: str, cell: Metrics) -> list[dict]:

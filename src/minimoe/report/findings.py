@@ -48,8 +48,8 @@ def find(results: Results) -> Findings:
 
 def _teacher(results: Results, name: str) -> str:
     """A teacher against the majority label: whether there is anything to distill."""
-    scores = results.scores[results.scores.model == name].set_index("task")["mean"]
-    margins = (scores - pd.Series(results.majority)).sort_values()
+    scores = results.finetuned[results.finetuned.model == name].set_index("task")["mean"]
+    margins = (scores - pd.Series(results.majority)[scores.index]).sort_values()
     names = {column.key: column.name for column in results.columns}
     not_above = [names[key] for key in margins.index[margins <= 0]]
     smallest = f"the smallest margin is {margins.iloc[0]:.1f} ({names[margins.index[0]]})"
@@ -63,7 +63,7 @@ def _teacher(results: Results, name: str) -> str:
 def _at_majority(results: Results) -> list[str]:
     """The columns on which students are not above the majority label, where all scores that are equal say nothing."""
     students = [model.name for model in results.models.values() if model.steps]
-    scores = results.scores[results.scores.model.isin(students)]
+    scores = results.finetuned[results.finetuned.model.isin(students)]
     below = [row.task for row in scores.itertuples() if row.mean <= results.majority[row.task]]
     names = {column.key: column.name for column in results.columns}
     if not below:

@@ -22,7 +22,7 @@ from minimoe.report.pairs import EXPERTS, not_told_apart
 from minimoe.report.provenance import Provenance
 from minimoe.report.published import CLAIM, PUBLISHED
 from minimoe.report.scores import big, headline, headline_majority, headlines
-from minimoe.report.tables import MAJORITY, markdown, models_table, terminal
+from minimoe.report.tables import MAJORITY, UNTRAINED, markdown, models_table, terminal
 from minimoe.system.files import whole_folder
 from minimoe.tasks.table import SCORE
 
@@ -65,6 +65,7 @@ def page(results: Results, findings: Findings, made: Provenance) -> str:
         parts=PARTS,
         groups=column_groups(results.columns),
         glue_group=SCORE,
+        untrained=UNTRAINED,
         metrics=metric_names(results),
         majority=majority_cells(results),
         scores=score_cells(results),

@@ -42,16 +42,17 @@ def headline(results: Results) -> tuple[str, pd.DataFrame]:
     glue = glue_scores(results)
     if glue["mean"].notna().all():
         return "GLUE score", glue
-    names = [column.name for column in results.columns]
+    judged = set(results.finetuned.task)
+    names = [column.name for column in results.columns if column.key in judged]
     label = names[0] if len(names) == 1 else f"mean of {len(names)} columns"
-    mean = results.scores.groupby("model", sort=False)["mean"].mean()
+    mean = results.finetuned.groupby("model", sort=False)["mean"].mean()
     return label, pd.DataFrame({"mean": mean, "std": float("nan")})
 
 
 def headline_majority(results: Results) -> float:
     """The headline score of always answering the majority label."""
-    glue = majority_glue(results)
-    return sum(results.majority.values()) / len(results.majority) if glue is None else glue
+    glue, judged = majority_glue(results), set(results.finetuned.task)
+    return sum(results.majority[key] for key in judged) / len(judged) if glue is None else glue
 
 
 @lru_cache(maxsize=1)

@@ -10,6 +10,10 @@ from minimoe.report.published import CLAIM, LINK, PAPER, PUBLISHED
 from minimoe.report.scores import big, glue_scores, loss, majority_glue, score
 
 MAJORITY = "majority label"
+UNTRAINED = (
+    "STS-B cosine is of the models as they are, without finetuning: the rank correlation of the cosines of their "
+    "sentence embeddings with people's scores; comparisons of models leave it out."
+)
 
 
 def models_table(results: Results) -> pd.DataFrame:
@@ -75,7 +79,7 @@ def markdown(results: Results, findings: Findings) -> str:
         "unless all eight are there; "
         "± is the standard deviation over seeds; of GLUE it follows from those of the tasks, MNLI's two columns being "
         "scores of the same runs. Dev scores chose the epoch of every run and the learning rate of every model and "
-        "task; MNLI-mm and CoNLL-2003's test set chose nothing.",
+        f"task; MNLI-mm and CoNLL-2003's test set chose nothing.{f' {UNTRAINED}' if results.untrained else ''}",
         _table(scores, headers, "github"),
         *(_section(section) for section in findings.sections),
         "## Cost",

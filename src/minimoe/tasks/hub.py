@@ -62,7 +62,7 @@ def read_hub(folder: Path, task: Task, split: Split, where: str) -> Iterator[dic
 
 def _configuration(task: Task) -> str | None:
     """The configuration that a family's copy keeps a task in; None for that of one task, which has any."""
-    return None if task.family == "conll2003" else task.name
+    return None if task.family == "conll2003" else task.configuration or task.name
 
 
 def _files(folder: Path, task: Task, split: Split) -> list[Path]:
@@ -85,7 +85,7 @@ def _files(folder: Path, task: Task, split: Split) -> list[Path]:
 
 def _labelled(row: dict, task: Task, names: list[str], where: str) -> dict:
     *texts, label = (row[column] for column in task.hub_columns)
-    if task.kind == "regression":
+    if task.graded:
         low, high = task.bounds
         if label is None or not low <= label <= high:
             raise UserError(f"{where}: expected a label from {low:g} to {high:g}, got {label}")

@@ -81,7 +81,7 @@ def example(texts: list[str | list], label: int | float, where: str) -> dict:
 
 
 def _label(text: str, task: Task, where: str) -> int | float:
-    if task.kind == "regression":
+    if task.graded:
         low, high = task.bounds
         try:
             value = float(text)

@@ -11,7 +11,8 @@ Sizes are as the tasks' authors list them; tokens of RTE, MRPC, STS-B, SST-2 and
 
 from minimoe.tasks.task import Sizes, Split, Task
 
-SCORE, OUTSIDE, CONLL, CLUE = "GLUE", "outside the score", "CoNLL-2003", "CLUE"  # groups of columns in the report
+# groups of columns in the report
+SCORE, OUTSIDE, CONLL, CLUE, SIMILARITY = "GLUE", "outside the score", "CoNLL-2003", "CLUE", "not finetuned"
 
 BITS = ("0", "1")
 ENTITIES = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC", "B-MISC", "I-MISC")
@@ -25,9 +26,9 @@ TSV = (Split("train", None, "train.tsv", "train"), Split("dev", "", "dev.tsv", "
 
 def _glue(name: str, label: str, columns: tuple, labels: tuple, metric: str, *, sizes: tuple, **others) -> Task:
     """A task of GLUE, whose folder has its label as name."""
-    given = {"kind": "classification", "hub_columns": columns, "splits": TSV, "group": SCORE} | others
+    given = {"kind": "classification", "folder": label, "hub_columns": columns, "splits": TSV, "group": SCORE} | others
     return Task(
-        name=name, label=label, folder=label, columns=columns, labels=labels, metrics=tuple(metric.split()),
+        name=name, label=label, columns=columns, labels=labels, metrics=tuple(metric.split()),
         sizes=Sizes(*sizes), **given,
     )  # fmt: skip
 
@@ -91,6 +92,11 @@ ROWS = (
     _clue("cmnli", PAIR, CHINESE_NLI, sizes=(391_783, 12_241, 53)),
     _clue("ocnli", PAIR, CHINESE_NLI, train="train.50k.json", sizes=(50_437, 2_950, 40)),
     _clue("csl", ("keyword", "abst", "label"), BITS, sizes=(20_000, 3_000, 250)),
+    _glue(
+        "stsb_cosine", "STS-B cosine", ("sentence1", "sentence2", "score"), (), "spearman pearson",
+        kind="similarity", folder="STS-B", configuration="stsb", bounds=(0.0, 5.0), hub_columns=PAIR, splits=TSV[1:],
+        group=SIMILARITY, sizes=(0, 1_500, 28),
+    ),
 )  # fmt: skip
 
 TASKS: dict[str, Task] = {task.name: task for task in ROWS}

@@ -31,15 +31,16 @@ class Task:
 
     # read by finetuning; a change reruns the task's cells
     name: str
-    kind: Literal["classification", "regression", "tagging"]
+    kind: Literal["classification", "regression", "tagging", "similarity"]  # similarity: scored without training
     columns: tuple[str, ...]  # official columns: text, for pairs the second text, label
-    labels: tuple[str, ...]  # names, in the order of their numbers; none for a regression
+    labels: tuple[str, ...]  # names, in the order of their numbers; none where a label is a number
     metrics: tuple[str, ...]  # keys of minimoe.finetune.metrics, the paper's first
-    bounds: tuple[float, float] = (0.0, 1.0)  # of a regression's label
+    bounds: tuple[float, float] = (0.0, 1.0)  # of a label that is a number
     splits: tuple[Split, ...]
     # read where its files become the normal form
     family: Literal["glue", "conll2003", "clue"] = "glue"  # key of task_data in params.yaml: which reader, which hub id
     folder: str = ""  # of its official files, within the family's folder
+    configuration: str = ""  # of the hub's copy; empty: the task's name
     hub_columns: tuple[str, ...] = ()  # the same columns of the hub's copy
     written: tuple[str, ...] = ()  # labels as the official files write them; empty: by name
     header: tuple[str, ...] = ()  # for official files without a header line
@@ -49,6 +50,16 @@ class Task:
     label: str = ""  # of its column in the report
     group: str = ""  # the heading over its columns
     sizes: Sizes | None = None
+
+    @property
+    def graded(self) -> bool:
+        """Whether its labels are numbers on a scale, within `bounds`."""
+        return self.kind in ("regression", "similarity")
+
+    @property
+    def trained(self) -> bool:
+        """Whether models are finetuned on it before they are scored."""
+        return self.kind != "similarity"
 
     @property
     def results(self) -> dict[str, str]:

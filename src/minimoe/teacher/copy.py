@@ -1,6 +1,7 @@
 """Copy a pretrained encoder, from a folder or from the hub, to the folder models/teacher.
 
-Weights are copied as they are, every head included, and stored as safetensors. Nothing that comes with a
+Weights are copied as they are, every head included, and stored as safetensors; of a sentence encoder also how its
+states are pooled. Nothing that comes with a
 model is run: its own code is never loaded, and pickled weights only through PyTorch's `weights_only` reader.
 """
 
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from minimoe.hub.loading import load_encoder, load_tokenizer, read_weights
 from minimoe.hub.snapshot import Snapshot, snapshot
+from minimoe.models.sentence import FILES, MODULES, read_head, write_head
 from minimoe.system.errors import UserError, readable
 from minimoe.system.files import whole_folder, write_json
 
@@ -34,16 +36,18 @@ def copy_teacher(name: str, tokenizer: str | Path, out: str | Path, revision: st
         _copy_weights(folder, temporary, name)
         for path in sorted(Path(tokenizer).iterdir()):
             shutil.copy(path, temporary)
-        _check(temporary, name)
+        config = _check(temporary, name)
+        if (folder / MODULES).is_file():
+            write_head(read_head(folder, config.hidden_size, "get the model again, or remove the file"), temporary)
     return commit
 
 
 def _download(name: str, revision: str) -> Snapshot:
     """The hub's model; pickled weights only where there are no others, of the same commit."""
-    found = snapshot("model", name, revision, ["config.json", *SAFE], "teacher.hub")
+    found = snapshot("model", name, revision, ["config.json", *SAFE, *FILES], "teacher.hub")
     if _weights(found.folder, SAFE[0]):
         return found
-    return snapshot("model", name, found.commit, ["config.json", PICKLED], "teacher.hub")
+    return snapshot("model", name, found.commit, ["config.json", PICKLED, *FILES], "teacher.hub")
 
 
 def _copy_config(source: Path, out: Path) -> None:
@@ -90,8 +94,8 @@ def _copy_weights(folder: Path, out: Path, name: str) -> None:
     save_file(tensors, out / "model.safetensors", metadata={"format": "pt"})
 
 
-def _check(folder: Path, name: str) -> None:
-    """The copy loads as an encoder, whole, of numbers, and has an embedding for every token."""
+def _check(folder: Path, name: str):
+    """The copy's config, where it loads as an encoder, whole, of numbers, and has an embedding for every token."""
     import torch
     from transformers import AutoModel
 
@@ -112,6 +116,7 @@ def _check(folder: Path, name: str) -> None:
         raise UserError(f"{name}: its output has NaN or infinite values; get the model again, or check its config")
     if tokens > config.vocab_size:
         raise UserError(f"{name}: its tokenizer has {tokens} tokens, its embeddings {config.vocab_size}")
+    return config
 
 
 @contextmanager
