@@ -9,6 +9,8 @@ from minimoe.finetune.cell import finetune, load_tokenizer
 from minimoe.models.save import save
 from minimoe.system.errors import UserError
 from minimoe.tasks.table import TASKS
+from minimoe.teacher.copy import copy_teacher
+from minimoe.teacher.tokenizer import copy_tokenizer
 from minimoe.tracking import NoTracker
 
 TEXT = "the good film a bad play ann eats bob sees a paris rome the film\n" * 2
@@ -35,7 +37,10 @@ def folder(row, tmp_path):
     """The model folder of a row: its encoder, in the form that its stage saves it, with its tokenizer."""
     who, kind = row.split(" ", 1)
     if who == "teacher":
-        return backbones.save(kind, tmp_path / "model", TEXT, initializer_range=0.05)
+        published = backbones.save(kind, tmp_path / "published", TEXT, initializer_range=0.05)
+        copy_tokenizer(str(published), tmp_path / "tokenizer")
+        copy_teacher(str(published), tmp_path / "tokenizer", tmp_path / "model")
+        return tmp_path / "model"
     save(student(kind), tmp_path / "model")
     tokenizer = backbones.make_tokenizer("roberta" if "roberta" in kind else "bert", TEXT)
     tokenizer.save_pretrained(tmp_path / "model")

@@ -1,11 +1,10 @@
 """Hooks that read the queries, keys and values of one layer of a stock Hugging Face encoder.
 
-An architecture needs one row in `ARCHITECTURES`, no modeling file. The encoder is cut to what is read: it has no layers
-above, and of that layer only the projections. Where hidden states are wanted too, it stays whole.
+A kind of encoder needs one row in `models.kinds`, no modeling file. The encoder is cut to what is read: it has no
+layers above, and of that layer only the projections. Where hidden states are wanted too, it stays whole.
 """
 
 import copy
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -17,6 +16,8 @@ import minimoe.models  # noqa: F401 (registers the students, which may teach)
 from minimoe.distill.batch import Batch
 from minimoe.distill.losses import QKV, Features
 from minimoe.hub.loading import load_encoder
+from minimoe.models.kinds import EncoderKind, inputs_for, kind_of
+from minimoe.params.rounds import Distill
 from minimoe.system.errors import UserError
 from minimoe.training.compiled import compile_layers
 from minimoe.training.optim import PRECISIONS, autocast
@@ -26,91 +27,94 @@ logging.disable_progress_bar()  # of loading and saving weights
 logging.set_verbosity_error()  # a teacher's head is not needed: no warning that its weights are not loaded
 
 
-@dataclass(frozen=True)
-class Architecture:
-    """Names of the modules that are an encoder's layers, and a layer's query, key and value projections."""
-
-    layers: str = "encoder.layer"
-    query: str = "attention.self.query"
-    key: str = "attention.self.key"
-    value: str = "attention.self.value"
-    norm: str = ""  # a LayerNorm before the projections
-    tuples: bool = False  # whether a layer returns a tuple
-
-
-# MegatronBERT normalises before its sub-layers: its projections see the normalised states
-ARCHITECTURES = {
-    **{name: Architecture() for name in ("bert", "electra", "minimoe", "roberta", "xlm-roberta")},
-    "megatron-bert": Architecture(norm="attention.ln", tuples=True),
-}
-
-
 class LayerHooks:
     """Hooks on one layer's query, key and value projections; a call runs the encoder and returns what they read.
 
     Args:
-        encoder: a base model of one of `ARCHITECTURES`, which stays whole.
+        encoder: a base model of one of `KINDS`, which stays whole.
         layer: number of the layer from 1, or "last".
         states: whether the embeddings' and the layer's output are wanted too.
 
     Attributes:
         encoder: what is run: the encoder as far as it is read. Its modules are the whole one's.
+        widths: of queries, keys and values, by name; keys and values of grouped queries are narrower.
+
+    Raises:
+        UserError: no such kind or layer, or one without the modules of its kind.
     """
 
     def __init__(self, encoder: nn.Module, layer: int | str, *, states: bool = False):
-        names = _architecture(encoder.config)
-        layers = encoder.get_submodule(names.layers)
+        self.config, kind = encoder.config, kind_of(encoder.config)
+        layers = _module(encoder, kind.layers, self.config)
         self.number = len(layers) if layer == "last" else layer
         if not 1 <= self.number <= len(layers):
             raise UserError(f"teacher_layer: expected last or 1 to {len(layers)}, the teacher's layers; got {layer}")
-        _check_readable(encoder.config, self.number)
-        self.encoder, self.states = encoder if states else _cut(encoder, names, self.number), states
-        self.layers = self.encoder.get_submodule(names.layers)
-        self._read: dict[str, Tensor] = {}
+        _check_readable(self.config, self.number)
+        names: dict[str, list[str]] = {}  # of what each projection computes, by its path
         for name in QKV:
-            projection = layers[self.number - 1].get_submodule(getattr(names, name))
-            projection.register_forward_hook(lambda _module, _input, output, name=name: self._hook(name, output))
+            names.setdefault(getattr(kind, name), []).append(name)
+        tapped = layers[self.number - 1]
+        self._read: dict[str, Tensor] = {}
+        self.widths: dict[str, int] = {}
+        projections = []
+        for path, read in names.items():
+            projections.append(_module(tapped, path, self.config))
+            projections[-1].register_forward_hook(lambda _module, _input, output, read=read: self._hook(read, output))
+            self.widths |= dict.fromkeys(read, projections[-1].weight.shape[-2] // len(read))
+        self.states, self.encoder = states, encoder
+        if not states:
+            norm = _module(tapped, kind.norm, self.config) if kind.norm else nn.Identity()
+            self.encoder = _cut(encoder, kind, self.number, _Projections(tapped, norm, projections, tuples=kind.tuples))
+        self.layers = self.encoder.get_submodule(kind.layers)
 
-    def _hook(self, name: str, output: Tensor) -> None:
-        self._read[name] = output
+    def _hook(self, names: list[str], output: Tensor) -> None:
+        """Keep the first output: DeBERTa calls its projections again, for relative positions."""
+        for name, part in zip(names, output.chunk(len(names), -1), strict=True):
+            self._read.setdefault(name, part)
 
     def __call__(self, **batch: Tensor) -> Features:
-        """Token ids, mask and segments [B, T] → queries, keys, values, each [B, T, D], and states where wanted."""
-        output = self.encoder(**batch, output_hidden_states=self.states)
-        read, self._read = self._read, {}
+        """Ids, mask and segments [B, T] → queries, keys, values, each [B, T, its width], and states where wanted."""
+        self._read = {}
+        output = self.encoder(**inputs_for(self.encoder, batch), output_hidden_states=self.states)
+        read, self._read = self._read, {}  # what a caller drops is freed
+        for name, width in self.widths.items():
+            wanted, got = (*batch["input_ids"].shape, width), tuple(read[name].shape) if name in read else None
+            if got != wanted:
+                raise UserError(
+                    f"teacher: expected the {name} of layer {self.number} as {wanted}, got {got}: this version of "
+                    f"transformers computes {self.config.model_type} in another way; choose another kind of teacher"
+                )
         if not self.states:
             return Features(**read)
         return Features(**read, embeddings=output.hidden_states[0], hidden=output.hidden_states[self.number])
 
 
 class _Projections(nn.Module):
-    """A layer's query, key and value projections in the place of the layer: for hooks; the states pass it by."""
+    """A layer's norm and projections in the place of the layer: for hooks; the states pass it by."""
 
-    def __init__(self, layer: nn.Module, names: Architecture):
+    def __init__(self, layer: nn.Module, norm: nn.Module, projections: list[nn.Module], *, tuples: bool):
         super().__init__()
-        self.norm = layer.get_submodule(names.norm) if names.norm else nn.Identity()
-        self.projections = nn.ModuleList([layer.get_submodule(getattr(names, name)) for name in QKV])
-        self.tuples = names.tuples
+        self.norm, self.projections, self.tuples = norm, nn.ModuleList(projections), tuples
+        self.attention_type = getattr(layer, "attention_type", None)  # by which ModernBERT chooses a layer's mask
 
-    def forward(self, hidden: Tensor, *_unused, **_more) -> Tensor | tuple[Tensor]:
+    def forward(self, hidden: Tensor, *_unused, **_more) -> Tensor | tuple[Tensor, None]:
         """[B, T, D] → the same."""
         normed = self.norm(hidden)
         for projection in self.projections:
             projection(normed)
-        return (hidden,) if self.tuples else hidden
+        return (hidden, None) if self.tuples else hidden
 
 
-def _cut(encoder: nn.Module, names: Architecture, number: int) -> nn.Module:
-    """An encoder that ends with the projections of a layer; it shares all modules that it has with the whole one."""
-    *path, last = names.layers.split(".")
+def _cut(encoder: nn.Module, kind: EncoderKind, number: int, end: _Projections) -> nn.Module:
+    """An encoder whose layer `number` is `end`, and the last; it shares all modules that it has with the whole one."""
+    *path, last = kind.layers.split(".")
     cut = parent = _shallow(encoder)
     cut.pooler = None
     for name in path:
         child = _shallow(getattr(parent, name))
         setattr(parent, name, child)
         parent = child
-    *below, layer = getattr(parent, last)[:number]
-    setattr(parent, last, nn.ModuleList([*below, _Projections(layer, names)]))
+    setattr(parent, last, nn.ModuleList([*getattr(parent, last)[: number - 1], end]))
     return cut
 
 
@@ -119,6 +123,31 @@ def _shallow(module: nn.Module) -> nn.Module:
     made = copy.copy(module)
     made._modules = dict(module._modules)
     return made
+
+
+def _module(parent: nn.Module, path: str, config) -> nn.Module:
+    try:
+        return parent.get_submodule(path)
+    except AttributeError:
+        raise UserError(
+            f"teacher: expected {path} in a {type(parent).__name__} of kind {config.model_type}, found none: this "
+            "version of transformers has other names; choose another kind of teacher"
+        ) from None
+
+
+def check_objective(hooks: LayerHooks, settings: Distill, teacher: str | Path) -> None:
+    """Raise `UserError` where the round's objective cannot compare what is read of the teacher of this name."""
+    if settings.objective == "tinybert" and not kind_of(hooks.config).scores:
+        raise UserError(
+            f"distill.objective: expected minilm with the teacher {teacher}: the attention scores of "
+            f"{hooks.config.model_type} also depend on positions, and tinybert compares those of queries and keys alone"
+        )
+    for name, width in hooks.widths.items():
+        if settings.objective == "minilm" and width % settings.relation_heads:
+            raise UserError(
+                f"distill.relation_heads: expected a divisor of {width}, the width of the {name} projection of the "
+                f"teacher {teacher}; got {settings.relation_heads}"
+            )
 
 
 class Teacher:
@@ -152,13 +181,9 @@ class Teacher:
 
     @torch.no_grad()
     def __call__(self, batch: Batch) -> Features:
-        """Sequences [B, T] → queries, keys, values [B, T, D]."""
-        inputs = batch.inputs
-        # eager attention adds its mask to the scores: transformers makes that mask of floats from one of [B, T]
-        if self.config._attn_implementation == "eager":
-            inputs = inputs | {"attention_mask": batch.mask}
+        """Sequences [B, T] → queries, keys, values [B, T, their widths]."""
         with autocast(batch.mask.device, self.precision):
-            return self.hooks(**inputs)
+            return self.hooks(**batch.inputs)
 
 
 def _check_readable(config, number: int) -> None:
@@ -171,10 +196,3 @@ def _check_readable(config, number: int) -> None:
             f"{config.layer_heads[number - 1]} heads and {config.attention_experts[number - 1]} attention experts; "
             "choose another teacher or teacher_layer"
         )
-
-
-def _architecture(config) -> Architecture:
-    if config.model_type not in ARCHITECTURES:
-        known = ", ".join(sorted(ARCHITECTURES))
-        raise UserError(f"teacher: expected an encoder of one of the kinds {known}; got {config.model_type!r}")
-    return ARCHITECTURES[config.model_type]

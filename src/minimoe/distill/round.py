@@ -12,7 +12,7 @@ from accelerate import Accelerator
 from minimoe.distill.assistant import AssistantTeacher, choose_assistant
 from minimoe.distill.data import RoundData
 from minimoe.distill.heldout import StudentResult
-from minimoe.distill.hooks import Teacher
+from minimoe.distill.hooks import Teacher, check_objective
 from minimoe.distill.learner import Learner
 from minimoe.distill.loop import TrainingLoop
 from minimoe.distill.start import StudentFactory
@@ -23,7 +23,6 @@ from minimoe.models.sparsified import Sparsified
 from minimoe.params.rounds import ASSISTANT, Distill, OnceForAll, Student
 from minimoe.records.dataset import Records, check_fits
 from minimoe.resume.checkpoints import Checkpoints, NoCheckpoints
-from minimoe.system.errors import UserError
 from minimoe.system.files import whole_folder
 from minimoe.training.optim import deterministic
 from minimoe.training.speed import product_rate, warning
@@ -49,7 +48,7 @@ def distill(
     """Train the students of one round.
 
     Args:
-        teacher_folder: a Hugging Face encoder of a kind in `hooks.ARCHITECTURES`.
+        teacher_folder: a Hugging Face encoder of a kind in `models.kinds`.
         records: what to train on, and what is held out, of which `settings.heldout` are measured on.
         students: their shapes, by name.
         settings: the round's settings.
@@ -132,10 +131,5 @@ def _teacher(folder: str | Path, records: Records, settings: Distill) -> Teacher
     states = settings.objective == "tinybert"
     teacher = Teacher(folder, settings.teacher_layer, states=states, precision=settings.precision)
     check_fits(records.manifest, positions(teacher.config), teacher.config.vocab_size, f"the teacher {folder}")
-    width = teacher.config.hidden_size
-    if settings.objective == "minilm" and width % settings.relation_heads:
-        raise UserError(
-            f"distill.relation_heads: expected a divisor of {width}, the width of the teacher {folder}; "
-            f"got {settings.relation_heads}"
-        )
+    check_objective(teacher.hooks, settings, folder)
     return teacher

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from minimoe.models.config import MiniMoEConfig
+from minimoe.models.kinds import BERT_EPS, KINDS
 from minimoe.params.rounds import OnceForAll, Student
 
 FROM_TEACHER = (  # copied from a teacher's config to that of the sparsified teacher
@@ -26,8 +27,8 @@ FROM_TEACHER = (  # copied from a teacher's config to that of the sparsified tea
 
 def embedding_type(teacher) -> str:
     """The kind of embeddings of an encoder with this config and of its students: bert or roberta."""
-    own = getattr(teacher, "embedding_type", None)
-    return own or ("roberta" if teacher.model_type in {"roberta", "xlm-roberta"} else "bert")
+    own, kind = getattr(teacher, "embedding_type", None), KINDS.get(teacher.model_type)
+    return own or ("roberta" if kind and kind.behind_padding else "bert")
 
 
 def positions(config) -> int:
@@ -52,11 +53,12 @@ def student_config(
     config = MiniMoEConfig(
         vocab_size=teacher.vocab_size,
         max_position_embeddings=teacher.max_position_embeddings,
-        type_vocab_size=max(1, getattr(teacher, "type_vocab_size", 1)),  # an embedding needs a row, used or not
+        # of a teacher without segments two, as its tokenizer may mark them all the same
+        type_vocab_size=getattr(teacher, "type_vocab_size", 0) or 2,
         pad_token_id=teacher.pad_token_id,
         bos_token_id=teacher.bos_token_id,
         eos_token_id=teacher.eos_token_id,
-        layer_norm_eps=teacher.layer_norm_eps,
+        layer_norm_eps=getattr(teacher, "layer_norm_eps", BERT_EPS),
         embedding_type=embedding_type(teacher),
         num_hidden_layers=layers,
         hidden_size=student.hidden,

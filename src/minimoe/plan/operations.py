@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from minimoe.distill.batch import TokenCounts
-from minimoe.distill.hooks import LayerHooks
+from minimoe.distill.hooks import LayerHooks, check_objective
 from minimoe.distill.losses import Features, minilm, tinybert
 from minimoe.distill.start import StudentFactory
 from minimoe.distill.supernet import Supernet
@@ -36,7 +36,9 @@ class Pass(NamedTuple):
 
 def teacher_hooks(config, settings: Distill) -> LayerHooks:
     """A teacher of this config, with hooks on the layer that a round with these settings reads."""
-    return LayerHooks(flops.encoder(config), settings.teacher_layer, states=settings.objective == "tinybert")
+    hooks = LayerHooks(flops.encoder(config), settings.teacher_layer, states=settings.objective == "tinybert")
+    check_objective(hooks, settings, config.model_type)
+    return hooks
 
 
 def students(factory: StudentFactory, shapes: dict[str, Student]) -> list[Supernet]:

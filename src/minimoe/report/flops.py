@@ -12,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoModel, PreTrainedModel
 
 import minimoe.models  # noqa: F401  (makes the student classes known to AutoModel)
+from minimoe.models.kinds import inputs_for
 
 # products of two activations; all others multiply by a weight
 BETWEEN_ACTIVATIONS = {torch.ops.aten.bmm, torch.ops.aten.baddbmm}
@@ -62,7 +63,7 @@ def sequence(length: int) -> dict[str, Tensor]:
 def forward(model: PreTrainedModel, length: int) -> Forward:
     """Of one sequence of `length` tokens through an encoder that `encoder` made."""
     with torch.no_grad(), counter() as counted:
-        model(**sequence(length))
+        model(**inputs_for(model, sequence(length)))
     counts = counted.get_flop_counts()["Global"]
     attention = sum(count for product, count in counts.items() if product in BETWEEN_ACTIVATIONS)
     return Forward(counted.get_total_flops() - attention, attention)

@@ -7,8 +7,10 @@ characters are given to it in a fixed order, and what it merges is then the same
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 
+from tokenizers.processors import TemplateProcessing
 from tqdm import tqdm
 
 from minimoe.hub.loading import load_tokenizer
@@ -37,15 +39,31 @@ def copy_tokenizer(name: str, out: str | Path, revision: str | None = None) -> s
     if not any((folder / file).is_file() for file in FILES):
         raise UserError(f"teacher: {name} holds no tokenizer (one of {', '.join(FILES)}); put the teacher's there")
     tokenizer = load_tokenizer(folder, "expected an encoder's, whole, with a fast form")
-    missing = [kind for kind in ("pad", "unk", "cls", "sep", "mask") if getattr(tokenizer, f"{kind}_token_id") is None]
+    tokenizer.cls_token = tokenizer.cls_token or tokenizer.bos_token  # some name the two by their place
+    tokenizer.sep_token = tokenizer.sep_token or tokenizer.eos_token
+    missing = [kind for kind in ("pad", "cls", "sep", "mask") if getattr(tokenizer, f"{kind}_token_id") is None]
     if missing:
         raise UserError(f"{name}: expected an encoder's tokenizer; it has no {', '.join(missing)} token")
+    _mark_pairs(tokenizer)
     # some teachers come with a fixed length; here whoever uses the tokenizer says what it wants
     tokenizer.backend_tokenizer.no_truncation()
     tokenizer.backend_tokenizer.no_padding()
     with whole_folder(out) as temporary:
         tokenizer.save_pretrained(temporary)
     return commit
+
+
+def _mark_pairs(tokenizer) -> None:
+    """Have it join texts as BERT's, `[CLS] A [SEP] B [SEP]`, where it does not mark all their ends itself."""
+    backend = tokenizer.backend_tokenizer
+    if [side for side, _ in groupby(backend.encode("a", "b").sequence_ids)] == [None, 0, None, 1, None]:
+        return
+    first, last = tokenizer.cls_token, tokenizer.sep_token
+    backend.post_processor = TemplateProcessing(
+        single=f"{first} $A {last}",
+        pair=f"{first} $A {last} $B {last}",
+        special_tokens=[(first, tokenizer.cls_token_id), (last, tokenizer.sep_token_id)],
+    )
 
 
 def train_tokenizer(corpus: str | Path, out: str | Path, vocabulary: int, lowercase: bool) -> None:
