@@ -4,6 +4,7 @@ import bz2
 import gzip
 import json
 import lzma
+import random
 import tracemalloc
 
 import pyarrow
@@ -22,6 +23,7 @@ from minimoe.system.errors import UserError
 DOCUMENTS = [
     *sentences().rstrip("\n").split("\n\n"),
     "ba ben birt 1 < 2 & </doc>\ndo dum fa fen – é\u2028 \U0001f600 bo um",
+    "\xa0\xa0 • Ba, Ben J. (1994). Do dum. \n\u3000\u3000fa fen (ba)",  # spaces tell where a sentence ends
 ]
 
 
@@ -64,7 +66,6 @@ WAYS = {
         {f"train-{n}.parquet": table(["", *half], pyarrow.large_string()) for n, half in enumerate(HALVES)},
     ),
     "parquet with views": ("parquet", {"a.parquet": table(DOCUMENTS, pyarrow.string_view(), rows=1000)}),
-    "cluecorpus": ("cluecorpus", {"a.txt": TEXT}),
     "wudao": ("wudao", {"a.json": json.dumps([{"content": text} for text in DOCUMENTS]).encode()}),
 }
 
@@ -166,7 +167,8 @@ def test_a_document_without_an_end_is_given_up(tmp_path, monkeypatch):
 
 def test_parquet_is_read_piece_by_piece(tmp_path):
     path = tmp_path / "a.parquet"
-    path.write_bytes(table([f"text {n} " + "x" * 10_000 for n in range(3000)], rows=300))
+    draw = random.Random(0)
+    path.write_bytes(table([draw.randbytes(5000).hex() for _ in range(3000)], rows=100))
     (source,) = sources(path, (".parquet",))
     before = pyarrow.total_allocated_bytes()
     held = [pyarrow.total_allocated_bytes() - before for _ in forms.parquet(source, Reading("parquet", "body"))]

@@ -57,20 +57,31 @@ def limited(lines: Iterable[str], where: str) -> Iterator[str]:
 
 def text(source: Source, reading: Reading) -> Iterator[Document]:
     """The documents of a file of text; they have no titles."""
-    lines = map(str.strip, _lines(source))
+    lines = _lines(source)
     if reading.document_end == "line":
-        yield from (("", [line]) for line in lines if line)
-        return
-    if reading.document_end == "file":
-        lines = filter(None, lines)
-    yield from (("", document) for filled, document in groupby(lines, bool) if filled)
+        yield from (("", [line]) for line in lines if line.strip())
+    elif reading.document_end == "file":
+        yield from _between_blank_lines(line for line in lines if line.strip())
+    else:
+        yield from _between_blank_lines(lines)
+
+
+def cluecorpus(source: Source, _reading: Reading) -> Iterator[Document]:
+    """The documents of a file of CLUECorpusSmall, whose lines may be indented."""
+    yield from _between_blank_lines(map(str.strip, _lines(source)))
+
+
+def _between_blank_lines(lines: Iterable[str]) -> Iterator[Document]:
+    groups = groupby(lines, lambda line: bool(line.strip()))
+    yield from (("", document) for filled, document in groups if filled)
 
 
 def _lines(source: Source) -> Iterator[str]:
+    """The lines of a file, without what ends them: a line feed, or a carriage return before it."""
     rest, number = "", 1
     for block in source.blocks():
         *whole, rest = (rest + block).split("\n")
-        yield from whole
+        yield from (line.removesuffix("\r") for line in whole)
         number += len(whole)
         if len(rest) > LONGEST:
             raise UserError(f"{source.name}:{number}: no end of the line in {LONGEST:,} characters; break it")
@@ -106,20 +117,17 @@ def parquet(source: Source, reading: Reading) -> Iterator[Document]:
     if source.member or source.packing:
         raise UserError(f"{source.name}: a parquet file cannot be read as it is packed; unpack it")
     name, field, number = source.path, reading.field, 0
-    # a buffer, so that a row group is not read at once
-    with (
-        readable(f"{name}: damaged, truncated or not parquet", "get it again"),
-        ParquetFile(name, buffer_size=1 << 20) as file,
-    ):
+    with readable(f"{name}: damaged, truncated or not parquet", "get it again"), ParquetFile(name) as file:
         columns = {column.name: column.type for column in file.schema_arrow}
         kind = columns.get(field)
         if kind not in (pyarrow.string(), pyarrow.large_string(), pyarrow.string_view()):
             got = f"it holds {kind}" if kind else f"the file has {', '.join(columns)[:200] or 'none'}"
             raise UserError(f"{name}: expected a column {field!r} of text, as by corpus.extract.field; {got}")
-        for batch in file.iter_batches(ROWS, columns=[field], use_threads=False):
-            for value in batch.column(0).cast(pyarrow.large_binary()).to_pylist():
-                number += 1
-                yield from _cell(value, f"{name}: row {number}", field)
+        for group in range(file.num_row_groups):  # of all at once, those that were read would stay in memory
+            for batch in file.iter_batches(ROWS, [group], [field], use_threads=False):
+                for value in batch.column(0).cast(pyarrow.large_binary()).to_pylist():
+                    number += 1
+                    yield from _cell(value, f"{name}: row {number}", field)
 
 
 def _cell(value: bytes | None, where: str, field: str) -> Iterator[Document]:
@@ -188,6 +196,6 @@ FORMS = {
     "text": Form((".txt",), text),
     "jsonl": Form((".jsonl", ".ndjson", ".json"), jsonl),
     "parquet": Form((".parquet",), parquet),
-    "cluecorpus": Form((".txt",), text),
+    "cluecorpus": Form((".txt",), cluecorpus),
     "wudao": Form((".json", ".jsonl"), wudao),
 }
