@@ -28,8 +28,12 @@ class TinyRecords:
     def lengths(self, indices):
         return np.array([len(self.sequences[index]) for index in indices])
 
-    def batch(self, indices):
+    def batch(self, indices, *, apart=False):
+        """With `apart` each sequence in two halves, the second behind the first token too."""
         chosen = [self.sequences[index] for index in indices]
+        if apart:
+            halves = [(own[: len(own) // 2], np.append(own[0], own[len(own) // 2 :])) for own in chosen]
+            chosen = [first for first, _ in halves] + [second for _, second in halves]
         ids = np.zeros((len(chosen), max(map(len, chosen))), dtype=np.int64)
         for row, sequence in zip(ids, chosen, strict=True):
             row[: len(sequence)] = sequence
@@ -49,7 +53,8 @@ def settings(**changes) -> Distill:
     values = dict(
         epochs=2, batch=8, learning_rate=1e-3, warmup=0.1, weight_decay=0.01, gradient_norm=5.0, adam_epsilon=1e-6,
         dropout=0.1, precision="fp32", objective="minilm", teacher_layer="last", relation_heads=12,
-        relation_dropout=0.0, log_epsilon=0.0, relation_weights=[1, 1, 1], tinybert_weights=[1, 1], load_balance=0.01,
+        relation_dropout=0.0, log_epsilon=0.0, relation_weights=[1, 1, 1], tinybert_weights=[1, 1],
+        embedding_distance="cosine", load_balance=0.01,
         balance_padding=False, assistant_tradeoff=0.2, heldout=8, evaluate_every=3,
     )  # fmt: skip
     return Distill(**values | changes)

@@ -27,6 +27,7 @@ def train(teacher, sparsified, micro_batch: int = 0, compiled: bool = False) -> 
     rounds = [
         run(teacher, {"dense": DENSE, "experts": EXPERTS}, **form, once_for_all=shapes, **CALM),
         run(teacher, few_heads, **form, objective="tinybert", **CALM),
+        run(teacher, {"sentence": DENSE, "sentence-experts": EXPERTS}, **form, objective="embedding", **CALM),
         run(sparsified, {"sparse": Student(sparsity=90)}, **form, assistant=True, **CALM),
     ]
     results = {name: result for students in rounds for name, result in students.items()}

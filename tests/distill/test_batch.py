@@ -26,5 +26,5 @@ def test_attention_mask_is_the_one_that_transformers_makes(longest):
 
 
 def test_counts_are_of_the_lengths():
-    assert TokenCounts.of(np.array([3, 4])) == (7, 25)
-    assert TokenCounts.of(torch.tensor([1, 1, 2])) == (4, 6)
+    assert TokenCounts.of(np.array([3, 4])) == (7, 25, 2)
+    assert TokenCounts.of(torch.tensor([1, 1, 2])) == (4, 6, 3)

@@ -28,7 +28,7 @@ def alone(teacher, sparsified):
 
 
 def assert_same(trained: dict, alone: dict) -> None:
-    assert {"dense", "experts", "1L-12H", "2L-24H", "tinybert", "sparse", "assistant"} <= set(alone)
+    assert {"dense", "experts", "1L-12H", "2L-24H", "tinybert", "sentence", "sparse", "assistant"} <= set(alone)
     assert set(trained) == set(alone)
     for name, (weights, curve, metrics) in alone.items():
         torch.testing.assert_close(trained[name][0], weights, rtol=1e-4, atol=1e-5, msg=lambda m, name=name: name + m)

@@ -74,6 +74,13 @@ def test_a_round_killed_again_and_again(teacher, tmp_path):
     assert_same(run(teacher, BOTH, checkpoints=Checkpoints(tmp_path, 0)), run(teacher, BOTH))
 
 
+@pytest.mark.parametrize("at", [3, 9])
+def test_sentence_students(teacher, tmp_path, at):
+    killed(at, teacher, BOTH, EveryThird(tmp_path, 0), objective="embedding")
+    resumed = run(teacher, BOTH, checkpoints=EveryThird(tmp_path, 0), objective="embedding")
+    assert_same(resumed, run(teacher, BOTH, objective="embedding"))
+
+
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 def test_half_precision_and_its_scaler(teacher, tmp_path, precision, monkeypatch):
     scaler = torch.amp.GradScaler  # whose scale grows at step 3, so that it is not the one it starts with

@@ -72,7 +72,7 @@ def test_parts_of_a_batch_add_up():
     own, other = (Features(*(torch.randn(4, 9, 24) for _ in range(5))) for _ in "st")
     counts = TokenCounts.of(mask.sum(1))
     parts = [
-        tinybert(Features(*(x[p] for x in own)), Features(*(x[p] for x in other)), mask[p], 4, counts=counts)
+        tinybert(Features(*(x[p] for x in own[:5])), Features(*(x[p] for x in other[:5])), mask[p], 4, counts=counts)
         for p in (slice(0, 1), slice(1, 4))
     ]
     torch.testing.assert_close(sum(parts), tinybert(own, other, mask, 4))

@@ -55,9 +55,9 @@ def rounds(*names: str) -> set[str]:
     return {f"distill@{name}" for name in names}
 
 
-TRAINED = rounds("base", "assisted", "tinybert", "sparse", "minidisc", "once-for-all")
+TRAINED = rounds("base", "assisted", "tinybert", "sentence", "sparse", "minidisc", "once-for-all")
 ROUNDS = TRAINED | rounds("control")
-MINILM = ROUNDS - rounds("tinybert")
+MINILM = ROUNDS - rounds("tinybert", "sentence")
 CELLS = {f"finetune@{task}" for task in SAMPLE["table"]["tasks"]}  # of all models
 COSINE = {"finetune@stsb_cosine"}  # nothing is trained there
 REPORT = {"report"}
@@ -71,7 +71,8 @@ CLUE = {"table.tasks": ["rte", "tnews"]}
 LARGE = {"source": "hub", "path": "data/sample", "hub": "a/b", "revision": "main"}
 TAUGHT = {"teacher": "models/teachers/large", "students": {"s": {"layers": 1, "hidden": 72}}}
 OTHERS = {
-    f"rounds.{name}.objective": "minilm" for name in ("base", "tinybert", "sparse", "minidisc", "once-for-all")
+    f"rounds.{name}.objective": "minilm"
+    for name in ("base", "tinybert", "sentence", "sparse", "minidisc", "once-for-all")
 }  # all but `assisted` and `control`, which take distill's
 # (what holds besides, the key, its other value, the stages)
 CASES = [
@@ -120,13 +121,15 @@ CASES = [
     *(({}, f"distill.{key}", value, TRAINED | REPORT) for key, value in {
         "learning_rate": 0.1, "warmup": 0.1, "weight_decay": 0.1, "gradient_norm": 1.0, "adam_epsilon": 0.1}.items()),
     *(({}, f"distill.{key}", value, ROUNDS | REPORT) for key, value in {
-        "dropout": 0.2, "precision": "bf16", "teacher_layer": 1, "heldout": 64}.items()),
+        "dropout": 0.2, "precision": "bf16", "heldout": 64}.items()),
+    ({}, "distill.teacher_layer", 1, ROUNDS - rounds("sentence") | REPORT),
     (OTHERS, "distill.objective", "tinybert", rounds("assisted", "control") | REPORT),
     *(({}, f"distill.{key}", value, MINILM | REPORT) for key, value in {
         "relation_heads": 12, "relation_weights": [1, 1, 2]}.items()),
     *(({}, f"distill.{key}", value, MINILM - rounds("control") | REPORT) for key, value in {
         "relation_dropout": 0.1, "log_epsilon": 1e-7}.items()),
     ({}, "distill.tinybert_weights", [1, 2], rounds("tinybert") | REPORT),
+    ({}, "distill.embedding_distance", "l2", rounds("sentence") | REPORT),
     ({}, "distill.load_balance", 0.1, rounds("base") | REPORT),
     ({}, "distill.balance_padding", True, rounds("base") | REPORT),
     ({"rounds.base.epochs": 0}, "distill.load_balance", 0.1, REPORT),  # it has experts, and never trains

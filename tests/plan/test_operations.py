@@ -27,8 +27,10 @@ SHAPES = {
 
 def counted(*names: str, **changes) -> operations.Pass:
     round_ = settings(**changes)
-    students = operations.students(StudentFactory(TEACHER, round_, seed=0), {name: SHAPES[name] for name in names})
-    return operations.count_pass(operations.teacher_hooks(TEACHER, round_), students, round_, LENGTH)
+    factory, teacher = StudentFactory(TEACHER, round_, seed=0), operations.teacher_hooks(TEACHER, round_)
+    factory.head = getattr(teacher, "head", None)
+    students = operations.students(factory, {name: SHAPES[name] for name in names})
+    return operations.count_pass(teacher, students, round_, LENGTH)
 
 
 def test_a_teacher_is_computed_up_to_the_layer_that_is_read():
@@ -54,6 +56,13 @@ def test_students_of_a_round_share_the_teachers_relations():
 def test_tinybert_compares_attention_scores():
     (student,) = counted("dense", objective="tinybert").learners
     assert student.flops == 3 * 2 * LAYER + (1 + 3) * 2 * LENGTH**2 * WIDTH  # of the teacher, and of the student
+
+
+def test_sentence_embeddings_are_of_two_texts_of_half_the_length():
+    round_ = counted("dense", objective="embedding")
+    halves = LAYER - 2 * LENGTH**2 * WIDTH  # of pairs of tokens there are half as many
+    assert round_.teacher == 3 * halves
+    assert round_.learners[0].flops == 3 * 2 * halves
 
 
 @pytest.mark.parametrize("name", SHAPES)

@@ -67,6 +67,7 @@ EVERY = SMALL | {
         "students": {"minilm": DENSE},
     },
     "tinybert": {"teacher": "models/teacher", "objective": "tinybert", "students": {"tinybert": DENSE}},
+    "sentence": {"teacher": "models/teacher", "objective": "embedding", "students": {"sentence": DENSE}},
     "sparse": {"teacher": "models/sparsified/teacher", "students": {"sparse-90": {"sparsity": 90}}},
     "disc": {
         "teacher": "models/sparsified/teacher",

@@ -24,6 +24,7 @@ def test_kinds(every):
         "unbalanced/minimoe": "MiniMoE",
         "published/minilm": "MiniLM",
         "tinybert/tinybert": "TinyBERT",
+        "sentence/sentence": "Sentence encoder",
         "sparse/sparse-90": "Sparse MiniLM",
         "disc/sparse-90": "Sparse MiniLM with assistant",
         "disc/assistant": "Sparse MiniLM",
@@ -36,11 +37,11 @@ def test_kinds(every):
     assert set(kinds.values()) <= set(KINDS)
 
 
-@pytest.mark.parametrize("objective", ["minilm", "tinybert"])
+@pytest.mark.parametrize("objective", ["minilm", "tinybert", "embedding"])
 def test_the_default_objective_counts(every, objective):
     every.distill = every.distill.model_copy(update={"objective": objective})
     kind = every.collect(models=["base/minilm"]).models["base/minilm"].kind
-    assert kind == {"minilm": "MiniLM", "tinybert": "TinyBERT"}[objective]
+    assert kind == {"minilm": "MiniLM", "tinybert": "TinyBERT", "embedding": "Sentence encoder"}[objective]
 
 
 @pytest.mark.parametrize(

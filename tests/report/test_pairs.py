@@ -40,6 +40,8 @@ def test_every_question_has_its_pairs(every):
         "published loss or exact": {("published/minilm", "base/minilm")},
         "load balance 0.0 or 0.01": {("unbalanced/minimoe", "base/minimoe")},
         "objective tinybert or minilm": {("tinybert/tinybert", "base/minilm")},
+        "objective embedding or minilm": {("sentence/sentence", "base/minilm")},
+        "objective embedding or tinybert": {("sentence/sentence", "tinybert/tinybert")},
     }
 
 
@@ -57,6 +59,7 @@ def test_the_later_row_is_compared_with_the_earlier(every):
         ("assisted/minilm-ta", None),
         ("large/minilm", None),
         ("tinybert/tinybert", None),
+        ("sentence/sentence", None),
         ("disc/sparse-90", None),
     ],
 )

@@ -39,7 +39,7 @@ def test_graphs_take_new_values_numbers_and_seeds(recording):  # noqa: F811
     for number in range(8):
         x, tokens = torch.randn(3, 2), 5 + number
         step.total.zero_()
-        runs(step, {"x": x, "none": None}, TokenCounts(tokens, 0), key=(1, number))
+        runs(step, {"x": x, "none": None}, TokenCounts(tokens, 0, 1), key=(1, number))
         torch.testing.assert_close(step.total, expected(x, tokens, (1, number)))
     assert step.calls == WARM + 1
     assert recording.recorded == 2
@@ -53,7 +53,7 @@ def test_every_shape_has_graphs_of_its_own_up_to_a_number(recording, monkeypatch
         for rows in (1, 2, 3):
             x = torch.randn(rows, 2)
             step.total.zero_()
-            runs(step, {"x": x}, TokenCounts(2, 0), key=(0, rows))
+            runs(step, {"x": x}, TokenCounts(2, 0, 1), key=(0, rows))
             torch.testing.assert_close(step.total, expected(x, 2, (0, rows)))
     assert recording.recorded == 2 * 2
 
@@ -62,7 +62,7 @@ def test_without_a_key_draws_go_on(recording):  # noqa: F811
     step, runs = Step(), Graphs(CPU)
     torch.manual_seed(3)
     for _ in range(WARM + 3):
-        runs(step, {"x": torch.ones(1, 2)}, TokenCounts(1, 0))
+        runs(step, {"x": torch.ones(1, 2)}, TokenCounts(1, 0, 1))
     torch.manual_seed(3)
     torch.testing.assert_close(step.total, sum(2 * torch.rand(2) for _ in range(WARM + 3)))
 

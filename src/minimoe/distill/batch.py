@@ -8,16 +8,17 @@ from torch import Tensor
 
 
 class TokenCounts(NamedTuple):
-    """What losses are averaged over: the real tokens of a whole step, and its pairs of query and key."""
+    """What losses are averaged over: the real tokens of a whole step, its pairs of query and key, its sequences."""
 
     tokens: int
     pairs: int
+    sequences: int
 
     @classmethod
     def of(cls, lengths: Iterable[int]) -> "TokenCounts":
         """Of sequences of these lengths."""
         lengths = [int(length) for length in lengths]
-        return cls(sum(lengths), sum(length**2 for length in lengths))
+        return cls(sum(lengths), sum(length**2 for length in lengths), len(lengths))
 
 
 class Batch(NamedTuple):

@@ -13,6 +13,7 @@ from torch import Tensor
 from minimoe.distill.data import Step
 from minimoe.distill.learner import Learner, teacher_features
 from minimoe.distill.student import RouterLogits
+from minimoe.models.sentence import SentenceHead
 from minimoe.models.student import MiniMoEModel
 from minimoe.training.processes import sum_over_processes
 
@@ -52,6 +53,11 @@ class StudentResult:
     def encoder(self) -> MiniMoEModel:
         """The student's encoder, as it is saved."""
         return self.learner.encoder(self.name)
+
+    @property
+    def head(self) -> SentenceHead | None:
+        """What makes its sentence embeddings, where it learned those."""
+        return self.learner.supernet.whole.head
 
     def add_point(self, step: int, heldout: Heldout, train_loss: float | None, tracker) -> None:
         """Add a point to the curve; `train_loss` is the mean since the point before."""

@@ -15,8 +15,10 @@ from transformers.utils import logging
 import minimoe.models  # noqa: F401 (registers the students, which may teach)
 from minimoe.distill.batch import Batch
 from minimoe.distill.losses import QKV, Features
+from minimoe.distill.sentence import Pooled
 from minimoe.hub.loading import load_encoder
 from minimoe.models.kinds import EncoderKind, inputs_for, kind_of
+from minimoe.models.sentence import SentenceHead, read_head
 from minimoe.params.rounds import Distill
 from minimoe.system.errors import UserError
 from minimoe.training.compiled import compile_layers
@@ -135,7 +137,7 @@ def _module(parent: nn.Module, path: str, config) -> nn.Module:
         ) from None
 
 
-def check_objective(hooks: LayerHooks, settings: Distill, teacher: str | Path) -> None:
+def check_objective(hooks: LayerHooks | Pooled, settings: Distill, teacher: str | Path) -> None:
     """Raise `UserError` where the round's objective cannot compare what is read of the teacher of this name."""
     if settings.objective == "tinybert" and not kind_of(hooks.config).scores:
         raise UserError(
@@ -157,14 +159,26 @@ class Teacher:
         folder: a Hugging Face model folder.
         layer: number of the layer from 1, or "last".
         states: whether hidden states are wanted too.
+        sentence: whether sentence embeddings are wanted instead, which its folder says how to pool.
         precision: of the forward pass, one of `PRECISIONS`. Its linear layers are kept in the autocast's type, which
             saves casting them at every step; the result is the same to the bit.
     """
 
-    def __init__(self, folder: str | Path, layer: int | str, *, states: bool = False, precision: str = "fp32"):
+    def __init__(
+        self,
+        folder: str | Path,
+        layer: int | str,
+        *,
+        states: bool = False,
+        sentence: bool = False,
+        precision: str = "fp32",
+    ):
         whole = load_encoder(AutoModel, folder, dtype=torch.float32).eval().requires_grad_(False)
         self.config, self.precision = whole.config, precision
-        self.hooks = LayerHooks(whole, layer, states=states)
+        if sentence:
+            self.hooks = Pooled(whole, read_head(folder, self.config.hidden_size))
+        else:
+            self.hooks = LayerHooks(whole, layer, states=states)
         self.model = self.hooks.encoder  # what it is cut from is not kept
         for module in self.model.modules():
             if isinstance(module, nn.Linear):
@@ -172,6 +186,8 @@ class Teacher:
 
     def to(self, accelerator, *, compiled: bool = False) -> None:
         """Move it to the device, where its layers may run compiled, or shard it where the launcher asks for that."""
+        if self.head is not None:
+            self.head.to(accelerator.device)
         if sharding_wanted(accelerator):
             self.hooks.encoder = shard(self.model, self.hooks.layers, accelerator)
             return
@@ -179,9 +195,14 @@ class Teacher:
         if compiled:
             compile_layers(self.hooks.layers)
 
+    @property
+    def head(self) -> SentenceHead | None:
+        """What makes sentence embeddings, where these are wanted."""
+        return self.hooks.head if isinstance(self.hooks, Pooled) else None
+
     @torch.no_grad()
     def __call__(self, batch: Batch) -> Features:
-        """Sequences [B, T] → queries, keys, values [B, T, their widths]."""
+        """Sequences [B, T] → queries, keys, values [B, T, their widths], or embeddings [B, D]."""
         with autocast(batch.mask.device, self.precision):
             return self.hooks(**batch.inputs)
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from minimoe.distill.batch import Batch, TokenCounts
 from minimoe.distill.load_balance import LoadBalance
-from minimoe.distill.losses import Features, minilm, tinybert
+from minimoe.distill.losses import Features, embedding, minilm, tinybert
 from minimoe.distill.supernet import Outputs, Supernet
 from minimoe.models.routing import Router
 from minimoe.models.student import MiniMoEModel
@@ -103,7 +103,7 @@ class Learner:
 
         Args:
             batch: its sequences.
-            teacher: the teacher's features of it, [B, T, D] each.
+            teacher: the teacher's features of it.
             counts: of the whole step, over all parts and processes: what the loss is averaged over.
             part: its number among the step's parts on this process; last: whether it is the last of them.
         """
@@ -137,6 +137,9 @@ class Learner:
     ) -> Tensor:
         """The round's loss; `exact` leaves out ε and dropout, so that values of different settings compare."""
         settings = self.settings
+        if settings.objective == "embedding":
+            own, taught = student.sentence, teacher.sentence
+            return embedding(own, taught, distance=settings.embedding_distance, sequences=counts.sequences)
         if settings.objective == "tinybert":
             heads = self.supernet.whole.encoder.config.num_attention_heads
             return tinybert(student, teacher, mask, heads, counts=counts, weights=settings.tinybert_weights)

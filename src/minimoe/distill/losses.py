@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from minimoe.distill.batch import TokenCounts
 from minimoe.distill.relations import Target, at_least_fp32, divergence, published_divergence, split_heads
@@ -15,13 +15,17 @@ STATES = ("embeddings", "hidden")
 
 
 class Features(NamedTuple):
-    """What losses compare: projections of one layer [B, T, D]; for TinyBERT also hidden states [B, T, D]."""
+    """What losses compare: projections of one layer [B, T, D], hidden states [B, T, D], or embeddings [B, D].
 
-    query: Tensor
-    key: Tensor
-    value: Tensor
+    MiniLM has the projections, TinyBERT hidden states too, and sentence embeddings stand alone.
+    """
+
+    query: Tensor | None = None
+    key: Tensor | None = None
+    value: Tensor | None = None
     embeddings: Tensor | None = None  # the embeddings' output
     hidden: Tensor | None = None  # the layer's output
+    sentence: Tensor | None = None  # the sentence embedding
     targets: tuple[Target, ...] = ()  # a teacher's relations of Q, K and V, kept for several students
 
     def with_targets(self, mask: Tensor, heads: int) -> "Features":
@@ -98,6 +102,24 @@ def tinybert(
         errors = errors.masked_fill(~(mask[:, None, :, None] & mask[:, None, None, :]), 0.0)
         loss = loss + weights[1] * errors.square().sum() / (counts.pairs * heads)
     return loss / sum(weights)
+
+
+def embedding(
+    student: Tensor, teacher: Tensor, *, distance: str = "cosine", sequences: int | Tensor | None = None
+) -> Tensor:
+    """Mean over sequences of the distance between the student's sentence embedding and the teacher's.
+
+    Args:
+        student, teacher: embeddings [B, D].
+        distance: cosine: 1 − cos(s, t). l2: ‖s − t‖², which for embeddings of length 1 is twice that.
+        sequences: to average over, when the batch is one part of a larger one; default: B.
+    """
+    student, teacher = at_least_fp32(student), at_least_fp32(teacher)
+    if distance == "cosine":
+        apart = 1 - nn.functional.cosine_similarity(student, teacher, dim=-1)
+    else:
+        apart = (student - teacher).square().sum(-1)
+    return apart.sum() / (len(student) if sequences is None else sequences)
 
 
 def _attention_scores(features: Features, heads: int) -> Tensor:

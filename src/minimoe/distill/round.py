@@ -18,6 +18,7 @@ from minimoe.distill.loop import TrainingLoop
 from minimoe.distill.start import StudentFactory
 from minimoe.hub.loading import load_tokenizer
 from minimoe.models.save import save
+from minimoe.models.sentence import write_head
 from minimoe.models.shapes import positions
 from minimoe.models.sparsified import Sparsified
 from minimoe.params.rounds import ASSISTANT, Distill, OnceForAll, Student
@@ -75,7 +76,7 @@ def distill(
     teacher.to(accelerator, compiled=compiled)
     checkpoints = checkpoints or NoCheckpoints()
     data = RoundData(records, settings, seed, accelerator, micro_batch)
-    factory = StudentFactory(teacher.config, settings, seed)
+    factory = StudentFactory(teacher.config, settings, seed, head=teacher.head, length=records.manifest["max_length"])
     if any(student.sparsity is not None for student in students.values()):
         factory.sparsified = Sparsified(teacher_folder)
     results = {}
@@ -114,6 +115,8 @@ def write_students(results: dict[str, StudentResult], teacher_folder: str | Path
     with whole_folder(folder) as temporary:
         for name, result in results.items():
             save(result.encoder, temporary / name)
+            if result.head:
+                write_head(result.head, temporary / name)
             tokenizer.save_pretrained(temporary / name)
 
 
@@ -128,8 +131,11 @@ def _warn_where_slower(settings: Distill, accelerator: Accelerator) -> None:
 
 def _teacher(folder: str | Path, records: Records, settings: Distill) -> Teacher:
     """The teacher, which must fit the records and the settings."""
-    states = settings.objective == "tinybert"
-    teacher = Teacher(folder, settings.teacher_layer, states=states, precision=settings.precision)
+    objective = settings.objective
+    layer = "last" if objective == "embedding" else settings.teacher_layer
+    teacher = Teacher(
+        folder, layer, states=objective == "tinybert", sentence=objective == "embedding", precision=settings.precision
+    )
     check_fits(records.manifest, positions(teacher.config), teacher.config.vocab_size, f"the teacher {folder}")
     check_objective(teacher.hooks, settings, folder)
     return teacher

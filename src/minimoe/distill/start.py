@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+from minimoe.distill.sentence import student_head
 from minimoe.distill.student import StudentWithFeatures
 from minimoe.distill.supernet import Supernet, cut_student
 from minimoe.models.initialise import new_student
+from minimoe.models.sentence import SentenceHead
 from minimoe.models.shapes import once_for_all_configs, student_config, with_dropout
 from minimoe.models.slices import cut
 from minimoe.models.sparsified import Sparsified
@@ -22,6 +24,8 @@ class StudentFactory:
         seed: of random weights.
         sparsified: the teacher in the order of its importances, for students with a sparsity.
         assistant: a student that the sparse ones are cut from instead.
+        head: what makes the teacher's sentence embeddings, where these are imitated.
+        length: the longest sequence in training, in tokens, which sentence encoders tell their users.
     """
 
     teacher: object
@@ -29,6 +33,8 @@ class StudentFactory:
     seed: int
     sparsified: Sparsified | None = None
     assistant: StudentWithFeatures | None = None
+    head: SentenceHead | None = None
+    length: int | None = None
 
     def student(self, name: str, shape: Student) -> Supernet:
         """An ordinary student, as a supernet whose only subnet, of this name, is the whole of it."""
@@ -37,8 +43,8 @@ class StudentFactory:
 
     def once_for_all(self, shapes: OnceForAll) -> Supernet:
         """A supernet with a subnet for each number of layers and width."""
-        if self.settings.objective == "tinybert":
-            raise UserError("distill.objective: expected minilm in a round with once_for_all, whose heads differ")
+        if self.settings.objective != "minilm":
+            raise UserError("distill.objective: expected minilm in a round with once_for_all, whose widths differ")
         subnets = once_for_all_configs(shapes, self.teacher, self.settings.dropout)
         *_, largest = subnets.values()
         whole = StudentWithFeatures(new_student(largest, self.seed), self.seed, extra_projection=True)
@@ -63,6 +69,9 @@ class StudentFactory:
             return cut_student(self.assistant, config)
         else:
             encoder = cut(self.sparsified.model, config)
+        if self.head:
+            head = student_head(self.head, config.hidden_size, self.length)
+            return StudentWithFeatures(encoder, self.seed, head=head)
         states = self.teacher.hidden_size if self.settings.objective == "tinybert" else None
         if states and set(config.layer_heads) != {self.teacher.num_attention_heads}:
             raise UserError(

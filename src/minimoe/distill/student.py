@@ -1,11 +1,15 @@
 """A student as it is trained: its encoder, and what the loss compares (features) and balances (router logits)."""
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 
 from minimoe.distill.hooks import LayerHooks
 from minimoe.distill.losses import QKV, STATES, Features
+from minimoe.distill.sentence import pool
 from minimoe.models.routing import Router
+from minimoe.models.sentence import SentenceHead
 from minimoe.models.student import MiniMoEModel
 
 RouterLogits = dict[str, list[Tensor]]  # [B·T, E] of each layer, by sub-layer: attention, ffn
@@ -24,19 +28,34 @@ class StudentWithFeatures(nn.Module):
         extra_projection: its width, True for the encoder's own, False for none; default: the encoder's own where there
             are experts or layers narrower than the output.
         states: width that hidden states are mapped to, for TinyBERT, whose teacher has it; None: none are compared.
+        head: makes the sentence embeddings that are the only features; None: there are none. It is saved with the
+            student, its dense layer too, as it belongs to the embeddings.
     """
 
     def __init__(
-        self, encoder: MiniMoEModel, seed: int, *, extra_projection: int | bool | None = None, states: int | None = None
+        self,
+        encoder: MiniMoEModel,
+        seed: int,
+        *,
+        extra_projection: int | bool | None = None,
+        states: int | None = None,
+        head: SentenceHead | None = None,
     ):
         super().__init__()
-        self.encoder = encoder
+        self.encoder, self.head = encoder, head
         config = encoder.config
         if extra_projection is None:
             has_experts = max(config.attention_experts + config.ffn_experts) > 1
             extra_projection = not states and (has_experts or config.inner_size is not None)
         self.projection = self.transform = None
-        if extra_projection:
+        self._logits: RouterLogits = {"attention": [], "ffn": []}
+        for name, module in encoder.named_modules():
+            if isinstance(module, Router):
+                kind = "attention" if name.endswith("attn_gate") else "ffn"
+                module.register_forward_hook(lambda _m, _i, logits, kind=kind: self._logits[kind].append(logits))
+        if head:
+            initialise(head.dense, config.initializer_range, seed)
+        elif extra_projection:
             width = config.hidden_size if extra_projection is True else extra_projection
             self.projection = nn.ModuleDict(_linear(QKV, config.hidden_size, width, config.initializer_range, seed))
         else:
@@ -44,15 +63,16 @@ class StudentWithFeatures(nn.Module):
             self._hooks = [LayerHooks(encoder, "last", states=states is not None)]
             if states not in (None, config.width):
                 self.transform = _linear(["states"], config.width, states, config.initializer_range, seed)["states"]
-        self._logits: RouterLogits = {"attention": [], "ffn": []}
-        for name, module in encoder.named_modules():
-            if isinstance(module, Router):
-                kind = "attention" if name.endswith("attn_gate") else "ffn"
-                module.register_forward_hook(lambda _m, _i, logits, kind=kind: self._logits[kind].append(logits))
 
     def forward(self, **batch: Tensor) -> tuple[Features, RouterLogits]:
-        """Ids, mask, segments [B, T] → features [B, T, D] each, router logits [B·T, E] per sub-layer and layer."""
+        """Ids, mask, segments [B, T] → features [B, T, D] each, router logits [B·T, E] per sub-layer and layer.
+
+        Features are embeddings [B, D] where there is a head.
+        """
         self._logits["attention"], self._logits["ffn"] = [], []
+        if self.head is not None:
+            hidden = self.encoder(**batch).last_hidden_state
+            return Features(sentence=pool(self.head, hidden, batch["attention_mask"])), dict(self._logits)
         if self.projection is not None:
             return self.project(self.encoder(**batch).last_hidden_state), dict(self._logits)
         features = self._hooks[0](**batch)
@@ -63,7 +83,8 @@ class StudentWithFeatures(nn.Module):
     @property
     def layers(self) -> list[nn.Module]:
         """The encoder's layers, as a forward pass calls them."""
-        return list(self.encoder.encoder.layer if self.projection is not None else self._hooks[0].layers)
+        whole = self.head is not None or self.projection is not None
+        return list(self.encoder.encoder.layer if whole else self._hooks[0].layers)
 
     def project(self, hidden: Tensor) -> Features:
         """Last hidden states [B, T, D] → features of the extra projection [B, T, its width]."""
@@ -72,9 +93,15 @@ class StudentWithFeatures(nn.Module):
 
 def _linear(names: list[str], inputs: int, outputs: int, scale: float, seed: int) -> dict[str, nn.Linear]:
     """Linear layers initialised as BERT's."""
-    generator = torch.Generator().manual_seed(seed)
     layers = {name: nn.Linear(inputs, outputs) for name in names}
-    for linear in layers.values():
-        nn.init.normal_(linear.weight, std=scale, generator=generator)
-        nn.init.zeros_(linear.bias)
+    initialise(layers.values(), scale, seed)
     return layers
+
+
+def initialise(layers: Iterable[nn.Module], scale: float, seed: int) -> None:
+    """Draw the weights of the linear layers among `layers` as BERT's are."""
+    generator = torch.Generator().manual_seed(seed)
+    for linear in layers:
+        if isinstance(linear, nn.Linear):
+            nn.init.normal_(linear.weight, std=scale, generator=generator)
+            nn.init.zeros_(linear.bias)

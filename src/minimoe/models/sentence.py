@@ -63,7 +63,9 @@ class SentenceHead(nn.Module):
         """Hidden states [B, T, D] and a mask, true at real tokens [B, T] → embeddings [B, size], in at least fp32."""
         hidden = hidden.to(torch.promote_types(hidden.dtype, torch.float32))
         pooled = torch.cat([_pool(hidden, mask, mode) for mode in self.modes], dim=-1)
-        embeddings = self.dense(pooled)
+        device = "cpu" if hidden.is_meta else hidden.device.type  # a meta device has no autocast
+        with torch.autocast(device, enabled=False):
+            embeddings = self.dense(pooled)
         return nn.functional.normalize(embeddings, dim=-1) if self.normalize else embeddings
 
 

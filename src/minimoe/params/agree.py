@@ -19,8 +19,8 @@ def disagreements(params) -> Iterator[str]:
         settings, where = params.rounds[name].over(params.distill), f"rounds.{name}"
         teacher = _shape(params, params.rounds[name].teacher)
         yield from _layers(params.rounds[name], settings, teacher, where)
-        compare = _uneven_relations if settings.objective == "minilm" else _unlike_heads
-        yield from compare(params.rounds[name], settings, teacher, where)
+        compare = {"minilm": _uneven_relations, "tinybert": _unlike_heads, "embedding": _one_embedding}
+        yield from compare[settings.objective](params.rounds[name], settings, teacher, where)
         yield from _no_candidates(params, params.rounds[name], where)
 
 
@@ -66,6 +66,10 @@ def _shape(params, teacher: str) -> Student:
 
 
 def _layers(round_, settings, teacher: Student, where: str) -> Iterator[str]:
+    if settings.objective == "embedding":
+        if round_.teacher_layer is not None:
+            yield f"{where}.teacher_layer: expected none under embedding, which reads all of the teacher; remove it"
+        return
     key = f"{where}.teacher_layer" if round_.teacher_layer else "distill.teacher_layer"
     if teacher.layers and settings.teacher_layer != "last" and settings.teacher_layer > teacher.layers:
         layers = f"1 to {teacher.layers}, the layers of {round_.teacher}"
@@ -109,6 +113,13 @@ def _unlike_heads(round_, settings, teacher: Student, where: str) -> Iterator[st
                 f"{where}.students.{name}.heads: expected the teacher's {teacher.heads} under tinybert, which compares "
                 f"attention scores head by head; got {student.heads}"
             )
+
+
+def _one_embedding(round_, settings, teacher: Student, where: str) -> Iterator[str]:
+    if round_.once_for_all:
+        yield f"{where}.objective: expected minilm in a round with once_for_all, whose widths differ"
+    if round_.assistant:
+        yield f"{where}.objective: expected minilm in a round with an assistant, which is chosen by its relations"
 
 
 def _no_candidates(params, round_, where: str) -> Iterator[str]:

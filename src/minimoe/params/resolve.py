@@ -17,8 +17,11 @@ from minimoe.tasks.table import TASKS
 from minimoe.tasks.task import to_settings
 
 # keys of a round that are read …
-MINILM = frozenset({"relation_heads", "relation_weights"})  # … under this objective
-TINYBERT = frozenset({"tinybert_weights"})
+OBJECTIVES = {  # … under this objective
+    "minilm": frozenset({"teacher_layer", "relation_heads", "relation_weights"}),
+    "tinybert": frozenset({"teacher_layer", "tinybert_weights"}),
+    "embedding": frozenset({"embedding_distance"}),
+}
 TRAINING = frozenset(
     {"learning_rate", "warmup", "weight_decay", "gradient_norm", "adam_epsilon", "evaluate_every"}
 )  # … while it trains
@@ -112,11 +115,11 @@ def _round(params: Params, round_: Round) -> dict:
     """A round with all of the settings that it reads, and no other."""
     whole = round_.over(params.distill)
     minilm, trains = whole.objective == "minilm", whole.epochs > 0
+    others = frozenset().union(*OBJECTIVES.values()) - OBJECTIVES[whole.objective]
     experts = any(max(s.experts.attention, s.experts.ffn) > 1 for s in round_.students.values())
     read = {
-        MINILM: minilm,
+        others: False,
         MINILM_TRAINING: minilm and trains,
-        TINYBERT: not minilm,
         TRAINING: trains,
         BALANCE: trains and experts,
         ASSISTANT: round_.assistant is not None,

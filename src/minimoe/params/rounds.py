@@ -120,13 +120,14 @@ class Distill(Section):
     adam_epsilon: Annotated[float, Field(gt=0)]
     dropout: Annotated[float, Field(ge=0, lt=1)]
     precision: Literal["fp32", "bf16", "fp16"]
-    objective: Literal["minilm", "tinybert"]
+    objective: Literal["minilm", "tinybert", "embedding"]
     teacher_layer: Positive | Literal["last"]
     relation_heads: Positive
     relation_dropout: Annotated[float, Field(ge=0, lt=1)]
     log_epsilon: Annotated[float, Field(ge=0, le=1e-3)]
     relation_weights: Annotated[list[Weight], Field(min_length=3, max_length=3), AfterValidator(_some_weight)]
     tinybert_weights: Annotated[list[Weight], Field(min_length=2, max_length=2), AfterValidator(_some_weight)]
+    embedding_distance: Literal["cosine", "l2"]
     load_balance: Annotated[float, Field(ge=0)]
     balance_padding: bool
     assistant_tradeoff: Share

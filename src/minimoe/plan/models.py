@@ -86,6 +86,7 @@ class Models:
         round_, settings = self.params.rounds[name], self.settings(name)
         config, length = self.config(round_.teacher), self.params.corpus.records.max_length
         teacher, factory = teacher_hooks(config, settings), StudentFactory(config, settings, seed=0)
+        factory.head = getattr(teacher, "head", None)
         if sparsities := [student.sparsity for student in round_.students.values() if student.sparsity]:
             with torch.device("meta"):
                 model = MiniMoEModel(reordered_config(config), add_pooling_layer=False)

@@ -8,9 +8,11 @@ from torch import Tensor, nn
 
 from minimoe.distill.batch import TokenCounts
 from minimoe.distill.hooks import LayerHooks, check_objective
-from minimoe.distill.losses import Features, minilm, tinybert
+from minimoe.distill.losses import Features, embedding, minilm, tinybert
+from minimoe.distill.sentence import Pooled
 from minimoe.distill.start import StudentFactory
 from minimoe.distill.supernet import Supernet
+from minimoe.models.sentence import SentenceHead
 from minimoe.params.rounds import Distill, Student
 from minimoe.report import flops
 
@@ -34,8 +36,10 @@ class Pass(NamedTuple):
     learners: list[LearnerCosts]
 
 
-def teacher_hooks(config, settings: Distill) -> LayerHooks:
-    """A teacher of this config, with hooks on the layer that a round with these settings reads."""
+def teacher_hooks(config, settings: Distill) -> LayerHooks | Pooled:
+    """A teacher of this config, with hooks on the layer that a round with these settings reads, or pooled."""
+    if settings.objective == "embedding":
+        return Pooled(flops.encoder(config), SentenceHead(config.hidden_size))
     hooks = LayerHooks(flops.encoder(config), settings.teacher_layer, states=settings.objective == "tinybert")
     check_objective(hooks, settings, config.model_type)
     return hooks
@@ -44,11 +48,29 @@ def teacher_hooks(config, settings: Distill) -> LayerHooks:
 def students(factory: StudentFactory, shapes: dict[str, Student]) -> list[Supernet]:
     """Students of these shapes on the meta device; bf16 is as in `flops.encoder`."""
     with torch.device("meta"):
-        return [factory.student(name, shape).bfloat16().eval() for name, shape in shapes.items()]
+        made = [factory.student(name, shape).bfloat16().eval() for name, shape in shapes.items()]
+    for supernet in made:
+        if supernet.whole.head is not None:
+            supernet.whole.head.float()  # it computes in at least fp32
+    return made
 
 
 def count_pass(teacher: Callable[..., Features], supernets: list[Supernet], settings: Distill, length: int) -> Pass:
-    """Count one sequence of `length` tokens; teacher and students are on the meta device."""
+    """Count one sequence of `length` tokens; teacher and students are on the meta device.
+
+    For sentence embeddings it is two, of half the length each.
+    """
+    if settings.objective == "embedding":
+        return _twice(_count_pass(teacher, supernets, settings, -(-length // 2)))
+    return _count_pass(teacher, supernets, settings, length)
+
+
+def _twice(one: Pass) -> Pass:
+    learners = [own._replace(flops=2 * own.flops, activations=2 * own.activations) for own in one.learners]
+    return Pass(2 * one.teacher, learners)
+
+
+def _count_pass(teacher: Callable[..., Features], supernets: list[Supernet], settings: Distill, length: int) -> Pass:
     with flops.counter() as counter, torch.no_grad():
         features = teacher(**flops.sequence(length))
     if settings.objective == "minilm":  # the students of a round share the teacher's relations
@@ -74,11 +96,13 @@ def _learner(supernet: Supernet, teacher: Features, settings: Distill, length: i
 
 
 def _loss(student: Features, teacher: Features, settings: Distill, supernet: Supernet) -> Tensor:
+    if settings.objective == "embedding":
+        return embedding(student.sentence, teacher.sentence, distance=settings.embedding_distance)
     length = student.query.shape[1]
     if settings.objective == "minilm":
         heads, weights = settings.relation_heads, settings.relation_weights
         return minilm(student, teacher, _mask(length), heads, tokens=length, weights=weights)
-    heads, counts = supernet.whole.encoder.config.num_attention_heads, TokenCounts(length, length**2)
+    heads, counts = supernet.whole.encoder.config.num_attention_heads, TokenCounts(length, length**2, 1)
     return tinybert(student, teacher, _mask(length), heads, counts=counts, weights=settings.tinybert_weights)
 
 

@@ -25,6 +25,7 @@ from minimoe.system.files import checksum
 
 INDEX = np.dtype([("offset", "<i8"), ("length", "<i4"), ("first", "<i4")])  # bytes; tokens; tokens of segment A
 PLACE = struct.Struct("<qii")  # the same, of one record
+STEP = 8  # tokens: texts apart are padded to a multiple
 CHECKED = 1 << 16  # places in an index that are checked at once
 
 
@@ -47,23 +48,34 @@ class Records:
         """One record, unpadded: int64 arrays [T]."""
         return {name: array[0] for name, array in self._arrays([index]).items()}
 
-    def batch(self, indices: Sequence[int]) -> dict:
-        """The records as int64 tensors input_ids, attention_mask, token_type_ids [B, T], T the longest's tokens."""
+    def batch(self, indices: Sequence[int], *, apart: bool = False) -> dict:
+        """The records as int64 tensors input_ids, attention_mask, token_type_ids [B, T], T the longest's tokens.
+
+        With `apart` the two texts of each record, [CLS] A [SEP] and [CLS] B [SEP], are sequences of their own:
+        [2 B, T], all first texts before all second ones, T the longest's tokens rounded up so that few lengths occur.
+        """
         import torch
 
-        return {name: torch.from_numpy(array) for name, array in self._arrays(indices).items()}
+        return {name: torch.from_numpy(array) for name, array in self._arrays(indices, apart).items()}
 
     def lengths(self, indices: Sequence[int]) -> np.ndarray:
         """Their tokens, int64 [B]."""
         return self._shards.lengths(np.asarray(indices, np.int64))
 
-    def _arrays(self, indices: Sequence[int]) -> dict[str, np.ndarray]:
+    def _arrays(self, indices: Sequence[int], apart: bool = False) -> dict[str, np.ndarray]:
         rows = np.asarray(indices, np.int64)
         if rows.size == 0 or rows.min() < 0 or rows.max() >= len(self):
             raise IndexError(f"expected records 0 to {len(self) - 1}, got {list(indices)}")
         ids, first = self._shards.read(rows)
+        if apart:
+            second = [np.concatenate([one[:1], one[end:]]) for one, end in zip(ids, first, strict=True)]
+            ids = [one[:end] for one, end in zip(ids, first, strict=True)] + second
+            first = np.array([len(one) for one in ids])  # each is a first segment
         lengths = np.fromiter(map(len, ids), np.int64, len(ids))[:, None]
-        position = np.arange(lengths.max())
+        longest = lengths.max()
+        if apart:
+            longest = min(-(-longest // STEP) * STEP, self.manifest["max_length"])
+        position = np.arange(longest)
         mask = position < lengths
         input_ids = np.full(mask.shape, self.manifest["pad_id"], np.int64)
         input_ids[mask] = np.concatenate(ids)

@@ -12,14 +12,20 @@ from minimoe.params.rounds import ASSISTANT, SPARSIFIED, Distill, OnceForAll, Ro
 
 TEACHER = "teacher"
 FURTHER = "teachers"  # a further teacher is teachers/<name>
-FAMILIES = ("Teacher", "MiniLM", "MiniMoE", "Sparse MiniLM", "Once-for-all", "TinyBERT", "No distillation")
+FAMILIES = (
+    "Teacher", "MiniLM", "MiniMoE", "Sparse MiniLM", "Once-for-all", "TinyBERT", "Sentence encoder", "No distillation",
+)  # fmt: skip
 ASSISTED = " with assistant"
 KINDS = tuple(kind for family in FAMILIES for kind in (family, family + ASSISTED))
 # settings that shape a training only under one objective, only with experts, or never
-MINILM = {"relation_heads", "relation_dropout", "log_epsilon", "relation_weights"}
-TINYBERT = {"tinybert_weights"}
+OBJECTIVES = {
+    "minilm": {"teacher_layer", "relation_heads", "relation_dropout", "log_epsilon", "relation_weights"},
+    "tinybert": {"teacher_layer", "tinybert_weights"},
+    "embedding": {"embedding_distance"},
+}
 BALANCE = {"load_balance", "balance_padding"}
 IDLE = {"evaluate_every", "assistant_tradeoff"}
+EXACT = {"relation_dropout", "log_epsilon"}  # left out where the held-out loss is measured
 
 
 @dataclass(frozen=True)
@@ -46,8 +52,8 @@ class Model:
             return "Teacher"
         if self.steps == 0:
             return "No distillation"
-        if self.settings.objective == "tinybert":
-            return "TinyBERT"
+        if self.settings.objective != "minilm":
+            return {"tinybert": "TinyBERT", "embedding": "Sentence encoder"}[self.settings.objective]
         if self.once_for_all:
             return "Once-for-all"
         if self.shape.sparsity is not None:
@@ -72,7 +78,7 @@ class Model:
     @cached_property
     def training(self) -> dict:
         """The settings that it trained with; those without effect on it are left out."""
-        idle = IDLE | (MINILM if self.settings.objective == "tinybert" else TINYBERT)
+        idle = IDLE | _of_objectives() - OBJECTIVES[self.settings.objective]
         idle |= BALANCE if self.experts == (1, 1) else set()
         return {key: value for key, value in self.settings if key not in idle}
 
@@ -80,9 +86,12 @@ class Model:
     def yardstick(self) -> tuple:
         """What its held-out loss is measured with; two losses compare only where this is the same."""
         settings = self.settings
-        own = (settings.relation_heads, settings.relation_weights)
-        own = settings.tinybert_weights if settings.objective == "tinybert" else own
-        return self.taught_by, settings.objective, settings.teacher_layer, settings.heldout, repr(own)
+        own = {key: getattr(settings, key) for key in sorted(OBJECTIVES[settings.objective] - EXACT)}
+        return self.taught_by, settings.objective, settings.heldout, repr(own)
+
+
+def _of_objectives() -> set[str]:
+    return set().union(*OBJECTIVES.values())
 
 
 def differences(first: Model, second: Model) -> set[str]:
@@ -96,7 +105,7 @@ def differences(first: Model, second: Model) -> set[str]:
     found |= {"experts"} if first.experts != second.experts else set()
     shared = first.training.keys() & second.training.keys()
     if first.settings.objective != second.settings.objective:
-        shared |= MINILM | TINYBERT  # under another objective the student would have trained with these
+        shared |= _of_objectives()  # under another objective the student would have trained with these
     one, other = vars(first.settings), vars(second.settings)
     found |= {key for key in shared if one[key] != other[key]}
     return found - {"teacher_layer"} if "taught_by" in found else found
