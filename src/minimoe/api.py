@@ -127,10 +127,12 @@ def _make_records(text: Path, folder: Path, language: str, max_length: int, seed
 
 def _train(folder: Path, student: Student, seed: int, device: str, settings: dict):
     """The encoder that learned from `folder/teacher` on `folder/records`."""
+    from minimoe.distill.hooks import LayerHooks
     from minimoe.distill.round import distill as train
     from minimoe.hub.loading import load_config
     from minimoe.params.rounds import Distill
     from minimoe.records.dataset import Records
+    from minimoe.report import flops
     from minimoe.system import machine
     from minimoe.system.memory import keep_freed_memory
     from minimoe.tracking import NoTracker
@@ -138,11 +140,11 @@ def _train(folder: Path, student: Student, seed: int, device: str, settings: dic
     keep_freed_memory()
     device, published = machine.device(device), _published().distill
     records = Records(folder / "records")
-    width = load_config(folder / "teacher").hidden_size
+    widths = {student.hidden, *LayerHooks(flops.encoder(load_config(folder / "teacher")), "last").widths.values()}
     heads = range(1, published.relation_heads + 1)
     fitting = {
         "heldout": min(MOST_HELDOUT, records.manifest["heldout"]),
-        "relation_heads": max(number for number in heads if width % number == student.hidden % number == 0),
+        "relation_heads": max(number for number in heads if not any(width % number for width in widths)),
         "precision": published.precision if device == "cuda" else "fp32",
     }
     chosen = Distill.model_validate(published.model_dump() | SHORTER | fitting | settings)

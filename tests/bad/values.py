@@ -103,6 +103,8 @@ NAMES = [
     *(({key: name}, key) for name in EVIL for key in TEXTS),
 ]  # fmt: skip
 SPARSE = {"teacher": "models/sparsified/teacher", "students": {"s": {"sparsity": 40}}}
+STUDENT, TAUGHT = "rounds.base.students.minilm-2L-72H", "rounds.assisted.students.minilm-ta-2L-72H"
+LIKE = {"layers": 2, "hidden": 96}  # as wide as the teacher
 DISAGREE = [
     ({"rounds": {"teacher": ROUND}}, "rounds.teacher: expected another name"),
     ({"rounds": {"sparsified": ROUND}}, "rounds.sparsified: expected another name"),
@@ -110,6 +112,20 @@ DISAGREE = [
     ({"rounds.base.students": {}}, "rounds.base.students: expected at least one entry"),
     ({"rounds.base.students.minilm-2L-72H.heads": 7}, "rounds.base.students.minilm-2L-72H.hidden: expected a multiple"),
     ({"rounds.base.students.minilm-2L-72H.sparsity": 50}, "hidden: not beside sparsity"),
+    ({"rounds.sparse.students.sparse-80.start": "teacher"}, "students.sparse-80.start: not beside sparsity"),
+    ({"rounds.once-for-all.once_for_all.start": "teacher"}, "once_for_all.start: unknown key"),
+    ({f"{STUDENT}.start": "theirs"}, f"{STUDENT}.start: expected 'random' or 'teacher' or a list"),
+    ({f"{STUDENT}.start": []}, f"{STUDENT}.start: expected"),
+    ({f"{STUDENT}.start": [0, 1]}, f"{STUDENT}.start.0: expected at least 1"),
+    ({f"{STUDENT}.start": [1, 2, 3]}, f"{STUDENT}.start: expected 2 layers of the teacher, one for each; got [1, 2"),
+    ({f"{STUDENT}.start": "teacher"}, f"{STUDENT}.hidden: expected the teacher's 96, to start from it; got 72"),
+    ({STUDENT: LIKE | {"start": "teacher", "heads": 6}}, f"{STUDENT}.heads: expected the teacher's 12"),
+    ({STUDENT: LIKE | {"start": "teacher", "neurons": 96}}, f"{STUDENT}.neurons: expected the teacher's 384"),
+    ({STUDENT: LIKE | {"start": [2, 4]}}, f"{STUDENT}.start: expected layers 1 to 3 of the teacher; got 4"),
+    ({STUDENT: LIKE | {"start": "teacher", "layers": 3}, "rounds.base.teacher_layer": 2},
+     f"{STUDENT}.start: expected layers 1 to 2 of the teacher; got 3"),
+    ({"rounds.assisted.teacher": "models/base/minimoe-2L-72H", f"{TAUGHT}.start": "teacher"},
+     f"{TAUGHT}.start: expected random with a teacher that has experts; got teacher"),
     ({"rounds.base.relation_heads": 7}, "minilm-2L-72H.hidden: expected a multiple of relation_heads 7"),
     ({"teacher.pretrain.heads": 5}, "teacher.pretrain.hidden: expected a multiple of heads 5"),
     ({"teacher.pretrain.hidden": 108, "distill.relation_heads": 24}, "rounds.base.teacher: expected a width"),

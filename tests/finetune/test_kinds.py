@@ -62,6 +62,17 @@ def test_tagging(row, folder, data, tmp_path):
     assert [(entity["word"].strip(), entity["entity_group"]) for entity in tag("rome sees a")] == [("rome", "LOC")]
 
 
+@pytest.mark.parametrize("row", [f"teacher {kind}" for kind in TEACHERS])
+def test_words_of_tagging_are_as_within_a_text(row, folder):
+    """Byte-level tokenizers know a word with a space before it as another one than without."""
+    tokenizer = load_tokenizer(folder, TASKS["conll2003"], 16)
+    words = tokenizer(["ann", "sees", "rome"], is_split_into_words=True)
+    assert words.word_ids() == [None, 0, 1, 2, None]
+    assert words["input_ids"] == tokenizer("ann sees rome")["input_ids"]
+    whole = AutoTokenizer.from_pretrained(folder)
+    assert words["input_ids"][-3:] == whole("ann sees rome")["input_ids"][-3:]
+
+
 def scored(row, task, folder, data, out):
     """The score of the saved model, which is trained there."""
     cell = finetune(row, folder, TASKS[task], data / task, out, tracker=NoTracker(), **SETTINGS)

@@ -141,6 +141,9 @@ CASES = [
     ({}, "rounds.control.learning_rate", 0.5, REPORT),  # it never trains
     ({}, "rounds.base.students.minilm-2L-72H.neurons", 288, set()),  # as it is by itself
     ({}, "rounds.base.students.minilm-2L-72H.neurons", 144, rounds("base") | REPORT),
+    ({}, "rounds.base.students.minilm-2L-72H.start", "random", set()),
+    *(({"teacher.source": "hub"}, "rounds.base.students.minilm-2L-72H.start", start, rounds("base") | REPORT)
+      for start in ("teacher", [1, 3])),
     *(({}, f"task_data.{name}.{key}", value, {"tasks", f"inputs@{name}"} | REPORT)
       for name in ("glue", "conll2003") for key, value in {"source": "hub", "path": "x"}.items()),
     *(({f"task_data.{name}.source": "hub"}, f"task_data.{name}.{key}", "x", read)

@@ -1,8 +1,11 @@
 """What a row is, read from params: kinds, teachers, and what two students differ in."""
 
+from dataclasses import replace
+
 import pytest
 
 from minimoe.report.models import KINDS, differences
+from minimoe.report.pairs import QUESTIONS
 
 
 def test_kinds(every):
@@ -101,6 +104,17 @@ def test_a_member_of_once_for_all_has_the_head_size_of_the_widest(every):
 def test_differences(every, first, second, found):
     models = every.collect().models
     assert differences(models[first], models[second]) == differences(models[second], models[first]) == found
+
+
+def test_a_start_from_the_teacher_is_a_difference_and_a_question(every):
+    models = every.collect().models
+    student, other = models["base/minilm"], models["base/minimoe"]
+    begun = replace(student, shape=student.shape.model_copy(update={"start": "teacher"}))
+    assert differences(begun, student) == {"start"} and differences(begun, other) == {"start", "experts"}
+    assert str(begun.shape) == "2L-96H, from its teacher" and begun.shape.size == student.shape
+    asked = [question.name for question in QUESTIONS if question.fits(begun, student, {"start"})]
+    assert asked == ["from the teacher's layers or random"]
+    assert not any(question.fits(student, begun, {"start"}) for question in QUESTIONS)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,9 @@ nothing else, but for those of one supernet, which share their weights.
 import sys
 from pathlib import Path
 
+import torch
 from accelerate import Accelerator
+from transformers import AutoModel
 
 from minimoe.distill.assistant import AssistantTeacher, choose_assistant
 from minimoe.distill.data import RoundData
@@ -16,7 +18,7 @@ from minimoe.distill.hooks import Teacher, check_objective
 from minimoe.distill.learner import Learner
 from minimoe.distill.loop import TrainingLoop
 from minimoe.distill.start import StudentFactory
-from minimoe.hub.loading import load_tokenizer
+from minimoe.hub.loading import load_encoder, load_tokenizer
 from minimoe.models.save import save
 from minimoe.models.sentence import write_head
 from minimoe.models.shapes import positions
@@ -79,6 +81,8 @@ def distill(
     factory = StudentFactory(teacher.config, settings, seed, head=teacher.head, length=records.manifest["max_length"])
     if any(student.sparsity is not None for student in students.values()):
         factory.sparsified = Sparsified(teacher_folder)
+    if any(student.start != "random" for student in students.values()):
+        factory.encoder = load_encoder(AutoModel, teacher_folder, dtype=torch.float32)
     results = {}
     if assistant:
         chosen = results[ASSISTANT] = choose_assistant(
@@ -88,6 +92,7 @@ def distill(
         factory.assistant = chosen.learner.supernet.subnet(chosen.name)
         teacher = AssistantTeacher(factory.assistant, settings.precision, compiled=compiled)
     learners = _learners(data, factory, students, once_for_all, compiled)
+    factory.encoder = None  # is not kept while they train
     results |= TrainingLoop(data, learners, teacher, trackers, checkpoints.part("students"), log_every).run()
     for name, shape in students.items():
         if shape.sparsity is not None:

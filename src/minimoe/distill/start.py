@@ -1,10 +1,13 @@
-"""Students before training: with random weights, or as slices of a sparsified teacher or of an assistant."""
+"""Students before training: random, from layers of the teacher, or slices of a sparsified teacher or an assistant."""
 
 from dataclasses import dataclass
+
+from transformers import PreTrainedModel
 
 from minimoe.distill.sentence import student_head
 from minimoe.distill.student import StudentWithFeatures
 from minimoe.distill.supernet import Supernet, cut_student
+from minimoe.models.from_teacher import evenly_spaced, student_from
 from minimoe.models.initialise import new_student
 from minimoe.models.sentence import SentenceHead
 from minimoe.models.shapes import once_for_all_configs, student_config, with_dropout
@@ -26,6 +29,7 @@ class StudentFactory:
         assistant: a student that the sparse ones are cut from instead.
         head: what makes the teacher's sentence embeddings, where these are imitated.
         length: the longest sequence in training, in tokens, which sentence encoders tell their users.
+        encoder: the whole teacher, for students that start from its layers.
     """
 
     teacher: object
@@ -35,6 +39,7 @@ class StudentFactory:
     assistant: StudentWithFeatures | None = None
     head: SentenceHead | None = None
     length: int | None = None
+    encoder: PreTrainedModel | None = None
 
     def student(self, name: str, shape: Student) -> Supernet:
         """An ordinary student, as a supernet whose only subnet, of this name, is the whole of it."""
@@ -63,7 +68,9 @@ class StudentFactory:
     def _student(self, shape: Student) -> StudentWithFeatures:
         cut_to = self.sparsified.config if self.sparsified else None
         config = student_config(shape, self.teacher, self.settings.dropout, cut_to)
-        if shape.sparsity is None:
+        if shape.start != "random":
+            encoder = student_from(self.encoder, config, self._layers(shape), self.seed)
+        elif shape.sparsity is None:
             encoder = new_student(config, self.seed)
         elif self.assistant:
             return cut_student(self.assistant, config)
@@ -78,4 +85,30 @@ class StudentFactory:
                 f"distill.objective: tinybert compares attention scores head by head, so expected students of the "
                 f"teacher's {self.teacher.num_attention_heads} heads; got {config.layer_heads}"
             )
-        return StudentWithFeatures(encoder, self.seed, states=states)
+        student = StudentWithFeatures(encoder, self.seed, states=states)
+        if shape.start != "random" and student.projection:
+            imitated = self.encoder.encoder.layer[self._imitated - 1].attention.self
+            student.projection.load_state_dict(imitated.state_dict())
+        return student
+
+    @property
+    def _imitated(self) -> int:
+        """Number of the teacher's layer that students imitate."""
+        settings = self.settings
+        last = settings.teacher_layer == "last" or settings.objective == "embedding"
+        return self.teacher.num_hidden_layers if last else settings.teacher_layer
+
+    def _layers(self, shape: Student) -> list[int]:
+        """The teacher's layers that a student starts from; default: evenly spaced, up to the one that it imitates.
+
+        A student with experts has the projections of that one beside its layers, which then end one below.
+        """
+        if shape.start != "teacher":
+            return shape.start
+        if shape.layers > self._imitated:
+            raise UserError(
+                f"start: expected at most {self._imitated} layers, the teacher's up to the one that is imitated; "
+                f"got {shape.layers}"
+            )
+        beside = shape != shape.dense and self.settings.objective == "minilm"
+        return evenly_spaced(shape.layers, max(shape.layers, self._imitated - beside))

@@ -8,6 +8,8 @@ set) are those of the same states; they choose nothing.
 from pathlib import Path
 from statistics import mean, stdev
 
+from tokenizers.decoders import ByteLevel
+from tokenizers.normalizers import Prepend, Sequence
 from transformers.utils import logging
 
 from minimoe.finetune.data import Batches, EncodedExamples, encode, read_examples
@@ -139,11 +141,21 @@ def load_tokenizer(folder: str | Path, task: Task, max_length: int):
         raise UserError(f"{folder}: holds no tokenizer.json; a model is saved with its tokenizer")
     spaced = {"add_prefix_space": True} if task.kind == "tagging" else {}
     tokenizer = loading.load_tokenizer(folder, **spaced)
+    if spaced:
+        _space_words(tokenizer.backend_tokenizer)
     longest = positions(loading.load_config(folder))
     longest = min(longest, tokenizer.model_max_length)
     if longest < max_length:
         raise UserError(f"finetune.max_length: expected at most {longest}, as {folder} has; got {max_length}")
     return tokenizer
+
+
+def _space_words(backend) -> None:
+    """Have a byte-level tokenizer of no class of its own, which knows no such setting, put a space before a word."""
+    word, spaced = (backend.encode(text, add_special_tokens=False).ids for text in ("a", " a"))
+    if isinstance(backend.decoder, ByteLevel) and word != spaced:
+        others = [backend.normalizer] if backend.normalizer else []
+        backend.normalizer = Sequence([*others, Prepend(" ")])
 
 
 def _encode_all(data, task: Task, tokenizer, max_length: int, max_train: int) -> dict[str, EncodedExamples]:

@@ -46,6 +46,11 @@ class EncoderKind:
     mask: Literal["pairs", "tokens", "windows"] = "pairs"
     scores: bool = True
 
+    @property
+    def starts(self) -> bool:
+        """Whether its layers compute what BERT's do, so that a student can start from them."""
+        return self.scores and not self.norm
+
 
 _BERT, _ROBERTA = EncoderKind(), EncoderKind(behind_padding=True)
 _ROTARY = {"query": "self_attn.q_proj", "key": "self_attn.k_proj", "value": "self_attn.v_proj", "scores": False}

@@ -5,7 +5,7 @@ Of a teacher from the hub or a folder only its own config tells the shape; stage
 
 from collections.abc import Iterator
 
-from minimoe.params.rounds import Student
+from minimoe.params.rounds import Experts, Student
 
 POSITIONS = 512  # of a teacher pretrained here
 
@@ -21,6 +21,7 @@ def disagreements(params) -> Iterator[str]:
         yield from _layers(params.rounds[name], settings, teacher, where)
         compare = {"minilm": _uneven_relations, "tinybert": _unlike_heads, "embedding": _one_embedding}
         yield from compare[settings.objective](params.rounds[name], settings, teacher, where)
+        yield from _unlike_start(params.rounds[name], settings, teacher, where)
         yield from _no_candidates(params, params.rounds[name], where)
 
 
@@ -53,7 +54,7 @@ def _shape(params, teacher: str) -> Student:
     if name == "teachers":
         return unknown
     first = params.teacher.pretrain
-    sizes = {"layers": first.layers, "hidden": first.hidden, "heads": first.heads}
+    sizes = {key: getattr(first, key) for key in ("layers", "hidden", "heads", "neurons")}
     whole = unknown.model_copy(update=sizes if params.teacher.source == "pretrain" else {})
     if name not in params.rounds:
         return whole
@@ -120,6 +121,24 @@ def _one_embedding(round_, settings, teacher: Student, where: str) -> Iterator[s
         yield f"{where}.objective: expected minilm in a round with once_for_all, whose widths differ"
     if round_.assistant:
         yield f"{where}.objective: expected minilm in a round with an assistant, which is chosen by its relations"
+
+
+def _unlike_start(round_, settings, teacher: Student, where: str) -> Iterator[str]:
+    """A student that starts from layers of its teacher has its sizes."""
+    for name, student in round_.students.items():
+        if student.start == "random":
+            continue
+        if teacher.experts != Experts():
+            yield f"{where}.students.{name}.start: expected random with a teacher that has experts; got {student.start}"
+        for key in ("hidden", "heads", "neurons"):
+            wanted, own = getattr(teacher, key), getattr(student, key)
+            if wanted and own != wanted:
+                yield f"{where}.students.{name}.{key}: expected the teacher's {wanted}, to start from it; got {own}"
+        most = max(student.start) if isinstance(student.start, list) else student.layers
+        imitated = student.start == "teacher" and settings.objective != "embedding" and settings.teacher_layer
+        known = imitated if isinstance(imitated, int) and imitated else teacher.layers
+        if known and most > known:
+            yield f"{where}.students.{name}.start: expected layers 1 to {known} of the teacher; got {most}"
 
 
 def _no_candidates(params, round_, where: str) -> Iterator[str]:

@@ -197,7 +197,7 @@ def _short(text: str) -> str:
 
 def _is_type(part: object) -> bool:
     return isinstance(part, str) and (
-        part in {"int", "str", "float", "[key]"} or part.startswith(("literal[", "constrained-"))
+        part in {"int", "str", "float", "[key]"} or part.startswith(("literal[", "list[", "constrained-"))
     )
 
 

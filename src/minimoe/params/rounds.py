@@ -45,6 +45,7 @@ class Student(Section):
     heads: Few = 12  # of hidden / heads dimensions each
     neurons: Width | None = None  # of a feed-forward; default: 4 hidden, as in BERT
     experts: Experts = Experts()
+    start: Literal["random", "teacher"] | Annotated[list[Positive], Field(min_length=1)] = "random"  # or its layers
     sparsity: Annotated[int, Field(ge=1, le=99)] | None = None  # share of the teacher's weights that is cut away, in %
 
     @model_validator(mode="after")
@@ -58,6 +59,8 @@ class Student(Section):
                 raise ValueError(f"{key}: missing; a student has layers and hidden, or sparsity")
         if self.hidden % self.heads:
             raise ValueError(f"hidden: expected a multiple of heads {self.heads}, got {self.hidden}")
+        if isinstance(self.start, list) and len(self.start) != self.layers:
+            raise ValueError(f"start: expected {self.layers} layers of the teacher, one for each; got {self.start}")
         self.__dict__["neurons"] = self.neurons or 4 * self.hidden  # past the check that forbids assignment
         return self
 
@@ -66,10 +69,16 @@ class Student(Section):
         """The same with one expert in each place."""
         return self.model_copy(update={"experts": Experts()})
 
+    @property
+    def size(self) -> "Student":
+        """The same with one expert in each place, and from random weights."""
+        return self.dense.model_copy(update={"start": "random"})
+
     def __str__(self) -> str:
         size = f"{self.layers}L-{self.hidden}H" if self.sparsity is None else f"{self.sparsity} % sparse"
-        experts = self.experts
-        return size if experts == Experts() else f"{size}, experts {experts.attention},{experts.ffn}"
+        if self.experts != Experts():
+            size += f", experts {self.experts.attention},{self.experts.ffn}"
+        return size if self.start == "random" else f"{size}, from its teacher"
 
 
 class OnceForAll(Section):

@@ -92,6 +92,8 @@ class Models:
                 model = MiniMoEModel(reordered_config(config), add_pooling_layer=False)
             known = sorted(self.params.sparsify.sparsities)
             factory.sparsified = SimpleNamespace(model=model, config=self._sparse, sparsities=known)
+        if any(student.start != "random" for student in round_.students.values()):
+            factory.encoder = flops.encoder(config)
         if round_.assistant:
             with torch.device("meta"):
                 candidates = factory.sparsities(min(sparsities)).bfloat16().eval()

@@ -95,13 +95,14 @@ def _of_objectives() -> set[str]:
 
 
 def differences(first: Model, second: Model) -> set[str]:
-    """In what two students differ: taught_by, once_for_all, size, experts, and settings by their names.
+    """In what two students differ: taught_by, once_for_all, size, experts, start, and settings by their names.
 
     A setting without effect on one of the two is no difference. Nor is the teacher's layer between students of
     different teachers, whose layers are not the same ones.
     """
     found = {key for key in ("taught_by", "once_for_all") if getattr(first, key) != getattr(second, key)}
-    found |= {"size"} if first.shape.dense != second.shape.dense else set()
+    found |= {"size"} if first.shape.size != second.shape.size else set()
+    found |= {"start"} if first.shape.start != second.shape.start else set()
     found |= {"experts"} if first.experts != second.experts else set()
     shared = first.training.keys() & second.training.keys()
     if first.settings.objective != second.settings.objective:

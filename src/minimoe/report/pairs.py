@@ -20,7 +20,7 @@ EXPERTS = "experts or dense"
 CURSE = ("another teacher, dense student", "another teacher, student with experts")
 LATENCY = "latency_ms_b"  # what a column of latencies begins with, before the batch size
 MOST = len(PUBLISHED)  # things that two students of a question differ in
-NOT_SETTINGS = {"taught_by", "once_for_all", "size", "experts"}
+NOT_SETTINGS = {"taught_by", "once_for_all", "size", "experts", "start"}
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,10 @@ QUESTIONS = (
         lambda first, second, found: found == {"once_for_all"} and second.once_for_all is None,
     ),
     Question(
+        "from the teacher's layers or random", "Starting from the teacher's layers",
+        lambda first, second, found: found == {"start"} and second.shape.start == "random",
+    ),
+    Question(
         "published loss or exact", "The published form of the loss",
         lambda first, second, found: (
             found <= PUBLISHED and len(found) > 1 and first.settings.relation_dropout > second.settings.relation_dropout
@@ -102,8 +106,8 @@ def controls(results: Results) -> list[Comparison]:
     """The mean of the distilled students of a control's size, against the control."""
     found = []
     for control in (m for m in results.models.values() if m.family == "No distillation"):
-        size = control.shape.dense
-        students = [m.name for m in results.models.values() if m.steps and m.shape.dense == size]
+        size = control.shape.size
+        students = [m.name for m in results.models.values() if m.steps and m.shape.size == size]
         if students:
             name = f"mean of {len(students)} distilled {size}" if students[1:] else students[0]
             about = {"question": "distilled or not", "subject": "Distillation", "first": name, "second": control.name}
