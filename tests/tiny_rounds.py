@@ -7,6 +7,7 @@ import torch
 
 from minimoe.distill.round import distill
 from minimoe.params.rounds import Distill, Student
+from minimoe.records.dataset import texts
 from minimoe.tracking import NoTracker
 
 DENSE = Student(layers=2, hidden=24)
@@ -25,15 +26,16 @@ class TinyRecords:
         everything = np.arange(len(self.sequences))
         return everything[heldout:], everything[:heldout]
 
-    def lengths(self, indices):
-        return np.array([len(self.sequences[index]) for index in indices])
-
-    def batch(self, indices, *, apart=False):
+    def chosen(self, indices, apart):
         """With `apart` each sequence in two halves, the second behind the first token too."""
         chosen = [self.sequences[index] for index in indices]
-        if apart:
-            halves = [(own[: len(own) // 2], np.append(own[0], own[len(own) // 2 :])) for own in chosen]
-            chosen = [first for first, _ in halves] + [second for _, second in halves]
+        return texts(chosen, np.array([len(own) // 2 for own in chosen])) if apart else chosen
+
+    def lengths(self, indices, *, apart=False):
+        return np.array([len(sequence) for sequence in self.chosen(indices, apart)])
+
+    def batch(self, indices, *, apart=False):
+        chosen = self.chosen(indices, apart)
         ids = np.zeros((len(chosen), max(map(len, chosen))), dtype=np.int64)
         for row, sequence in zip(ids, chosen, strict=True):
             row[: len(sequence)] = sequence

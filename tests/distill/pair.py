@@ -73,11 +73,8 @@ class Asks(Recorder):
 class Same(TinyRecords):
     """One sequence, again and again."""
 
-    def lengths(self, indices):
-        return super().lengths([0] * len(indices))
-
-    def batch(self, indices):
-        return super().batch([0] * len(indices))
+    def chosen(self, indices, apart):
+        return super().chosen([0] * len(indices), apart)
 
 
 def begin(teacher, students, folder) -> None:

@@ -38,6 +38,24 @@ def test_padding_is_the_tokenizers(build, roberta):
     assert (batch["attention_mask"] == 0).any()
 
 
+@pytest.mark.parametrize("kind", ["bert", "roberta"])
+def test_the_two_texts_of_records_apart(build, roberta, kind):
+    records = Records(build(tokenizer=roberta) if kind == "roberta" else build())
+    indices = list(range(40))
+    apart, sep = records.batch(indices, apart=True), records.manifest["sep_id"]
+    texts = [row[mask.bool()].tolist() for row, mask in zip(apart["input_ids"], apart["attention_mask"], strict=True)]
+    for first, second, index in zip(texts[:40], texts[40:], indices, strict=True):
+        whole = records[index]["input_ids"].tolist()
+        assert first + [sep] * (kind == "roberta") + second[1:] == whole and second[0] == whole[0]
+        assert first[-1] == second[-1] == sep and first.count(sep) == second.count(sep) == 1
+    assert list(map(len, texts)) == records.lengths(indices, apart=True).tolist()
+    assert not apart["token_type_ids"].any()
+    width = apart["input_ids"].shape[1]
+    assert max(map(len, texts)) <= width <= records.manifest["max_length"]
+    assert width % 8 == 0 or width == records.manifest["max_length"]
+    assert (apart["input_ids"][apart["attention_mask"] == 0] == records.manifest["pad_id"]).all()
+
+
 @pytest.mark.parametrize("indices", [[-1], [10**6], []])
 def test_records_that_there_are_not(records, indices):
     with pytest.raises(IndexError, match="expected records 0 to"):

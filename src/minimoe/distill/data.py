@@ -71,11 +71,7 @@ class RoundData:
 
     def _load(self, numbers: np.ndarray) -> Step:
         """All processes know the lengths of all records, so that none has to ask the others."""
-        if self.settings.objective == "embedding":
-            parts = [self.records.batch(part, apart=True) for part in self.own(numbers)]
-            # the second text of each record has a [CLS] of its own; nothing is averaged over pairs of these
-            counts = TokenCounts(int(self.records.lengths(numbers).sum()) + len(numbers), 0, 2 * len(numbers))
-        else:
-            parts = [self.records.batch(part) for part in self.own(numbers)]
-            counts = TokenCounts.of(self.records.lengths(numbers))
+        apart = self.settings.objective == "embedding"  # of each text by itself
+        parts = [self.records.batch(part, apart=apart) for part in self.own(numbers)]
+        counts = TokenCounts.of(self.records.lengths(numbers, apart=apart))
         return Step([Batch.of(part, self.accelerator.device) for part in parts], counts)

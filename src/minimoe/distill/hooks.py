@@ -67,7 +67,7 @@ class LayerHooks:
         if not states:
             norm = _module(tapped, kind.norm, self.config) if kind.norm else nn.Identity()
             self.encoder = _cut(encoder, kind, self.number, _Projections(tapped, norm, projections, tuples=kind.tuples))
-        self.layers = self.encoder.get_submodule(kind.layers)
+        self.layers, self._unsharded = self.encoder.get_submodule(kind.layers), self.encoder
 
     def _hook(self, names: list[str], output: Tensor) -> None:
         """Keep the first output: DeBERTa calls its projections again, for relative positions."""
@@ -77,7 +77,7 @@ class LayerHooks:
     def __call__(self, **batch: Tensor) -> Features:
         """Ids, mask and segments [B, T] → queries, keys, values, each [B, T, its width], and states where wanted."""
         self._read = {}
-        output = self.encoder(**inputs_for(self.encoder, batch), output_hidden_states=self.states)
+        output = self.encoder(**inputs_for(self._unsharded, batch), output_hidden_states=self.states)
         read, self._read = self._read, {}  # what a caller drops is freed
         for name, width in self.widths.items():
             wanted, got = (*batch["input_ids"].shape, width), tuple(read[name].shape) if name in read else None

@@ -22,12 +22,12 @@ class Pooled:
 
     def __init__(self, encoder: PreTrainedModel, head: SentenceHead):
         self.config, self.encoder, self.head, self.widths = encoder.config, encoder, head, {}
-        self.layers = encoder.get_submodule(kind_of(encoder.config).layers)
+        self.layers, self._unsharded = encoder.get_submodule(kind_of(encoder.config).layers), encoder
         encoder.pooler = None
 
     def __call__(self, **batch: Tensor | None) -> Features:
         """Ids, mask and segments [B, T] → embeddings [B, their size]."""
-        hidden = self.encoder(**inputs_for(self.encoder, batch)).last_hidden_state
+        hidden = self.encoder(**inputs_for(self._unsharded, batch)).last_hidden_state
         return Features(sentence=pool(self.head, hidden, batch["attention_mask"]))
 
 

@@ -58,9 +58,12 @@ class Records:
 
         return {name: torch.from_numpy(array) for name, array in self._arrays(indices, apart).items()}
 
-    def lengths(self, indices: Sequence[int]) -> np.ndarray:
-        """Their tokens, int64 [B]."""
-        return self._shards.lengths(np.asarray(indices, np.int64))
+    def lengths(self, indices: Sequence[int], *, apart: bool = False) -> np.ndarray:
+        """Their tokens, int64 [B]; with `apart` those of their texts, [2 B]."""
+        rows = np.asarray(indices, np.int64)
+        if apart:
+            return np.array([len(text) for text in texts(*self._shards.read(rows))], np.int64)
+        return self._shards.lengths(rows)
 
     def _arrays(self, indices: Sequence[int], apart: bool = False) -> dict[str, np.ndarray]:
         rows = np.asarray(indices, np.int64)
@@ -68,9 +71,8 @@ class Records:
             raise IndexError(f"expected records 0 to {len(self) - 1}, got {list(indices)}")
         ids, first = self._shards.read(rows)
         if apart:
-            second = [np.concatenate([one[:1], one[end:]]) for one, end in zip(ids, first, strict=True)]
-            ids = [one[:end] for one, end in zip(ids, first, strict=True)] + second
-            first = np.array([len(one) for one in ids])  # each is a first segment
+            ids = texts(ids, first)
+            first = np.array([len(text) for text in ids])  # each is a first segment
         lengths = np.fromiter(map(len, ids), np.int64, len(ids))[:, None]
         longest = lengths.max()
         if apart:
@@ -157,6 +159,17 @@ class Shards:
         for shard, before_end in zip(shards, back, strict=True):
             index = indices[shard]
             yield shard, PLACE.unpack_from(index, len(index) - before_end)
+
+
+def texts(ids: list[np.ndarray], first: np.ndarray) -> list[np.ndarray]:
+    """The first texts of records, then their second ones, each as [CLS] text [SEP].
+
+    Args:
+        ids: of each record. first: tokens of its first segment, which ends with two [SEP] in RoBERTa's records.
+    """
+    ends = [end - (end > 1 and one[end - 1] == one[end - 2]) for one, end in zip(ids, first.tolist(), strict=True)]
+    pairs = list(zip(ids, ends, first.tolist(), strict=True))
+    return [one[:end] for one, end, _ in pairs] + [np.concatenate([one[:1], one[start:]]) for one, _, start in pairs]
 
 
 def _evenly(count: int, some: int) -> np.ndarray:
