@@ -12,6 +12,7 @@ from transformers import AutoModel, AutoTokenizer
 
 import minimoe.api
 from minimoe.api import Student, distill
+from minimoe.models.sentence import read_head
 from minimoe.system.errors import UserError
 from tests.backbones import TEXT, save
 
@@ -66,6 +67,15 @@ def test_experts_and_a_folder_for_what_is_made(here):
     batch = AutoTokenizer.from_pretrained(out)(["ann eats the film"], return_tensors="pt")
     assert model(**batch).last_hidden_state.shape == torch.Size([1, 6, 24])
     assert (here / "work/records/manifest.json").is_file() and (here / "work/teacher/config.json").is_file()
+
+
+def test_a_sentence_encoder_is_saved_with_its_pooling(here):
+    out = distill(
+        "google-bert/bert-base-uncased", "text.txt", Student(**SHAPE), "sentence", objective="embedding", **SETTINGS
+    )
+    teacher = AutoModel.from_pretrained("google-bert/bert-base-uncased").config.hidden_size
+    head = read_head(out, AutoModel.from_pretrained(out).config.hidden_size)
+    assert (head.modes, head.size, head.length) == (("mean",), teacher, 24)
 
 
 def test_a_folder_of_texts(here):

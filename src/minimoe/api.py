@@ -57,7 +57,8 @@ def distill(
         device: auto (a GPU where there is one), cpu or cuda.
         work: keeps the training examples and the copy of the teacher; default: a temporary folder beside `out`.
         settings: of `distill` in params.yaml, such as `epochs=3, batch=256, learning_rate=6e-4`; default: the published
-            ones, but for a batch of 32.
+            ones, but for a batch of 32. With `objective="embedding"` the student is a sentence encoder, whose folder
+            sentence-transformers loads.
 
     Raises:
         UserError: a teacher, text or setting that will not do, in one line.
@@ -67,8 +68,8 @@ def distill(
     _check(text, student, out)
 
     # here, as importing this module is to take no time
+    from minimoe.distill.round import write_student
     from minimoe.hub.loading import load_tokenizer
-    from minimoe.models.save import save
     from minimoe.resume.work import place
     from minimoe.system.files import whole_folder
     from minimoe.teacher.copy import copy_teacher
@@ -81,9 +82,9 @@ def distill(
         copy_tokenizer(str(teacher), folder / "tokenizer", revision=hub)
         _make_records(text, folder, language, max_length, seed)
         copy_teacher(str(teacher), folder / "tokenizer", folder / "teacher", revision=hub)
-        encoder = _train(folder, student, seed, device, settings)
+        trained = _train(folder, student, seed, device, settings)
         with whole_folder(out) as temporary:
-            save(encoder, temporary)
+            write_student(trained, temporary)
             load_tokenizer(folder / "teacher").save_pretrained(temporary)
     return out
 
@@ -126,7 +127,7 @@ def _make_records(text: Path, folder: Path, language: str, max_length: int, seed
 
 
 def _train(folder: Path, student: Student, seed: int, device: str, settings: dict):
-    """The encoder that learned from `folder/teacher` on `folder/records`."""
+    """The student that learned from `folder/teacher` on `folder/records`."""
     from minimoe.distill.hooks import LayerHooks
     from minimoe.distill.round import distill as train
     from minimoe.hub.loading import load_config
@@ -159,7 +160,7 @@ def _train(folder: Path, student: Student, seed: int, device: str, settings: dic
     )
     losses = [point["heldout_loss"] for point in students["student"].curve]
     print(f"student: loss on held-out examples: {losses[0]:.4f} before training, {losses[-1]:.4f} after")
-    return students["student"].encoder
+    return students["student"]
 
 
 def _published():

@@ -114,14 +114,19 @@ def _learners(
     ]
 
 
+def write_student(result: StudentResult, folder: str | Path) -> None:
+    """Write the student's encoder, and how its states become sentence embeddings where it learned those."""
+    save(result.encoder, folder)
+    if result.head:
+        write_head(result.head, folder)
+
+
 def write_students(results: dict[str, StudentResult], teacher_folder: str | Path, folder: str | Path) -> None:
     """Write `folder/<student>` for every student, all of them or none, each with its teacher's tokenizer."""
     tokenizer = load_tokenizer(teacher_folder)
     with whole_folder(folder) as temporary:
         for name, result in results.items():
-            save(result.encoder, temporary / name)
-            if result.head:
-                write_head(result.head, temporary / name)
+            write_student(result, temporary / name)
             tokenizer.save_pretrained(temporary / name)
 
 
