@@ -6,10 +6,13 @@ The backend here keeps PyTorch's own kernels, as a compiler takes longer than al
 from collections import Counter
 from functools import partial
 
+import backbones
 import pytest
 import torch
 from tiny_rounds import DENSE, EXPERTS, run, weights
 
+from minimoe.distill.batch import Batch
+from minimoe.distill.hooks import LayerHooks
 from minimoe.params.rounds import OnceForAll, Student
 from minimoe.system.errors import UserError
 from minimoe.training.compiled import compile_layers, compiles
@@ -70,6 +73,20 @@ def test_candidates_and_the_assistant_that_is_chosen_are_compiled_too(sparsified
     plain, compiled = (run(sparsified, {"s": Student(sparsity=90)}, compiled=c, **kept) for c in (False, True))
     assert traced[1] == {"hooks": 1, "learner": 2, "assistant": 1}
     assert_equal(compiled, plain)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["deberta-v2", "ernie", "eurobert", "modernbert", "mpnet", "nomic_bert"])
+def test_compiled_layers_of_every_kind_of_teacher_give_the_same_features(kind, traced):
+    read = LayerHooks(backbones.make_model(kind, vocabulary=50).requires_grad_(False), "last")
+    mask = torch.arange(12) < torch.tensor([[12], [7]])
+    ids = torch.randint(5, 50, (2, 12), generator=torch.Generator().manual_seed(0)).where(mask, 1)
+    batch = Batch.of({"input_ids": ids, "attention_mask": mask, "token_type_ids": torch.zeros_like(ids)})
+    plain = read(**batch.inputs)
+    compile_layers(read.layers, backend="aot_eager")
+    for compiled, expected in zip(read(**batch.inputs)[:3], plain[:3], strict=True):
+        torch.testing.assert_close(compiled[mask], expected[mask], rtol=1e-4, atol=1e-5)
+    assert traced[0]["stats"]["unique_graphs"] > 1 and not traced[0]["graph_break"]
 
 
 def assert_equal(compiled, plain):

@@ -55,6 +55,12 @@ def test_tinybert_from_all_layers(teacher):
     assert first_loss(run(teacher, started(3), epochs=0, objective="tinybert")) < 1e-6
 
 
+@pytest.mark.parametrize("layer", ["last", 1])
+def test_sentence_embeddings_from_all_layers(layer, teacher):
+    """They are pooled over the last layer, whichever of them others imitate."""
+    assert first_loss(run(teacher, started(3), epochs=0, objective="embedding", teacher_layer=layer)) < 1e-6
+
+
 def test_experts_begin_nearer_to_the_teacher_and_become_different(teacher):
     """Only routers differ at first: experts see other tokens."""
     random, begun = (run(teacher, started(2, start, **EXPERTS), epochs=0) for start in ("random", "teacher"))
