@@ -4,7 +4,15 @@ import json
 
 import goldens
 import torch
-from transformers import BertConfig, BertForMaskedLM, BertModel, RobertaConfig, RobertaForMaskedLM
+from transformers import (
+    BertConfig,
+    BertForMaskedLM,
+    BertModel,
+    CamembertConfig,
+    CamembertForMaskedLM,
+    RobertaConfig,
+    RobertaForMaskedLM,
+)
 
 from minimoe.models.sparsity import Importance
 
@@ -12,7 +20,11 @@ MLM = "sparsebert_mlm_h48"
 SHAPE = dict(
     hidden_size=32, num_hidden_layers=3, num_attention_heads=4, intermediate_size=64, max_position_embeddings=64
 )
-KINDS = {"bert": (BertForMaskedLM, BertConfig), "roberta": (RobertaForMaskedLM, RobertaConfig)}
+KINDS = {
+    "bert": (BertForMaskedLM, BertConfig),
+    "camembert": (CamembertForMaskedLM, CamembertConfig),
+    "roberta": (RobertaForMaskedLM, RobertaConfig),
+}
 
 
 def golden_json(file: str) -> dict:

@@ -132,7 +132,7 @@ def test_a_missing_head_is_an_error(tmp_path):
 
 def test_another_kind_is_an_error_that_lists_the_known(tmp_path):
     ElectraForMaskedLM(ElectraConfig(vocab_size=60, embedding_size=8, **SHAPE)).save_pretrained(tmp_path)
-    with pytest.raises(UserError, match=rf"{tmp_path}: .*bert, roberta, xlm-roberta; got 'electra'"):
+    with pytest.raises(UserError, match=rf"{tmp_path}: .*bert, camembert, roberta, xlm-roberta; got 'electra'"):
         load_masked_lm(tmp_path)
 
 

@@ -28,7 +28,8 @@ from minimoe.system.errors import UserError
 
 logging.disable_progress_bar()  # of loading weights
 logging.set_verbosity_error()  # missing weights are reported by `load_masked_lm`
-HEADS = {"bert": "cls", "roberta": "lm_head", "xlm-roberta": "lm_head"}  # the module of the language model head
+# the module of the language model head
+HEADS = {"bert": "cls", "camembert": "lm_head", "roberta": "lm_head", "xlm-roberta": "lm_head"}
 
 
 def load_masked_lm(folder: str | Path) -> PreTrainedModel:
