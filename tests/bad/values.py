@@ -29,7 +29,7 @@ BEYOND = {
     Lt: lambda limit: limit.lt,
 }
 
-NOTHING = {("sparsify.teachers", "[]"), ("runtime.scheduler", "''")}  # keys that may be empty
+NOTHING = {("taught.models", "[]"), ("sparsify.teachers", "[]"), ("runtime.scheduler", "''")}  # keys that may be empty
 
 Edit = tuple[str, object, str]  # the key, its wrong value, the place that the line must name
 

@@ -163,6 +163,9 @@ CASES = [
     ({}, "table.models", SAMPLE["table"]["models"][:-1], REPORT),
     ({}, "table.tasks", SAMPLE["table"]["tasks"][:-1], {"tasks"} | REPORT),
     ({}, "table.tasks", SAMPLE["table"]["tasks"][:-2], {"tasks", "inputs@conll2003"} | REPORT),
+    ({}, "taught.models", ["base/minilm-2L-72H"], REPORT),
+    *(({}, f"taught.{key}", value, {"taught"}) for key, value in {
+        "temperature": 3.0, "weight": 0.1, "unlabelled": 9, "teacher": "base/minilm-2L-72H"}.items()),
     ({}, "cost.length", 64, {"cost"} | REPORT),
     ({}, "cost.batches", [1], {"cost"} | REPORT),
     ({}, "cost.repeats", 3, {"cost"}),

@@ -117,7 +117,10 @@ class Tree:
         self.write(path, values)
 
     def collect(self, models=None, tasks=tuple(TASKS)) -> Results:
-        return collect(self.root, models or self.models, tasks, self.rounds, self.distill, length=128, batches=[1, 32])
+        sizes = {"length": 128, "batches": [1, 32]}
+        return collect(
+            self.root, models or self.models, tasks, self.rounds, self.distill, **sizes, task_teacher="teacher"
+        )
 
 
 @pytest.fixture

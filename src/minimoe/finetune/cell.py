@@ -13,8 +13,9 @@ from tokenizers.normalizers import Prepend, Sequence
 from transformers.utils import logging
 
 from minimoe.finetune.data import Batches, EncodedExamples, encode, read_examples
-from minimoe.finetune.loop import FinetuneRun, computing, load_model, predict, train
+from minimoe.finetune.loop import FinetuneRun, all_logits, computing, load_finetuned, load_model, predict, train
 from minimoe.finetune.metrics import majority, scores
+from minimoe.finetune.teaching import Teaching, unlabelled
 from minimoe.hub import loading
 from minimoe.models.shapes import positions
 from minimoe.resume.checkpoints import Checkpoints, NoCheckpoints
@@ -40,6 +41,7 @@ def finetune(
     tracker,
     precision: str = "fp32",
     checkpoints: Checkpoints | None = None,
+    teaching: Teaching | None = None,
     **settings,
 ) -> dict:
     """Finetune the model in `folder`, save it into `out`, and return the cell's metrics.
@@ -52,6 +54,7 @@ def finetune(
         threads: cores that it computes on; on a CPU they are part of the result, to the last bits.
         precision: fp32 or bf16, of the model's forward passes.
         checkpoints: of the runs that are done; default: none are kept.
+        teaching: what a teacher of the task adds; default: none teaches.
         settings: what `loop.train` takes besides.
     """
     checkpoints = checkpoints or NoCheckpoints()
@@ -60,6 +63,9 @@ def finetune(
         name: Batches(examples, task, tokenizer, settings["device"])
         for name, examples in _encode_all(data, task, tokenizer, max_length, max_train).items()
     }
+    if teaching:
+        sets["train"] = _taught(teaching, sets["train"], task, tokenizer, max_length, precision)
+        settings["teaching"] = teaching
     grid = [(rate, seed) for rate in learning_rates for seed in seeds]
     runs = _done(checkpoints)
     with computing(threads):
@@ -86,6 +92,19 @@ def finetune(
         tokenizer.save_pretrained(temporary)
     tracker.metrics({column: result["mean"] for column, result in cell["results"].items()})
     return cell
+
+
+def _taught(teaching: Teaching, labelled: Batches, task: Task, tokenizer, max_length: int, precision: str) -> Batches:
+    """The training set with the corpus's sentences that have no labels, and the teacher's logits of both."""
+    examples, device = labelled.examples, labelled.sizes.device
+    if teaching.unlabelled:
+        examples = examples + unlabelled(teaching.texts, teaching.unlabelled, task, tokenizer, max_length)
+    teacher = load_finetuned(teaching.teacher, task).to(device)
+    if load_tokenizer(teaching.teacher, task, max_length).get_vocab() != tokenizer.get_vocab():
+        raise UserError(f"taught.teacher: expected a model with the student's tokenizer, got {teaching.teacher}")
+    made = Batches(examples, task, tokenizer, str(device))
+    made.taught = all_logits(teacher, made, precision).clone()
+    return made
 
 
 def _save(checkpoints: Checkpoints, runs: list[FinetuneRun]) -> None:

@@ -20,6 +20,7 @@ from minimoe.system.errors import UserError, readable
 from minimoe.tasks.task import Task
 
 IGNORED = -100  # label of a piece that is not predicted
+UNLABELLED = -1_000_000  # in place of a label that nobody knows
 AGAIN = "run the stage tasks again"
 STEP = 16  # on a GPU, lengths of batches are multiples of it: fewer shapes, of which each has its CUDA graph
 AT_ONCE = 1000  # examples given to the tokenizer, whose own form of them is large
@@ -40,6 +41,9 @@ class EncodedExamples:
 
     def __getitem__(self, index: int) -> dict:
         return self.features[index]
+
+    def __add__(self, other: "EncodedExamples") -> "EncodedExamples":
+        return EncodedExamples(self.features + other.features, self.gold + other.gold, self.words + other.words)
 
 
 def read_examples(path: str | Path, task: Task, limit: int = 0) -> list[dict]:
@@ -138,6 +142,7 @@ class Batches:
             for key in by_piece
         }
         dtype = torch.float32 if task.kind == "regression" else torch.int64
+        self.taught: Tensor | None = None  # a teacher's logits [examples, C], for tagging [pieces, C] of the long row
         self.labels = None  # [examples], where they are not labels of pieces
         if "labels" not in by_piece:
             self.labels = torch.tensor([feature["labels"] for feature in examples.features], dtype=dtype, device=device)
@@ -157,7 +162,11 @@ class Batches:
         inside = places < self.sizes[chosen, None]
         index = torch.where(inside, self.starts[chosen, None] + places, 0)
         batch = {key: torch.where(inside, row[index].long(), self.fill[key]) for key, row in self.rows.items()}
-        return batch if self.labels is None else {**batch, "labels": self.labels[chosen]}
+        if self.labels is not None:
+            batch["labels"] = self.labels[chosen]
+        if self.taught is not None:
+            batch["taught"] = self.taught[chosen if self.labels is not None else index]
+        return batch
 
 
 def answers(logits: Tensor, labels: Tensor, task: Task, words: list[list[int]], gold: list) -> list:

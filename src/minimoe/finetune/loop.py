@@ -25,6 +25,8 @@ from transformers import (
 import minimoe.models  # noqa: F401  registers the students
 from minimoe.finetune.data import Batches, answers
 from minimoe.finetune.metrics import scores
+from minimoe.finetune.teaching import Teaching
+from minimoe.finetune.teaching import loss as taught_loss
 from minimoe.finetune.trainer import QuietTrainer, Watch, arguments
 from minimoe.hub.loading import load_model as load_from
 from minimoe.system.errors import UserError
@@ -32,6 +34,7 @@ from minimoe.tasks.task import Task
 from minimoe.training.optim import autocast
 
 EVALUATION_BATCH = 64
+BESIDE = {"labels", "taught"}  # of a batch, what is not the model's input
 EXAMPLES_BETWEEN = 5000  # a larger training set is evaluated several times an epoch,
 MOST_A_EPOCH = 10  # but not more often than this
 
@@ -60,6 +63,17 @@ def load_model(folder: str | Path, task: Task, seed: int):
     return model
 
 
+def load_finetuned(folder: str | Path, task: Task):
+    """A model that was finetuned on `task`, with its head."""
+    auto = AutoModelForTokenClassification if task.kind == "tagging" else AutoModelForSequenceClassification
+    model, missing = load_from(auto, folder, dtype=torch.float32)
+    outputs = model.config.num_labels
+    if missing or outputs != max(1, len(task.labels)):
+        what = f"{missing[0]} is missing" if missing else f"it has {outputs} outputs"
+        raise UserError(f"{folder}: expected a model finetuned on {task.name}, but {what}; run its cell again")
+    return model
+
+
 def _head(task: Task) -> dict:
     """What the config says about the head."""
     if task.kind == "regression":
@@ -82,16 +96,32 @@ def computing(threads: int) -> Iterator[None]:
 @torch.inference_mode()
 def predict(model, batches: Batches, task: Task, precision: str = "fp32") -> list:
     """The model's answer to each example, computed in fp32 or bf16."""
-    model.eval()
     examples, made = batches.examples, []
+    for part, logits, batch in _outputs(model, batches, precision):
+        made += answers(logits.cpu(), batch["labels"].cpu(), task, examples.words[part], examples.gold[part])
+    return made
+
+
+@torch.inference_mode()
+def all_logits(model, batches: Batches, precision: str = "fp32") -> Tensor:
+    """The model's logits of all examples [examples, C], for tagging of all their pieces, one after another."""
+    by_piece = batches.labels is None
+    found = [
+        logits[batch["attention_mask"].bool()] if by_piece else logits
+        for _, logits, batch in _outputs(model, batches, precision)
+    ]
+    return torch.cat(found)
+
+
+def _outputs(model, batches: Batches, precision: str) -> Iterator[tuple[slice, Tensor, dict[str, Tensor]]]:
+    """In evaluation: which examples, their logits in fp32, and the batch."""
+    model.eval()
     for start in range(0, len(batches), EVALUATION_BATCH):
         part = slice(start, start + EVALUATION_BATCH)
         batch = batches(range(len(batches))[part])
-        labels = batch.pop("labels")
         with autocast(model.device, precision):
-            logits = model(**batch).logits
-        made += answers(logits.float().cpu(), labels.cpu(), task, examples.words[part], examples.gold[part])
-    return made
+            logits = model(**{key: values for key, values in batch.items() if key not in BESIDE}).logits
+        yield part, logits.float(), batch
 
 
 class BestOnDev(TrainerCallback):
@@ -128,6 +158,7 @@ def train(
     tracker,
     precision: str = "fp32",
     captured: bool = False,
+    teaching: Teaching | None = None,
     prefix: str = "",
     **settings,
 ) -> FinetuneRun:
@@ -138,11 +169,16 @@ def train(
         label: shown with the progress. prefix: of the names under which `tracker` gets the curves.
         precision: fp32 or bf16, of the model's forward pass; weights, optimizer and loss are fp32.
         captured: whether steps run as CUDA graphs, where they can.
+        teaching: where a teacher's logits are among the batches of sets["train"], how they count.
         settings: what `trainer.arguments` takes: epochs (at most), batch, learning rate, seed and more.
     """
     made = arguments(**settings)
     answer = partial(predict, batches=sets["dev"], task=task, precision=precision)
     best = BestOnDev(answer, sets["dev"].examples.gold, task.metrics, patience, tracker, prefix)
+    loss = None
+    if teaching:
+        about = {"kind": task.kind, "temperature": teaching.temperature, "weight": teaching.weight}
+        loss = partial(taught_loss, **about)
     trainer = QuietTrainer(
         model,
         made,
@@ -151,6 +187,7 @@ def train(
         callbacks=[Watch(label, tracker, prefix), best],
         precision=precision,
         captured=captured,
+        taught_loss=loss,
     )
     trainer.train()
     return FinetuneRun(made.seed, made.learning_rate, round(best.epoch, 2), best.score, best.state)

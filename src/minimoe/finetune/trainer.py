@@ -2,7 +2,7 @@
 
 import math
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -23,11 +23,14 @@ class QuietTrainer(Trainer):
     Args:
         precision: of the model's forward pass, fp32 or bf16. Autocast computes losses in fp32 under either.
         captured: whether steps run as CUDA graphs, where they can.
+        taught_loss: from logits, labels and a teacher's logits to the loss, in place of the model's own.
     """
 
-    def __init__(self, *args, precision: str = "fp32", captured: bool = False, **kwargs):
+    def __init__(
+        self, *args, precision: str = "fp32", captured: bool = False, taught_loss: Callable | None = None, **kwargs
+    ):
         super().__init__(*args, **kwargs)
-        self.precision = precision
+        self.precision, self.taught_loss = precision, taught_loss
         self.remove_callback(PrinterCallback)
         self._graphs = None
         if captured and capturable(self.model, self.accelerator, precision):
@@ -35,6 +38,13 @@ class QuietTrainer(Trainer):
             self._weights = [weight for weight in self.model.parameters() if weight.requires_grad]
             self._gradients = [torch.zeros_like(weight) for weight in self._weights]
             self._loss = torch.zeros((), device=self.args.device)
+
+    def compute_loss(self, model, inputs, *args, **kwargs):
+        """The model's own loss, or `taught_loss`."""
+        if self.taught_loss is None:
+            return super().compute_loss(model, inputs, *args, **kwargs)
+        given = {key: values for key, values in inputs.items() if key not in ("labels", "taught")}
+        return self.taught_loss(model(**given).logits, inputs["labels"], inputs["taught"])
 
     def training_step(self, model, inputs, num_items_in_batch=None) -> Tensor:
         """The loss of a batch, whose gradients it adds."""

@@ -55,6 +55,7 @@ def resolve(params: Params) -> dict[str, dict]:
         "records": seed | corpus.records.model_dump(),
         "teacher": _source(params.teacher, "pretrain") | (seed if params.teacher.source == "pretrain" else {}),
         "tasks": _tasks(params),
+        "taught": params.taught.model_dump(exclude={"models"}),
         "cost": params.cost.model_dump(),
         "report": _report(params),
         **{f"teachers/{name}": _source(further) for name, further in params.teachers.items()},
@@ -148,7 +149,8 @@ def _report(params: Params) -> dict:
         for name, round_ in params.rounds.items()
     }
     return {
-        "models": params.table.models,
+        "models": params.rows,
+        "task_teacher": params.taught.teacher if params.taught.models else "",
         "tasks": params.table.tasks,
         "length": params.cost.length,
         "batches": params.cost.batches,

@@ -18,11 +18,13 @@ from minimoe.params.sections import (
     Table,
     TaskData,
     TaskName,
+    Taught,
     TeacherParams,
 )
 from minimoe.tasks.table import TASKS
 
-RESERVED = {"teacher", "teachers", "sparsified"}
+TAUGHT = "taught/"  # what names of rows begin with that are taught the task too
+RESERVED = {"teacher", "teachers", "sparsified", TAUGHT.rstrip("/")}
 SCORING = {"max_length", "precision", "threads"}  # keys of finetuning that a task reads on which nothing is trained
 
 
@@ -40,8 +42,15 @@ class Params(Section):
     finetune: Finetune
     tasks: dict[TaskName, OwnFinetune]
     table: Table
+    taught: Taught
     cost: Cost
     runtime: Runtime
+
+    @property
+    def rows(self) -> list[str]:
+        """All rows of the table: its models, each followed by itself taught the task, if it is."""
+        taught = {model: [TAUGHT + model] for model in self.taught.models}
+        return [row for model in self.table.models for row in (model, *taught.get(model, []))]
 
     @property
     def measured(self) -> dict[str, int]:
@@ -55,7 +64,7 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _sections_agree(self):
-        problems = [*self._unknown_models(), *self._unread()]
+        problems = [*self._unknown_models(), *self._unread(), *self._unteachable()]
         # only when every name is known can rounds be followed and widths be compared
         problems = problems or list(disagreements(self))
         if problems:
@@ -68,6 +77,16 @@ class Params(Section):
                 for key in sorted(own.model_fields_set - SCORING):
                     read = ", ".join(sorted(SCORING))
                     yield f"tasks.{task}.{key}: expected one of {read}, as this task trains nothing; remove it"
+
+    def _unteachable(self):
+        rows = self.table.models
+        students = [row for row in rows if row not in ("teacher", self.taught.teacher) and row[:9] != "teachers/"]
+        for model in self.taught.models:
+            if model not in students:
+                expected = "students of table.models, and not taught.teacher"
+                yield f"taught.models: expected {expected}: {', '.join(students)}; got {model!r}"
+        if self.taught.models and self.taught.teacher not in rows:
+            yield f"taught.teacher: expected one of table.models, {', '.join(rows)}; got {self.taught.teacher!r}"
 
     def _unknown_models(self):
         known = {"teacher"} | {f"{name}/{model}" for name, round_ in self.rounds.items() for model in round_.models}

@@ -31,6 +31,7 @@ from minimoe.tasks.table import TASKS
 
 ModelFolder = Annotated[Text, here("a model of the hub is named at hub, with source: hub")]
 ModelPath = Annotated[str, Field(pattern=rf"^(teacher|{PART}/{PART})$")]
+StudentPath = Annotated[str, Field(pattern=rf"^{PART}/{PART}$")]
 
 
 def _known_task(name: str) -> str:
@@ -189,6 +190,16 @@ class Table(Section):
 
     models: Entries[ModelPath]
     tasks: Entries[TaskName]
+
+
+class Taught(Section):
+    """Rows that are finetuned once more, with a finetuned row of the table as a teacher of the task."""
+
+    models: Annotated[list[StudentPath], AfterValidator(distinct)]
+    teacher: ModelPath
+    temperature: Annotated[float, Field(gt=0, le=1000)]
+    weight: Share
+    unlabelled: Count
 
 
 class Cost(Section):

@@ -54,17 +54,21 @@ def repro(stages: Sequence[str] = ()) -> None:
         return
     models = params.table.models
     cells = [f"finetune@{model}-{task}" for task in params.table.tasks for model in models]
+    taught = [f"taught@{model}-{task}" for task in params.table.tasks for model in params.taught.models]
     costs = [f"cost@{model}" for model in models]
     stale = _stale()
     preflight(params.runtime, whole=bool(stale - {*costs, "report"}))
     if "settings" in stale:
         _dvc("settings")  # a moment; only after it is known what reads the settings that changed
         stale = _stale()
-    if stale - {*cells, *costs, "report"}:
+    if stale - {*cells, *taught, *costs, "report"}:
         _dvc("distill", "tasks", *(["teachers"] if params.teachers else []))  # what the cells depend on;
         stale = _stale()  # only then is it known which of them are stale
     threads = max(params.finetuning(task).threads for task in params.table.tasks)
     finetune([cell for cell in cells if cell in stale], params.runtime, threads)
+    if taught:
+        stale |= _stale()  # what the cells of their teacher made may have changed
+        finetune([cell for cell in taught if cell in stale], params.runtime, threads)
     grid.run([cost for cost in costs if cost in stale], partial(_as_many, 1, 1), _import)  # because they measure time
     if stale:
         _dvc()

@@ -46,9 +46,9 @@ class Run:
         """Seconds of a stage beside its work."""
         return self.rates.start + constants.STAGE
 
-    def left(self, stage: str) -> tuple[list[str], bool]:
-        """The models of the table whose cell, `stage` with {}, is to be made; where none is, all, and True."""
-        models = self.params.table.models
+    def left(self, stage: str, models: list[str] | None = None) -> tuple[list[str], bool]:
+        """Those models (default: the table's) whose cell, `stage` with {}, is to be made; if none is, all, and True."""
+        models = models or self.params.table.models
         left = [model for model in models if stage.format(model) not in self.done]
         return left or models, not left
 

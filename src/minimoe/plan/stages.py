@@ -134,20 +134,23 @@ def _sequence(rates: Rates, one: Pass, precision: str) -> tuple[float, float]:
 
 def _finetune(run: Run) -> list[Row]:
     """All cells of each task that are not up to date; all of them run side by side, the longest first."""
-    made = [_finetune_task(run, task) for task in run.params.table.tasks]
+    tasks, taught = run.params.table.tasks, run.params.taught.models
+    made = [_finetune_task(run, task, "finetune", run.params.table.models) for task in tasks]
+    made += [_finetune_task(run, task, "taught", taught) for task in tasks if taught]
     left = [(row, longest) for row, longest in made if not row.done]
     row, longest = max(left, key=lambda one: one[1], default=(None, 0.0))
     alone = longest - sum(row.seconds for row, _ in left)  # that one cell takes when all others have ended
     return [replace(each, seconds=each.seconds + max(0.0, alone)) if each is row else each for each, _ in made]
 
 
-def _finetune_task(run: Run, task: str) -> tuple[Row, float]:
-    """All cells of one task, and the seconds that the longest takes."""
+def _finetune_task(run: Run, task: str, stage: str, models: list[str]) -> tuple[Row, float]:
+    """All cells of a stage on one task, of these models, and the seconds that the longest takes."""
     settings, (sets, size) = run.params.finetuning(task), run.tasks[task]
-    models, done = run.left(f"finetune@{{}}-{task}")
+    models, done = run.left(f"{stage}@{{}}-{task}", models)
     paths = [f"models/{model}" for model in models]
     length = round(min(settings.max_length, sets.tokens * constants.PADDING))
     train = min(sets.train, settings.max_train or sets.train)
+    train += run.params.taught.unlabelled if stage == "taught" else 0
     runs, states, epochs = len(settings.learning_rates) * len(settings.seeds), STATES, settings.epochs
     work = f"{len(models)} cells: {runs} x {epochs} x {number(train)} examples at most"
     if not TASKS[task].trained:
@@ -164,7 +167,7 @@ def _finetune_task(run: Run, task: str) -> tuple[Row, float]:
     if run.device == "cuda":  # kernels of several cells take turns on a GPU, while the others' hosts start theirs
         seconds = max(seconds, sum(computed for _, computed in cells) / run.gpus)
     seconds += total / constants.DISK
-    return Row(f"finetune@*-{task}", total, total, work, seconds, size_, speed, memory, done), max(map(sum, cells))
+    return Row(f"{stage}@*-{task}", total, total, work, seconds, size_, speed, memory, done), max(map(sum, cells))
 
 
 def _cell(

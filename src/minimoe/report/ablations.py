@@ -74,7 +74,7 @@ def sections(results: Results, comparisons: Sequence[Comparison]) -> list[TableG
 
 def expert_sweeps(results: Results) -> list[tuple[Model, ...]]:
     """Models that differ in experts alone, at least three, in the order of their experts."""
-    students = [model for model in results.models.values() if model.steps]
+    students = [model for model in results.models.values() if model.steps and not model.task_teacher]
     mixtures = [model for model in students if model.experts != (1, 1)]
     sweeps = []
     for group in _groups(mixtures, lambda m: (m.taught_by, m.shape.dense, repr(m.training))):
@@ -128,7 +128,7 @@ def _experts(results: Results, sweep: tuple[Model, ...]) -> Ablation:
 
 def _balances(results: Results) -> list[list[Model]]:
     """Models that differ in the weight of the load balance alone, at least two."""
-    mixtures = [m for m in results.models.values() if m.expert_load and m.steps]
+    mixtures = [m for m in results.models.values() if m.expert_load and m.steps and not m.task_teacher]
 
     def rest(model: Model) -> Hashable:
         others = {key: value for key, value in model.training.items() if key != "load_balance"}

@@ -4,13 +4,14 @@ So no stale file gets into a report, and a missing one is an error that names th
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
 
 from minimoe.params.rounds import Distill, Round
+from minimoe.params.schema import TAUGHT
 from minimoe.report.columns import Column, columns_of
 from minimoe.report.metrics import Metrics, again, missing
 from minimoe.report.models import Model, describe, is_chosen, is_teacher
@@ -62,18 +63,19 @@ class Results:
 
 def collect(
     root: str | Path, models: Sequence[str], tasks: Sequence[str], rounds: Mapping[str, Round], distill: Distill,
-    length: int, batches: Sequence[int],
+    length: int, batches: Sequence[int], task_teacher: str = "",
 ) -> Results:  # fmt: skip
     """Read the metrics of `models` on `tasks` from root/metrics and root/curves.
 
     distill: the settings of rounds that do not say otherwise.
     length, batches: those of the cost stage, which name its numbers.
+    task_teacher: the row that teaches those whose names begin with `taught/`.
     Raises `UserError` for a cell that is missing or not whole.
     """
     root = Path(root)
     columns = columns_of(tasks)
     cells = [
-        (model, task, Metrics.read(root / f"metrics/finetune/{model}/{task}.json", f"finetune@{model}-{task}"))
+        (model, task, Metrics.read(root / f"metrics/finetune/{model}/{task}.json", f"{_stage(model)}-{task}"))
         for model in models
         for task in tasks
     ]
@@ -82,15 +84,19 @@ def collect(
     scores = scores.sort_values(
         ["model", "task"], key=lambda names: names.map({m: i for i, m in enumerate(models)} | order)
     ).reset_index(drop=True)
-    costs = {model: Metrics.read(root / f"metrics/cost/{model}.json", f"cost@{model}") for model in models}
+    own = {model: model.removeprefix(TAUGHT) for model in models}
+    costs = {model: Metrics.read(root / f"metrics/cost/{name}.json", f"cost@{name}") for model, name in own.items()}
     least = dict.fromkeys([f"macs_{length}", "params_total", "params_active"], 1)
     least |= {f"latency_ms_b{batch}": 0.001 for batch in batches}
     numbers = [
         {"model": m} | {name: cost.number(name, low) for name, low in least.items()} for m, cost in costs.items()
     ]
-    used = list(dict.fromkeys(model.partition("/")[0] for model in models if not is_teacher(model)))
+    used = list(dict.fromkeys(name.partition("/")[0] for name in own.values() if not is_teacher(name)))
     return Results(
-        models={model: _model(root, model, rounds, distill) for model in models},
+        models={
+            model: replace(_model(root, name, rounds, distill), name=model, task_teacher=task_teacher * (model != name))
+            for model, name in own.items()
+        },
         columns=columns,
         scores=scores.drop(columns="majority"),
         majority=_majority(scores),
@@ -99,6 +105,11 @@ def collect(
         seeds=list(dict.fromkeys(_seeds(cells))),
         machines=list(dict.fromkeys(cost.text("machine") for cost in costs.values())),
     )
+
+
+def _stage(model: str) -> str:
+    """The stage that finetunes a row."""
+    return f"taught@{model.removeprefix(TAUGHT)}" if model.startswith(TAUGHT) else f"finetune@{model}"
 
 
 def _seeds(cells: list[tuple[str, str, Metrics]]) -> Iterator[int]:

@@ -30,9 +30,9 @@ EXACT = {"relation_dropout", "log_epsilon"}  # left out where the held-out loss 
 
 @dataclass(frozen=True)
 class Model:
-    """A row of the table. Fields after `name` are about its distillation, and empty for a teacher."""
+    """A row of the table. Fields after `name` are about how it was made, and empty for a teacher."""
 
-    name: str  # teacher, teachers/name, or round/student
+    name: str  # teacher, teachers/name, round/student, or taught/round/student
     round: str = ""
     shape: Student | None = None
     once_for_all: OnceForAll | None = None  # what it shares weights with while it trains
@@ -43,6 +43,7 @@ class Model:
     heldout_loss: float | None = None
     expert_load: Mapping[str, list[list[float]]] | None = None  # by sub-layer: share of tokens [L, E]
     router_entropy: Mapping[str, list[float]] | None = None  # by sub-layer: nats [L]
+    task_teacher: str = ""  # the row that taught it its tasks too, when it was finetuned
     candidates: Mapping[str, Mapping[str, float]] | None = None  # by sparsity: what an assistant was chosen among
 
     @property
@@ -95,12 +96,13 @@ def _of_objectives() -> set[str]:
 
 
 def differences(first: Model, second: Model) -> set[str]:
-    """In what two students differ: taught_by, once_for_all, size, experts, start, and settings by their names.
+    """In what two students differ: taught_by, task_teacher, once_for_all, size, experts, start, and settings by name.
 
     A setting without effect on one of the two is no difference. Nor is the teacher's layer between students of
     different teachers, whose layers are not the same ones.
     """
-    found = {key for key in ("taught_by", "once_for_all") if getattr(first, key) != getattr(second, key)}
+    plain = ("taught_by", "task_teacher", "once_for_all")
+    found = {key for key in plain if getattr(first, key) != getattr(second, key)}
     found |= {"size"} if first.shape.size != second.shape.size else set()
     found |= {"start"} if first.shape.start != second.shape.start else set()
     found |= {"experts"} if first.experts != second.experts else set()

@@ -78,7 +78,7 @@ def page(results: Results, findings: Findings, made: Provenance) -> str:
         sweep=_sweep_figures(results),
         curves=_curve_figures(results),
         differences=_differences(results, findings),
-        experts=[model for model in models if model.expert_load],
+        experts=[model for model in models if model.expert_load and not model.task_teacher],
         published=PUBLISHED,
         claim=CLAIM,
         big=big,
@@ -157,7 +157,7 @@ def _curve_figures(results: Results) -> list[tuple[str, str, Markup]]:
     """(round, its teacher, figure) for each round that trained; an assistant's round has two teachers."""
     panels: dict[tuple, list[Model]] = {}
     for model in results.models.values():
-        if model.steps:
+        if model.steps and not model.task_teacher:
             panels.setdefault((model.round, model.yardstick), []).append(model)
     drawn = [(models[0], figures.curves_figure(results, models)) for models in islice(panels.values(), FIGURES)]
     return [(model.round, model.taught_by, Markup(svg)) for model, svg in drawn if svg]

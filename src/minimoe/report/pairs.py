@@ -20,7 +20,7 @@ EXPERTS = "experts or dense"
 CURSE = ("another teacher, dense student", "another teacher, student with experts")
 LATENCY = "latency_ms_b"  # what a column of latencies begins with, before the batch size
 MOST = len(PUBLISHED)  # things that two students of a question differ in
-NOT_SETTINGS = {"taught_by", "once_for_all", "size", "experts", "start"}
+NOT_SETTINGS = {"taught_by", "task_teacher", "once_for_all", "size", "experts", "start"}
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,10 @@ QUESTIONS = (
         lambda first, second, found: found == {"start"} and second.shape.start == "random",
     ),
     Question(
+        "taught the task or not", "A teacher of the task as well",
+        lambda first, second, found: found == {"task_teacher"} and not second.task_teacher,
+    ),
+    Question(
         "published loss or exact", "The published form of the loss",
         lambda first, second, found: (
             found <= PUBLISHED and len(found) > 1 and first.settings.relation_dropout > second.settings.relation_dropout
@@ -105,9 +109,10 @@ def _close(students: list[Model]) -> list[tuple[int, int, set[str]]]:
 def controls(results: Results) -> list[Comparison]:
     """The mean of the distilled students of a control's size, against the control."""
     found = []
-    for control in (m for m in results.models.values() if m.family == "No distillation"):
+    alike = [model for model in results.models.values() if not model.task_teacher]
+    for control in (model for model in alike if model.family == "No distillation"):
         size = control.shape.size
-        students = [m.name for m in results.models.values() if m.steps and m.shape.size == size]
+        students = [model.name for model in alike if model.steps and model.shape.size == size]
         if students:
             name = f"mean of {len(students)} distilled {size}" if students[1:] else students[0]
             about = {"question": "distilled or not", "subject": "Distillation", "first": name, "second": control.name}
