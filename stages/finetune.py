@@ -1,13 +1,9 @@
-"""finetune: one model on one task, or as it is; `python -m stages.finetune <model> <task>`.
-
-The model `taught/<model>` is that model once more, with a finetuned one teaching it the task.
-"""
+"""finetune: one model on one task, or as it is; `python -m stages.finetune <model> <task>`."""
 
 import argparse
 import os
 
-from minimoe.params import load, named
-from minimoe.params.schema import TAUGHT
+from minimoe.params import Params, load, named
 from minimoe.params.settings import settings
 from minimoe.system import machine
 from minimoe.system.files import write_json
@@ -24,8 +20,18 @@ def main() -> None:
     parser.add_argument("task", help="as in table.tasks")
     model, task = vars(parser.parse_args()).values()
     params = load()
-    named(params, "rows", model)
+    named(params, "table.models", model)
     named(params, "table.tasks", task)
+    cell(params, model, model, task)
+
+
+def cell(params: Params, row: str, model: str, task: str, taught: dict | None = None) -> None:
+    """Make one cell of the table.
+
+    Args:
+        row: its name in the table; model: the folder in models/ that is finetuned.
+        taught: what a finetuned model teaches, as `Teaching`; default: none does.
+    """
     keep_freed_memory()
     os.environ |= machine.CELL_ENVIRONMENT
     with machine.importing():
@@ -35,35 +41,29 @@ def main() -> None:
         from minimoe.training.compiled import compiles
 
     device = machine.device(params.runtime.device)
-    chosen = settings(f"finetune/{task}")
-    own = model.removeprefix(TAUGHT)
-    inputs, facts, teaching = [f"models/{own}", f"data/tasks/{task}"], chosen, None
-    if own != model:
-        taught = settings("taught")
-        teaching = Teaching(f"finetuned/{taught.pop('teacher')}/{task}", **taught, texts="data/formatted")
-        inputs += [teaching.teacher, teaching.texts]
-        facts = chosen | {"taught": taught}
-    with training("finetune", f"{model}/{task}", inputs, facts, params.runtime) as this:
-        row = from_settings(chosen.pop("task"))
-        places = f"models/{own}", row, f"data/tasks/{task}", f"finetuned/{model}/{task}"
-        tracker = this.tracker(f"{model}/{task}", {"model": model, "task": task}, chosen)
-        if row.trained:
-            cell = finetune(
-                model,
+    chosen, facts = settings(f"finetune/{task}"), taught or {}
+    inputs = [f"models/{model}", f"data/tasks/{task}", *(facts[key] for key in ("teacher", "texts") if key in facts)]
+    with training("finetune", f"{row}/{task}", inputs, chosen | facts, params.runtime) as this:
+        kind = from_settings(chosen.pop("task"))
+        places = f"models/{model}", kind, f"data/tasks/{task}", f"finetuned/{row}/{task}"
+        tracker = this.tracker(f"{row}/{task}", {"model": row, "task": task}, chosen | facts)
+        if kind.trained:
+            made = finetune(
+                row,
                 *places,
                 **chosen,
                 device=device,
-                teaching=teaching,
+                teaching=Teaching(**taught) if taught else None,
                 captured=compiles(params.runtime.compile, device),
                 log_every=params.runtime.log_every,
                 tracker=tracker,
                 checkpoints=this.checkpoints,
             )
         else:
-            cell = score_similarity(model, *places, **chosen, device=device, tracker=tracker)
-        write_json(f"metrics/finetune/{model}/{task}.json", cell)
-    for column, result in cell["results"].items():
-        print(f"{model} {column}: {result['mean']:.1f} ± {result['std']:.1f} (majority {result['majority']:.1f})")
+            made = score_similarity(row, *places, **chosen, device=device, tracker=tracker)
+        write_json(f"metrics/finetune/{row}/{task}.json", made)
+    for column, result in made["results"].items():
+        print(f"{row} {column}: {result['mean']:.1f} ± {result['std']:.1f} (majority {result['majority']:.1f})")
 
 
 if __name__ == "__main__":

@@ -92,11 +92,14 @@ TEXTS = (
     "corpus.language", "teacher.hub", "teacher.revision",
     "task_data.glue.hub",
 )  # fmt: skip
+TO_TEACH = {"taught.models": ["base/minilm-2L-72H"]}
 NAMES = [
     *(({"rounds": {name: ROUND}}, "rounds.") for name in EVIL),
     *(({"rounds.base.students": {name: ROUND["students"]["s"]}}, "rounds.base.students.") for name in EVIL),
     *(({"teachers": {name: FURTHER}}, "teachers.") for name in EVIL),
     *(({"table.models": [f"base/{name}"]}, "table.models") for name in EVIL),
+    *(({"taught.models": [f"base/{name}"]}, "taught.models") for name in EVIL),
+    *(({"taught.teacher": f"base/{name}", **TO_TEACH}, "taught.teacher") for name in EVIL),
     *(({"table.tasks": [name]}, "table.tasks.0") for name in EVIL),
     *(({"sparsify.teachers": [name]}, "sparsify.teachers.0") for name in EVIL),
     *(({"rounds.base.teacher": f"models/{name}"}, "rounds.base.teacher") for name in EVIL),
@@ -107,6 +110,13 @@ STUDENT, TAUGHT = "rounds.base.students.minilm-2L-72H", "rounds.assisted.student
 LIKE = {"layers": 2, "hidden": 96}  # as wide as the teacher
 DISAGREE = [
     ({"rounds": {"teacher": ROUND}}, "rounds.teacher: expected another name"),
+    ({"rounds": {"taught": ROUND}}, "rounds.taught: expected another name"),
+    ({"taught.teacher": "base/nobody", **TO_TEACH}, "taught.teacher: expected one of"),
+    ({"taught.models": ["base/assistant-3L-72H"]}, "taught.models: expected students of table.models"),  # is no row
+    (
+        {"taught.teacher": "base/minilm-2L-72H", **TO_TEACH},
+        "taught.models: expected students of table.models, and not taught.teacher",
+    ),
     ({"rounds": {"sparsified": ROUND}}, "rounds.sparsified: expected another name"),
     ({"rounds": {}}, "rounds: expected"),
     ({"rounds.base.students": {}}, "rounds.base.students: expected at least one entry"),

@@ -141,7 +141,8 @@ def check_settings(text: str) -> None:
     """Validate a block of YAML as a part of params.yaml: all of the blocks in our pages are that."""
     said = yaml.safe_load(text)
     values = yaml.safe_load((ROOT / "profiles/sample.yaml").read_text(encoding="utf-8"))
-    Params.model_validate(merged(values, said) | {"table": values["table"] | {"models": ["teacher"]}})
+    rows = ["teacher", *said.get("taught", {}).get("models", [])]
+    Params.model_validate(merged(values, said) | {"table": values["table"] | {"models": rows}})
 
 
 def merged(values: dict, said: dict) -> dict:

@@ -1,6 +1,7 @@
 """A finetuned teacher's answers beside the labels."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -110,13 +111,13 @@ def test_sentences_are_evenly_spaced_and_none_comes_twice(texts):
     everything = [*filter(None, TEXT.splitlines()), "a bad film", "a good play"]
     places = [everything.index(text) for text, _ in sentences(texts, 7)]
     assert places == sorted(set(places))
-    assert max(b - a for a, b in zip(places, places[1:], strict=False)) < 11
+    assert max(b - a for a, b in pairwise(places)) < 11
     for first, second in sentences(texts, 7, pairs=True):
         assert everything[everything.index(first) + 1] == second
 
 
 def test_too_many_sentences_are_refused(texts, tmp_path):
-    with pytest.raises(UserError, match=r"taught.unlabelled: expected far fewer than .* has, where \d+ were .*; got 80"):
+    with pytest.raises(UserError, match=r"taught.unlabelled: expected far fewer than .* has, .*; got 80"):
         sentences(texts, 80)
     (tmp_path / "nothing").mkdir()
     with pytest.raises(UserError, match="where 0 were found"):

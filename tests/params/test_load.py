@@ -115,6 +115,8 @@ def refused(tmp_path):
         ("teacher.path", "s3://x", "teacher.path: expected a path on this machine, got 's3://x'; a model of the hub"),
         ("task_data.glue.path", "http://x", "task_data.glue.path: expected a path on this machine, got 'http://x'"),
         ("rounds.base.teacher", "teacher", "rounds.base.teacher: expected models/teacher, models/teachers/<name>"),
+        ("taught.teacher", "a", "taught.teacher: expected teacher, teachers/<name> or <round>/<student>, got 'a'"),
+        ("taught.models", ["teacher"], "taught.models.0: expected <round>/<student>, got 'teacher'"),
         ("table.models", ["a"], "table.models.0: expected teacher, teachers/<name> or <round>/<student>, got 'a'"),
         ("table.tasks", ["rte", "sst"], "table.tasks.1: expected 'sst2', 'mrpc'"),
     ],

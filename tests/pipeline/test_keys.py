@@ -40,7 +40,8 @@ def readers(name: str) -> set[str]:
     for stage, declared in GRAPH.items():
         for path in declared.get("do", declared)["deps"]:
             pattern = re.sub(r"\\\$\\\{.*?\\\}", r"([^/]+)", re.escape(path))
-            if match := re.fullmatch(pattern, f"data/settings/{name}.json"):
+            match = re.fullmatch(pattern, f"data/settings/{name}.json")
+            if match and (stage != "taught" or not match.groups()):  # which reads its task's as finetune does
                 found.add("@".join([stage, *match.groups()]))
     return found
 

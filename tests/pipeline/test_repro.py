@@ -65,3 +65,17 @@ def test_stages_that_are_named_run_alone(stale, monkeypatch):
     monkeypatch.setattr(repro, "preflight", lambda *_, **__: None)
     repro.repro(["distill@base"])
     assert ran == [("--single-item", "settings", "distill@base")]
+
+
+def test_cells_that_a_cell_teaches_run_after_it(stale, monkeypatch, tmp_path):
+    stages, ran = stale
+    stages |= {"finetune@teacher-rte", "taught@base/minilm-2L-72H-rte"}
+    text = (tmp_path / "params.yaml").read_text().replace("nowhererun --nproc-per-node=2", "python")
+    text = re.sub(r"(taught:[^\n]*\n\s+models:) \[\]", r"\1 [base/minilm-2L-72H]", text)
+    (tmp_path / "params.yaml").write_text(text)
+    cells = []
+    monkeypatch.setattr(repro, "finetune", lambda names, *_: cells.append(names))
+    monkeypatch.setattr(repro.grid, "run", lambda *_: None)
+    repro.repro()
+    assert cells == [["finetune@teacher-rte"], ["taught@base/minilm-2L-72H-rte"]]
+    assert ran == [()]

@@ -134,7 +134,7 @@ EXPECTED = {
     "string_too_long": "at most {max_length} characters",
     "finite_number": "a finite number",
 }
-# … and for a text of a wrong form, by the key; any other key with a form is a name of the user's
+# … and for a text of a wrong form, by the key, or the whole of it; any other key with a form is a name of the user's
 FORMS = {
     "source": "local, wikipedia, or an http(s):// or file:// URL",
     "wiki": "a wiki's name such as simplewiki",
@@ -142,6 +142,8 @@ FORMS = {
     "language": "an ISO code such as en",
     "teacher": "models/teacher, models/teachers/<name>, models/sparsified/teacher or models/<round>/<student>",
     "models": "teacher, teachers/<name> or <round>/<student>",
+    "taught.models": "<round>/<student>",
+    "taught.teacher": "teacher, teachers/<name> or <round>/<student>",
     "path": "a path on one line",
     "hub": "an id such as google-bert/bert-base-uncased",
     "revision": "a branch, tag or commit",
@@ -183,7 +185,8 @@ def _lines(item: dict) -> list[tuple[str, str, str]]:
             return [(prefix + line, "", "") for line in str(item["ctx"]["error"]).splitlines()]
         case "string_pattern_mismatch":
             named = [part for part in location if not part.isdigit()]
-            expected = FORMS.get(named[-1], NAME_FORMS[item["ctx"]["pattern"] == UNDOTTED])
+            form = FORMS.get(".".join(named)) or FORMS.get(named[-1])
+            expected = form or NAME_FORMS[item["ctx"]["pattern"] == UNDOTTED]
         case kind if kind in EXPECTED:
             expected = EXPECTED[kind].format(**item.get("ctx", {}))
         case _:
