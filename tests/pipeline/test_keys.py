@@ -117,7 +117,7 @@ CASES = [
     (NO_SPARSE | {"sparsify.teachers": []}, "sparsify.teachers", ["teacher"], {"sparsify@teacher"}),
     *(({}, f"sparsify.{key}", value, {"sparsify@teacher"}) for key, value in {
         "share": 0.1, "batch": 8, "sparsities": [0, 70]}.items()),
-    ({}, "distill.epochs", 3, TRAINED - rounds("minidisc") | REPORT),
+    ({}, "distill.epochs", 3, TRAINED - rounds("minidisc", "sentence") | REPORT),
     ({}, "distill.batch", 64, ROUNDS | REPORT),
     *(({}, f"distill.{key}", value, TRAINED | REPORT) for key, value in {
         "learning_rate": 0.1, "warmup": 0.1, "weight_decay": 0.1, "gradient_norm": 1.0, "adam_epsilon": 0.1}.items()),
