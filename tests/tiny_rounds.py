@@ -18,7 +18,7 @@ class TinyRecords:
     """Random sequences of random lengths, behind the interface of `Records`."""
 
     def __init__(self, count: int = 40, max_length: int = 12):
-        self.manifest = {"max_length": max_length, "vocabulary": 1}
+        self.manifest = {"max_length": max_length, "vocabulary": 1, "segments": False}
         generator = np.random.default_rng(0)
         self.sequences = [generator.integers(5, 50, size=generator.integers(4, 12)) for _ in range(count)]
 

@@ -245,6 +245,13 @@ def test_relation_heads_are_checked_against_each_projection(teachers, records):
         run(teachers["eurobert"], {"dense": STUDENTS["dense"]}, records["eurobert"], relation_heads=24)
 
 
+def test_segments_that_a_teacher_has_not_are_one_line(records, tmp_path):
+    """Its embedding would raise an error at the first second segment."""
+    backbones.save("bert", tmp_path, type_vocab_size=1)
+    with pytest.raises(UserError, match=r"data/records: expected one segment, all that the teacher .* has; got two"):
+        run(tmp_path, {"dense": STUDENTS["dense"]}, records["bert"])
+
+
 def test_a_layer_without_the_modules_of_its_kind_is_one_line(teachers):
     encoder = AutoModel.from_pretrained(teachers["mpnet"])
     del encoder.encoder.layer[2].attention.attn.k

@@ -146,6 +146,9 @@ def _teacher(folder: str | Path, records: Records, settings: Distill) -> Teacher
     teacher = Teacher(
         folder, layer, states=objective == "tinybert", sentence=objective == "embedding", precision=settings.precision
     )
-    check_fits(records.manifest, positions(teacher.config), teacher.config.vocab_size, f"the teacher {folder}")
+    config, name = teacher.config, f"the teacher {folder}"
+    check_fits(
+        records.manifest, positions(config), config.vocab_size, name, segments=getattr(config, "type_vocab_size", 0)
+    )
     check_objective(teacher.hooks, settings, folder)
     return teacher

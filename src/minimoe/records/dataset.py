@@ -186,8 +186,14 @@ def check_heldout(manifest: dict, measured: int, key: str = "distill.heldout") -
         )
 
 
-def check_fits(manifest: dict, positions: int, vocabulary: int, model: str | Path) -> None:
-    """Raise `UserError` unless a model with so many positions and tokens can read all records of a manifest."""
+def check_fits(manifest: dict, positions: int, vocabulary: int, model: str | Path, segments: int = 0) -> None:
+    """Raise `UserError` unless a model can read all records of a manifest.
+
+    Args:
+        positions, vocabulary: the model's.
+        model: its name, for the error.
+        segments: how many it tells apart; 0: it takes any. Records in the published form do not say how many they have.
+    """
     if manifest["max_length"] > positions:
         raise UserError(
             f"corpus.records.max_length: expected at most {positions}, the positions of {model}; "
@@ -197,6 +203,11 @@ def check_fits(manifest: dict, positions: int, vocabulary: int, model: str | Pat
         raise UserError(
             f"data/records: expected ids below {vocabulary}, the vocabulary of {model}; "
             f"got a vocabulary of {manifest['vocabulary']}; {AGAIN}, with its tokenizer"
+        )
+    if manifest["segments"] and segments == 1 and "version" in manifest:
+        raise UserError(
+            f"data/records: expected one segment, all that {model} has; got two; choose a teacher whose tokenizer and "
+            "config agree, or set type_vocab_size to what its weights have"
         )
 
 
