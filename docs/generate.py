@@ -16,7 +16,7 @@ LIMITS = {
     "pattern": "matches `{}`",
 }  # fmt: skip
 # read entry by entry by their users, so that only the form of one entry is described
-OPEN = {"rounds", "tasks", "teachers", "table"}
+OPEN = {"rounds", "tasks", "teachers", "own_tasks", "table"}
 
 
 def parameters() -> str:

@@ -8,7 +8,7 @@ from minimoe.params.settings import settings
 from minimoe.system import machine
 from minimoe.system.files import write_json
 from minimoe.system.memory import keep_freed_memory
-from minimoe.tasks.task import from_settings
+from minimoe.tasks.task import from_settings, with_labels
 from stages import run
 from stages._run import training
 
@@ -44,7 +44,7 @@ def cell(params: Params, row: str, model: str, task: str, taught: dict | None = 
     chosen, facts = settings(f"finetune/{task}"), taught or {}
     inputs = [f"models/{model}", f"data/tasks/{task}", *(facts[key] for key in ("teacher", "texts") if key in facts)]
     with training("finetune", f"{row}/{task}", inputs, chosen | facts, params.runtime) as this:
-        kind = from_settings(chosen.pop("task"))
+        kind = with_labels(from_settings(chosen.pop("task")), f"data/tasks/{task}")
         places = f"models/{model}", kind, f"data/tasks/{task}", f"finetuned/{row}/{task}"
         tracker = this.tracker(f"{row}/{task}", {"model": row, "task": task}, chosen | facts)
         if kind.trained:

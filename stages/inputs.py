@@ -5,6 +5,7 @@ that a path reruns them only where it is read.
 """
 
 import sys
+from pathlib import Path
 
 from minimoe.params.settings import settings
 from minimoe.system.files import checksums, write_json
@@ -14,8 +15,13 @@ from stages import run
 def main() -> None:
     """Run the stage for the input named on the command line."""
     name = " ".join(sys.argv[1:])
-    path = settings(f"inputs/{name}").get("path")
-    write_json(f"data/inputs/{name}.json", checksums(path) if path else {})
+    chosen = settings(f"inputs/{name}")
+    path, files = chosen.get("path"), chosen.get("files")
+    if files:
+        found = {file: checksums(Path(path, file)).get(Path(file).name) for file in files}
+    else:
+        found = checksums(path) if path else {}
+    write_json(f"data/inputs/{name}.json", found)
 
 
 if __name__ == "__main__":

@@ -68,6 +68,9 @@ def plain(field: FieldInfo) -> tuple[Any, list]:
 
 EVERY_KEY = list(walk(Params, SAMPLE))
 ROUND = {"teacher": "models/teacher", "students": {"s": DENSE | {"layers": 2, "hidden": 72, "heads": 12}}}
+TICKETS = {
+    "kind": "classification", "path": "x", "train": "train.csv", "dev": "dev.csv", "text": "subject", "label": "team",
+}  # fmt: skip
 FURTHER = {"source": "hub", "path": "x", "hub": "a/b", "revision": "main"}
 EVIL = (
     "../docs",
@@ -97,6 +100,8 @@ NAMES = [
     *(({"rounds": {name: ROUND}}, "rounds.") for name in EVIL),
     *(({"rounds.base.students": {name: ROUND["students"]["s"]}}, "rounds.base.students.") for name in EVIL),
     *(({"teachers": {name: FURTHER}}, "teachers.") for name in EVIL),
+    *(({"own_tasks": {name: TICKETS}}, "own_tasks.") for name in EVIL),
+    *(({"own_tasks": {"a": TICKETS | {"dev": name}}}, "own_tasks.a.dev") for name in ("../a.csv", "/a.csv", "a\n.csv")),
     *(({"table.models": [f"base/{name}"]}, "table.models") for name in EVIL),
     *(({"taught.models": [f"base/{name}"]}, "taught.models") for name in EVIL),
     *(({"taught.teacher": f"base/{name}", **TO_TEACH}, "taught.teacher") for name in EVIL),
@@ -173,6 +178,34 @@ DISAGREE = [
     ({"tasks.sst": {}}, "tasks.sst: expected"),
     ({"tasks.sst2": {"epoch": 3}}, "tasks.sst2.epoch: unknown key; did you mean 'epochs'?"),
     ({"teachers": {"large": FURTHER}}, "teachers.large: expected a round"),
+    ({"table.tasks": ["tickets"]}, "or a name in own_tasks, got 'tickets'"),
+    ({"tasks": {"tickets": {}}}, "tasks.tickets: expected 'sst2'"),
+    *(({"own_tasks": {name: TICKETS}}, f"own_tasks.{name}: expected another name") for name in ("sst2", "mnli-mm")),
+    (
+        {"own_tasks": {"a": TICKETS | {"test": "test.csv"}, "a-test": TICKETS}},
+        "own_tasks.a-test: expected another name; a-test is another task's",
+    ),
+    *(({"own_tasks": {"a": TICKETS | edit}}, f"own_tasks.a.{message}") for edit, message in [
+        ({"kind": "ranking"}, "kind: expected 'classification'"),
+        ({"path": "s3://x"}, "path: expected a path on this machine"),
+        ({"train": "train.xlsx"}, "train: expected a file below own_tasks' path that ends in .csv, .tsv, .jsonl or"),
+        ({"train": None}, "train: missing; a task of kind classification needs a file to train on"),
+        ({"text": None}, "text: missing"),
+        ({"label": "subject"}, "label: expected text, pair and label in columns of their own"),
+        ({"kind": "regression"}, "bounds: missing; a task of kind regression needs the lowest and the highest label"),
+        ({"kind": "regression", "bounds": [5, 0]}, "bounds: expected the lowest label and a higher one, got [5.0,"),
+        ({"kind": "regression", "bounds": [0, 5], "labels": ["a"]}, "labels: not read for a task of kind regression"),
+        ({"kind": "similarity", "train": None, "bounds": [0, 5]}, "pair: missing; a task of kind similarity"),
+        ({"kind": "similarity", "bounds": [0, 5], "pair": "b"}, "train: not read for a task of kind similarity"),
+        ({"kind": "tagging", "pair": "b"}, "pair: not read for a task of kind tagging"),
+        ({"separator": ";"}, "separator: not read for a task of kind classification"),
+        ({"kind": "multilabel", "separator": "ab"}, "separator: expected one character, got 'ab'"),
+        ({"metrics": ["spearman"]}, "metrics: expected some of accuracy, macro_f1, f1, matthews"),
+        ({"metrics": ["accuracy", "accuracy"]}, "metrics: expected each entry once"),
+        ({"labels": ["a", "a"]}, "labels: expected each entry once"),
+        ({"dev": "dev.conll"}, "kind: expected tagging with a .conll file"),
+        ({"colour": 1}, "colour: unknown key"),
+    ]),
     ({"runtime.launcher": "torchrun '"}, "runtime.launcher: expected a command line"),
     ({"runtime.tracking.uri": "ftp://a/b"}, "runtime.tracking.uri: expected a path, or the http(s)"),
     ({"runtime.tracking.uri": "file:///a"}, "runtime.tracking.uri: expected a path, or the http(s)"),

@@ -1,5 +1,7 @@
 """Every kind of encoder as a teacher's row of the table, and every kind of student, on a task of each kind."""
 
+import json
+
 import backbones
 import pytest
 from models.kinds import KINDS, student
@@ -7,8 +9,10 @@ from transformers import AutoTokenizer, pipeline
 
 from minimoe.finetune.cell import finetune, load_tokenizer
 from minimoe.models.save import save
+from minimoe.params.own_tasks import OwnTask
 from minimoe.system.errors import UserError
 from minimoe.tasks.table import TASKS
+from minimoe.tasks.task import with_labels
 from minimoe.teacher.copy import copy_teacher
 from minimoe.teacher.tokenizer import copy_tokenizer
 from minimoe.tracking import NoTracker
@@ -52,6 +56,29 @@ def test_classification(row, folder, data, tmp_path):
     assert scored(row, "sst2", folder, data, tmp_path / "out") > 90
     classify = pipeline("text-classification", model=str(tmp_path / "out"))
     assert [answer["label"] for answer in classify(["the good film", "the bad play"])] == ["positive", "negative"]
+
+
+@pytest.mark.parametrize("row", ["teacher bert", "student dense", "student dense-roberta"])
+def test_several_labels_an_example(row, folder, tmp_path):
+    """Of a task of the user's own: what each text says of four things."""
+    words = {"good": 0, "bad": 1, "film": 2, "play": 3}
+    texts = [f"the {first} {second}" for first in ("good", "bad", "a") for second in ("film", "play", "a")]
+    examples = [
+        {"text": text, "pair": None, "label": [words[word] for word in text.split() if word in words]} for text in texts
+    ]
+    for split, content in {"train": examples * 24, "dev": examples}.items():
+        (tmp_path / f"{split}.jsonl").write_text("\n".join(map(json.dumps, content)))
+    (tmp_path / "labels.json").write_text(json.dumps(list(words)))
+    given = {"kind": "multilabel", "path": "x", "train": "a.csv", "dev": "b.csv", "text": "x", "label": "y"}
+    task = with_labels(OwnTask.model_validate(given).row("own"), tmp_path)
+    cell = finetune(
+        row, folder, task, tmp_path, tmp_path / "out", tracker=NoTracker(), **SETTINGS | {"epochs": 24, "patience": 24}
+    )
+    assert cell["results"]["own"]["metric"] == "micro_f1"
+    assert cell["results"]["own"]["mean"] > 90 > cell["results"]["own"]["majority"]
+    classify = pipeline("text-classification", model=str(tmp_path / "out"), top_k=None)
+    (answers,) = classify(["the bad film"])
+    assert {answer["label"] for answer in answers if answer["score"] > 0.5} == {"bad", "film"}
 
 
 @pytest.mark.filterwarnings("ignore:Tokenizer does not support real words")  # its spaces say where words begin

@@ -36,6 +36,21 @@ def test_chunks_count_whole():
     assert scores(("chunk_f1",), gold, predicted)["chunk_f1"] == pytest.approx(66.6667)
 
 
+def test_several_labels_an_example():
+    gold, predicted = [(1, 1, 0), (0, 1, 0), (0, 0, 0)], [(1, 0, 0), (0, 1, 1), (0, 0, 0)]
+    # over all: two found of three, two right of three; by label: 1, 2/3, 0
+    values = scores(("micro_f1", "macro_f1"), gold, predicted)
+    assert values == {"micro_f1": pytest.approx(66.6667), "macro_f1": pytest.approx(55.5556)}
+
+
+def test_macro_f1_is_the_mean_over_labels():
+    assert scores(("macro_f1",), [0, 0, 1, 2], [0, 0, 1, 1])["macro_f1"] == pytest.approx(100 * (1 + 2 / 3 + 0) / 3)
+
+
+def test_tags_count_by_word():
+    assert scores(("tag_accuracy",), [["NN", "VB"], ["NN"]], [["NN", "NN"], ["NN"]])["tag_accuracy"] == 66.6667
+
+
 def test_no_number_is_an_error():
     with pytest.raises(UserError, match="spearman is nan"):
         scores(("spearman",), [1.0, 2.0], [float("nan"), 1.0])
@@ -51,6 +66,9 @@ def test_no_number_is_an_error():
         ("matthews", [0, 0, 1], 0.0),
         ("spearman", [0.5, 1.0], 0.0),
         ("chunk_f1", [["B-PER"]], 0.0),
+        ("tag_accuracy", [["NN", "VB"], ["NN", "NN"]], 75.0),
+        ("macro_f1", [0, 0, 1], 40.0),
+        ("micro_f1", [(1, 0), (1, 0), (0, 1)], 66.6667),  # always the first label
     ],
 )
 def test_majority(name, gold, score):

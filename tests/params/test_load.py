@@ -104,7 +104,7 @@ def refused(tmp_path):
         ("corpus.language", "English", "corpus.language: expected an ISO code such as en, got 'English'"),
         ("corpus.download.date", "1 May", "corpus.download.date: expected latest or yyyymmdd, got '1 May'"),
         ("corpus.download.wiki", "simple", "corpus.download.wiki: expected a wiki's name such as simplewiki"),
-        ("corpus.download.source", "here", "corpus.download.source: expected local, wikipedia, or an http"),
+        ("corpus.download.source", "here", "corpus.download.source: expected local, wikipedia, hub, or an http"),
         ("rounds.a b", ROUND, "rounds.a b: expected a name of letters, digits, '_' and '-', got 'a b'"),
         ("rounds", {"v1.5": ROUND}, "rounds.v1.5: expected a name of letters, digits, '_' and '-', got 'v1.5'"),
         ("teachers", {"v1.5": {"source": "hub", "path": "x", "hub": "a/b", "revision": "main"}},

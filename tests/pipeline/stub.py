@@ -56,7 +56,8 @@ def main(stage: str) -> None:
             write(f"models/sparsified/{ARGUMENTS[0]}/model", chosen, Path("data/records"), Path("models/teacher"))
         case "tasks":
             for task in settings("tasks")["tasks"]:
-                write(f"data/tasks/{task}/train.jsonl", task)
+                read = Path(f"data/inputs/tasks/own/{task}.json")
+                write(f"data/tasks/{task}/train.jsonl", task, *([read] if read.is_file() else []))
             write("data/origin/tasks.json")
         case "distill":
             (name,) = ARGUMENTS

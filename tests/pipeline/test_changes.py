@@ -80,7 +80,7 @@ CASES = {
     | cells(*STUDENTS)
     | costs(*STUDENTS),
     runtime: set(),
-    one_task_less: {"inputs@conll2003", "tasks", "report"},  # its files are read no more
+    one_task_less: {"inputs-tasks@conll2003", "tasks", "report"},  # its files are read no more
 }
 
 
@@ -118,14 +118,36 @@ def test_repro_side_by_side_is_repro(repository):
 def test_a_file_that_is_not_read_reruns_nothing(repository):
     """Its stage looks at it, and finds that nobody reads it."""
     (repository / "data/sample/README.md").write_text("another")  # in the folder at the paths of teacher and CLUE
-    assert rerun_after(repository, lambda values: None) == {"inputs@teacher", "inputs@clue"}
+    assert rerun_after(repository, lambda values: None) == {"inputs@teacher", "inputs-tasks@clue"}
 
 
 def test_a_file_that_is_read_reruns_what_reads_it(repository):
     path = repository / "data/sample/conll2003/eng.train"
     path.write_text(path.read_text() + "\n")
     ran = rerun_after(repository, lambda values: None)
-    assert {"inputs@conll2003", "tasks"} <= ran <= {"inputs@conll2003", "inputs@teacher", "inputs@clue", "tasks"}
+    unread = {"inputs@teacher", "inputs-tasks@clue"}
+    assert {"inputs-tasks@conll2003", "tasks"} <= ran <= {"inputs-tasks@conll2003", "tasks"} | unread
+
+
+def test_a_task_of_ones_own_is_a_column_whose_files_rerun_its_cells_alone(repository):
+    folder = repository / "own/tickets"
+    folder.mkdir(parents=True)
+    for split in ("train", "dev"):
+        (folder / f"{split}.csv").write_text("subject,team\na,x\nb,y\n")
+    (folder / "notes.txt").write_text("not read")
+    given = {"kind": "classification", "path": "own/tickets", "train": "train.csv", "dev": "dev.csv"}
+    ran = rerun_after(repository, lambda values: own(values, given))
+    assert ran == {"inputs-own-tasks@tickets", "tasks", "report"} | cells(*MODELS, tasks=["tickets"])
+    (folder / "dev.csv").write_text("subject,team\na,x\nc,y\n")
+    edited = rerun_after(repository, lambda values: own(values, given))
+    assert edited == {"inputs-own-tasks@tickets", "tasks", "report"} | cells(*MODELS, tasks=["tickets"])
+    (folder / "notes.txt").write_text("not read either")
+    assert rerun_after(repository, lambda values: own(values, given)) == {"inputs-own-tasks@tickets"}
+
+
+def own(values, given):
+    values["own_tasks"] = {"tickets": given | {"text": "subject", "label": "team"}}
+    values["table"]["tasks"] = [*TASKS, "tickets"]
 
 
 def test_a_clone_with_the_cache_has_everything(repository, tmp_path):

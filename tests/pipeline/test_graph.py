@@ -19,7 +19,7 @@ INFRASTRUCTURE = {"system", "resume", "pipeline", "params", "tracking", "hub/loa
 
 def module(stage: str) -> str:
     """Two stages run one module."""
-    return stage.removesuffix("-teachers")
+    return "inputs" if stage.startswith("inputs-") else stage.removesuffix("-teachers")
 
 
 def outputs(stage: dict) -> list[str]:
@@ -120,7 +120,8 @@ def test_settings_read_are_settings_declared(name):
     read = [f"data/settings/{read}.json" for read in re.findall(r'\bsettings\(f?"([^"]+)"\)', text)]
     declared = [path for path in STAGES[name]["deps"] if path.startswith("data/settings")]
     assert [re.sub(r"\{.*?\}", "*", path) for path in read] == [
-        re.sub(r"(teachers/)?\$\{.*?\}" if name.startswith("inputs") else r"\$\{.*?\}", "*", path) for path in declared
+        re.sub(r"((teachers|tasks|tasks/own)/)?\$\{.*?\}" if name.startswith("inputs") else r"\$\{.*?\}", "*", path)
+        for path in declared
     ]
     assert "params" not in STAGES[name]
 

@@ -63,6 +63,12 @@ CELLS = {f"finetune@{task}" for task in SAMPLE["table"]["tasks"]}  # of all mode
 COSINE = {"finetune@stsb_cosine"}  # nothing is trained there
 REPORT = {"report"}
 WIKI, HUB = {"corpus.download.source": "wikipedia"}, {"teacher.source": "hub"}
+TICKETS = {
+    "kind": "classification", "path": "data/sample", "train": "train.csv", "dev": "dev.csv", "text": "subject",
+    "label": "team",
+}  # fmt: skip
+LISTED = {"own_tasks": {"tickets": TICKETS}, "table.tasks": ["rte", "tickets"]}
+OWN = {"tasks", "inputs-own-tasks@tickets"}
 DATA_SET = {"corpus.download.source": "hub"}
 LOCAL = {"teacher.source": "local"}
 NO_SPARSE = {
@@ -145,15 +151,22 @@ CASES = [
     ({}, "rounds.base.students.minilm-2L-72H.start", "random", set()),
     *(({"teacher.source": "hub"}, "rounds.base.students.minilm-2L-72H.start", start, rounds("base") | REPORT)
       for start in ("teacher", [1, 3])),
-    *(({}, f"task_data.{name}.{key}", value, {"tasks", f"inputs@{name}"} | REPORT)
+    *(({}, f"task_data.{name}.{key}", value, {"tasks", f"inputs-tasks@{name}"} | REPORT)
       for name in ("glue", "conll2003") for key, value in {"source": "hub", "path": "x"}.items()),
     *(({f"task_data.{name}.source": "hub"}, f"task_data.{name}.{key}", "x", read)
       for name in ("glue", "conll2003") for key, read in {"path": set(), "hub": {"tasks"}}.items()),
     *(({}, f"task_data.{name}.hub", "x", set()) for name in ("glue", "conll2003", "clue")),
     *(({}, f"task_data.clue.{key}", value, set()) for key, value in {"source": "local", "path": "x"}.items()),
-    (CLUE, "task_data.clue.source", "local", {"tasks", "inputs@clue"} | REPORT),
+    (CLUE, "task_data.clue.source", "local", {"tasks", "inputs-tasks@clue"} | REPORT),
     (CLUE, "task_data.clue.hub", "x", {"tasks"}),
-    (CLUE | {"task_data.clue.source": "local"}, "task_data.clue.path", "x", {"tasks", "inputs@clue"} | REPORT),
+    (CLUE | {"task_data.clue.source": "local"}, "task_data.clue.path", "x", {"tasks", "inputs-tasks@clue"} | REPORT),
+    ({}, "own_tasks", {"tickets": TICKETS}, {"inputs-own-tasks@tickets"}),  # read by nobody, as the table lacks it
+    (LISTED, "own_tasks", {"tickets": TICKETS | {"train": "a.csv"}}, OWN | REPORT),
+    (LISTED, "own_tasks", {"tickets": TICKETS | {"path": "x"}}, OWN | REPORT),
+    (LISTED, "own_tasks", {"tickets": TICKETS | {"label": "x"}}, {"tasks", "finetune@tickets"} | REPORT),
+    (LISTED, "own_tasks", {"tickets": TICKETS | {"metrics": ["matthews"]}}, {"tasks", "finetune@tickets"} | REPORT),
+    (LISTED, "own_tasks", {"tickets": TICKETS, "others": TICKETS}, {"inputs-own-tasks@others"}),
+    (LISTED, "tasks.tickets", {"epochs": 1}, {"finetune@tickets"}),
     *(({}, f"finetune.{key}", value, CELLS) for key, value in {
         "max_length": 32, "precision": "bf16", "threads": 2}.items()),
     *(({}, f"finetune.{key}", value, CELLS - COSINE) for key, value in {
@@ -163,7 +176,7 @@ CASES = [
     ({}, "tasks.tnews", {"epochs": 1}, set()),
     ({}, "table.models", SAMPLE["table"]["models"][:-1], REPORT),
     ({}, "table.tasks", SAMPLE["table"]["tasks"][:-1], {"tasks"} | REPORT),
-    ({}, "table.tasks", SAMPLE["table"]["tasks"][:-2], {"tasks", "inputs@conll2003"} | REPORT),
+    ({}, "table.tasks", SAMPLE["table"]["tasks"][:-2], {"tasks", "inputs-tasks@conll2003"} | REPORT),
     ({}, "taught.models", ["base/minilm-2L-72H"], REPORT),
     *(({}, f"taught.{key}", value, {"taught"}) for key, value in {
         "temperature": 3.0, "weight": 0.1, "unlabelled": 9, "teacher": "base/minilm-2L-72H"}.items()),
@@ -191,7 +204,7 @@ def keys(values: dict, before: str = "") -> set[str]:
     """All keys of params; those of users' names count as their section's."""
     found = set()
     for key, value in values.items():
-        if f"{before}{key}" in ("rounds", "tasks", "teachers"):
+        if f"{before}{key}" in ("rounds", "tasks", "teachers", "own_tasks"):
             found.add(key)
         elif isinstance(value, dict):
             found |= keys(value, f"{before}{key}.")

@@ -129,7 +129,7 @@ def test_graph_is_what_the_table_needs(name, tmp_path):
     once = {"settings", "download", "extract", "format", "tokenizer", "records", "teacher", "tasks", "report"}
     once |= {f"sparsify@{name}" for name in params.sparsify.teachers}
     once |= {f"{stage}@{name}" for name in params.teachers for stage in ("teachers", "inputs-teachers")}
-    once |= {f"inputs@{name}" for name in ("corpus", "teacher", "glue", "conll2003", "clue")}
+    once |= {"inputs@corpus", "inputs@teacher"} | {f"inputs-tasks@{name}" for name in ("glue", "conll2003", "clue")}
     assert set(edges) == once | rounds | cells | {f"cost@{model}" for model in params.table.models}
     for model in params.table.models:
         assert maker(model) in edges[f"cost@{model}"]

@@ -32,7 +32,8 @@ class EncodedExamples:
 
     # input_ids and their like, arrays of one length T, a seventh of what lists take; labels: one, or T of them
     features: list[dict] = field(default_factory=list)
-    gold: list = field(default_factory=list)  # a label each, or for tagging the tags of all words
+    # a label each; for multilabel 0 or 1 for every label, for tagging the tags of all words
+    gold: list = field(default_factory=list)
     # for tagging: the words that have a label, in the order of their pieces
     words: list[list[int]] = field(default_factory=list)
 
@@ -69,8 +70,12 @@ def _is_normal(example: object, task: Task) -> bool:
         return lists and all(isinstance(word, str) for word in words) and set(tags) <= set(task.labels)
     pair, label = isinstance(example.get("pair"), str), example.get("label")
     low, high = task.bounds if task.graded else (0, len(task.labels) - 1)
-    number = isinstance(label, (int, float) if task.graded else int) and low <= label <= high
-    return isinstance(example.get("text"), str) and pair == (len(task.columns) == 3) and number
+    several = task.kind == "multilabel" and isinstance(label, list)
+    numbers = all(
+        isinstance(number, (int, float) if task.graded else int) and low <= number <= high
+        for number in (label if several else [label])
+    )
+    return isinstance(example.get("text"), str) and pair == (len(task.columns) == 3) and numbers
 
 
 def encode(examples: list[dict], task: Task, tokenizer, max_length: int, by_length: bool = False) -> EncodedExamples:
@@ -92,8 +97,11 @@ def _add_texts(made: EncodedExamples, examples: list[dict], task: Task, tokenize
     pairs = [example["pair"] for example in examples] if len(task.columns) == 3 else None
     encoded = tokenizer(texts, pairs, truncation=True, max_length=max_length)
     for i, example in enumerate(examples):
-        made.features.append({**_arrays(encoded, i), "labels": example["label"]})
-        made.gold.append(example["label"])
+        label = example["label"]
+        if task.kind == "multilabel":
+            label = tuple(int(number in label) for number in range(len(task.labels)))
+        made.features.append({**_arrays(encoded, i), "labels": label})
+        made.gold.append(label)
 
 
 def _add_words(made: EncodedExamples, examples: list[dict], task: Task, tokenizer, max_length: int) -> None:
@@ -141,9 +149,9 @@ class Batches:
             key: torch.from_numpy(np.concatenate([feature[key] for feature in examples.features])).to(device)
             for key in by_piece
         }
-        dtype = torch.float32 if task.kind == "regression" else torch.int64
+        dtype = torch.float32 if task.kind in ("regression", "multilabel") else torch.int64
         self.taught: Tensor | None = None  # a teacher's logits [examples, C], for tagging [pieces, C] of the long row
-        self.labels = None  # [examples], where they are not labels of pieces
+        self.labels = None  # [examples], or [examples, labels] for multilabel; none where they are labels of pieces
         if "labels" not in by_piece:
             self.labels = torch.tensor([feature["labels"] for feature in examples.features], dtype=dtype, device=device)
 
@@ -170,12 +178,14 @@ class Batches:
 
 
 def answers(logits: Tensor, labels: Tensor, task: Task, words: list[list[int]], gold: list) -> list:
-    """A batch's answers: numbers of labels, values, or tags of all words of each sentence.
+    """A batch's answers: numbers of labels, values, 0 or 1 for every label, or tags of all words of each sentence.
 
-    logits [B, labels] or [B, T, labels]; labels [B] or [B, T]; `words` and `gold` as in `EncodedExamples`.
+    logits [B, labels] or [B, T, labels]; labels [B], [B, labels] or [B, T]; `words` and `gold` as in `EncodedExamples`.
     """
     if task.kind == "regression":
         return logits.squeeze(-1).tolist()
+    if task.kind == "multilabel":  # a probability above a half
+        return [tuple(row) for row in (logits > 0).int().tolist()]
     best = logits.argmax(-1)
     if task.kind == "classification":
         return best.tolist()

@@ -79,7 +79,8 @@ def _head(task: Task) -> dict:
     if task.kind == "regression":
         return {"num_labels": 1, "problem_type": "regression"}
     labels = {"id2label": dict(enumerate(task.labels)), "label2id": {n: i for i, n in enumerate(task.labels)}}
-    return labels if task.kind == "tagging" else {**labels, "problem_type": "single_label_classification"}
+    losses = {"classification": "single_label_classification", "multilabel": "multi_label_classification"}
+    return {**labels, "problem_type": losses[task.kind]} if task.kind in losses else labels
 
 
 @contextmanager

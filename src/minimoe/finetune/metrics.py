@@ -24,6 +24,20 @@ def f1(gold: Sequence[int], predicted: Sequence[int]) -> float:
     return float(f1_score(gold, predicted, zero_division=0.0))
 
 
+def macro_f1(gold: Sequence, predicted: Sequence) -> float:
+    """Mean of the labels' F1, with one label or several an example."""
+    from sklearn.metrics import f1_score
+
+    return float(f1_score(np.asarray(gold), np.asarray(predicted), average="macro", zero_division=0.0))
+
+
+def micro_f1(gold: Sequence[tuple[int, ...]], predicted: Sequence[tuple[int, ...]]) -> float:
+    """F1 of all labels of all examples together, with several labels an example."""
+    from sklearn.metrics import f1_score
+
+    return float(f1_score(np.asarray(gold), np.asarray(predicted), average="micro", zero_division=0.0))
+
+
 def matthews(gold: Sequence[int], predicted: Sequence[int]) -> float:
     """Matthews correlation; 0 where all predictions are the same."""
     from sklearn.metrics import matthews_corrcoef
@@ -52,7 +66,17 @@ def chunk_f1(gold: Sequence[list[str]], predicted: Sequence[list[str]]) -> float
     return float(f1_score(list(gold), list(predicted), zero_division=0))
 
 
-METRICS = {metric.__name__: metric for metric in (accuracy, f1, matthews, spearman, pearson, chunk_f1)}
+def tag_accuracy(gold: Sequence[list[str]], predicted: Sequence[list[str]]) -> float:
+    """Share of words with the right tag."""
+    return accuracy([tag for tags in gold for tag in tags], [tag for tags in predicted for tag in tags])
+
+
+METRICS = {
+    metric.__name__: metric
+    for metric in (
+        accuracy, f1, macro_f1, micro_f1, matthews, spearman, pearson, chunk_f1, tag_accuracy,
+    )
+}  # fmt: skip
 
 
 def scores(names: Sequence[str], gold: Sequence, predicted: Sequence) -> dict[str, float]:
@@ -69,10 +93,13 @@ def scores(names: Sequence[str], gold: Sequence, predicted: Sequence) -> dict[st
 def majority(name: str, gold: Sequence) -> float:
     """What metric `name` gives to the commonest answer of `gold` given every time; 0 for correlations.
 
-    Of answers equally common, the one that scores best. For tags the answer is O, which finds no entity.
+    Of answers equally common, the one that scores best. For tags as entities the answer is O, which finds none; with
+    several labels an example it is the commonest set of them.
     """
     if name in {"spearman", "pearson", "chunk_f1"}:
         return 0.0
+    if name == "tag_accuracy":
+        name, gold = "accuracy", [tag for tags in gold for tag in tags]
     counts = Counter(gold)
     commonest = [label for label, count in counts.items() if count == max(counts.values())]
     return max(scores([name], gold, [label] * len(gold))[name] for label in commonest)

@@ -134,9 +134,10 @@ EXPECTED = {
     "string_too_long": "at most {max_length} characters",
     "finite_number": "a finite number",
 }
+OWN_FILE = "a file below own_tasks' path that ends in .csv, .tsv, .jsonl or .conll"
 # … and for a text of a wrong form, by the key, or the whole of it; any other key with a form is a name of the user's
 FORMS = {
-    "source": "local, wikipedia, or an http(s):// or file:// URL",
+    "source": "local, wikipedia, hub, or an http(s):// or file:// URL",
     "wiki": "a wiki's name such as simplewiki",
     "date": "latest or yyyymmdd",
     "language": "an ISO code such as en",
@@ -145,6 +146,10 @@ FORMS = {
     "taught.models": "<round>/<student>",
     "taught.teacher": "teacher, teachers/<name> or <round>/<student>",
     "path": "a path on one line",
+    "train": OWN_FILE,
+    "dev": OWN_FILE,
+    "test": OWN_FILE,
+    "separator": "one character",
     "hub": "an id such as google-bert/bert-base-uncased",
     "revision": "a branch, tag or commit",
     "uri": "a path, or the http(s):// address of an MLflow server",

@@ -13,8 +13,7 @@ from minimoe.params.rounds import Round, Student
 from minimoe.params.schema import SCORING, Params
 from minimoe.params.settings import FOLDER
 from minimoe.system.files import whole_folder
-from minimoe.tasks.table import TASKS
-from minimoe.tasks.task import to_settings
+from minimoe.tasks.task import OWN, to_settings, whole
 
 # keys of a round that are read …
 OBJECTIVES = {  # … under this objective
@@ -63,6 +62,7 @@ def resolve(params: Params) -> dict[str, dict]:
         **{f"rounds/{name}": seed | _round(params, round_) for name, round_ in params.rounds.items()},
         **{f"finetune/{task}": _finetune(params, task) for task in params.table.tasks},
         **{f"inputs/{name}": {"path": path} if path else {} for name, path in _inputs(params).items()},
+        **{f"inputs/tasks/own/{name}": _own_input(params, name) for name in params.own_tasks},
     }
 
 
@@ -91,24 +91,36 @@ def _sparsify(section: Section) -> dict:
 
 def _tasks(params: Params) -> dict:
     """The tasks of the table, and where the files of their families come from."""
-    used = {TASKS[task].family for task in params.table.tasks}
+    used = {params.task(task).family for task in params.table.tasks}
     sources = {name: _source(source) for name, source in params.task_data if name in used}
-    return {"tasks": params.table.tasks, "sources": sources}
+    return {"tasks": params.table.tasks, "sources": sources, "own": _own(params)}
+
+
+def _own(params: Params) -> dict[str, dict]:
+    """Those tasks of the table that are the user's own."""
+    tasks = {name: params.task(name) for name in params.table.tasks}
+    return {name: whole(task) for name, task in tasks.items() if task.family == OWN}
+
+
+def _own_input(params: Params, name: str) -> dict:
+    task = params.own_tasks[name]
+    return {"path": task.path, "files": task.files} if name in params.table.tasks else {}
 
 
 def _finetune(params: Params, task: str) -> dict:
     """A task's values, and what finetuning reads of its row."""
-    read = None if TASKS[task].trained else SCORING
-    return params.finetuning(task).model_dump(include=read) | {"task": to_settings(TASKS[task])}
+    row = params.task(task)
+    read = None if row.trained else SCORING
+    return params.finetuning(task).model_dump(include=read) | {"task": to_settings(row)}
 
 
 def _inputs(params: Params) -> dict[str, str]:
     """The files that the user brings along, by what they are for; empty where they are not read."""
-    used = {TASKS[task].family for task in params.table.tasks}
+    used = {params.task(task).family for task in params.table.tasks}
     sources = {"corpus": params.corpus.download, "teacher": params.teacher}
     sources |= {f"teachers/{name}": further for name, further in params.teachers.items()}
-    sources |= {name: source for name, source in params.task_data if name in used}
-    unused = {name: "" for name, _ in params.task_data if name not in used}
+    sources |= {f"tasks/{name}": source for name, source in params.task_data if name in used}
+    unused = {f"tasks/{name}": "" for name, _ in params.task_data if name not in used}
     return unused | {name: source.path if source.source == "local" else "" for name, source in sources.items()}
 
 
@@ -155,5 +167,10 @@ def _report(params: Params) -> dict:
         "length": params.cost.length,
         "batches": params.cost.batches,
         "rounds": rounds,
-        "inputs": {name: path for name, path in _inputs(params).items() if path and "teacher" not in name},
+        "own": _own(params),
+        "inputs": {
+            name.removeprefix("tasks/"): path
+            for name, path in _inputs(params).items()
+            if path and "teacher" not in name
+        },
     }

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from minimoe.params.agree import disagreements
 from minimoe.params.base import Key, Section, Seed
+from minimoe.params.own_tasks import OwnTask
 from minimoe.params.rounds import SPARSIFIED, Distill, Round
 from minimoe.params.runtime import Runtime
 from minimoe.params.sections import (
@@ -17,11 +18,11 @@ from minimoe.params.sections import (
     Sparsify,
     Table,
     TaskData,
-    TaskName,
     Taught,
     TeacherParams,
 )
 from minimoe.tasks.table import TASKS
+from minimoe.tasks.task import Task
 
 TAUGHT = "taught/"  # what names of rows begin with that are taught the task too
 RESERVED = {"teacher", "teachers", "sparsified", TAUGHT.rstrip("/")}
@@ -39,8 +40,9 @@ class Params(Section):
     distill: Distill
     rounds: Annotated[dict[Key, Round], Field(min_length=1)]
     task_data: TaskData
+    own_tasks: dict[Key, OwnTask]
     finetune: Finetune
-    tasks: dict[TaskName, OwnFinetune]
+    tasks: dict[Key, OwnFinetune]
     table: Table
     taught: Taught
     cost: Cost
@@ -62,9 +64,14 @@ class Params(Section):
         """The values of `finetune`, and a task's own in place of them."""
         return self.tasks[task].over(self.finetune) if task in self.tasks else self.finetune
 
+    def task(self, name: str) -> Task:
+        """A task of the table, or of the user's own."""
+        return TASKS[name] if name in TASKS else self.own_tasks[name].row(name)
+
     @model_validator(mode="after")
     def _sections_agree(self):
-        problems = [*self._unknown_models(), *self._unread(), *self._unteachable()]
+        problems = [*self._unknown_models(), *self._unknown_tasks(), *self._unteachable()]
+        problems = problems or list(self._unread())
         # only when every name is known can rounds be followed and widths be compared
         problems = problems or list(disagreements(self))
         if problems:
@@ -73,7 +80,7 @@ class Params(Section):
 
     def _unread(self):
         for task, own in self.tasks.items():
-            if not TASKS[task].trained:
+            if not self.task(task).trained:
                 for key in sorted(own.model_fields_set - SCORING):
                     read = ", ".join(sorted(SCORING))
                     yield f"tasks.{task}.{key}: expected one of {read}, as this task trains nothing; remove it"
@@ -87,6 +94,20 @@ class Params(Section):
                 yield f"taught.models: expected {expected}: {', '.join(students)}; got {model!r}"
         if self.taught.models and self.taught.teacher not in rows:
             yield f"taught.teacher: expected one of table.models, {', '.join(rows)}; got {self.taught.teacher!r}"
+
+    def _unknown_tasks(self):
+        known = [*TASKS, *self.own_tasks]
+        places = {f"tasks.{name}": name for name in self.tasks}
+        places |= {f"table.tasks.{number}": name for number, name in enumerate(self.table.tasks)}
+        for place, name in places.items():
+            if name not in known:
+                yield f"{place}: expected {', '.join(map(repr, known))} or a name in own_tasks, got {name!r}"
+        columns = {column for task in TASKS.values() for column in (task.name, *task.results)}
+        for name, own in self.own_tasks.items():
+            taken = columns & {name, *own.row(name).results}
+            if taken:
+                yield f"own_tasks.{name}: expected another name; {min(taken)} is another task's"
+            columns |= {name, *own.row(name).results}
 
     def _unknown_models(self):
         known = {"teacher"} | {f"{name}/{model}" for name, round_ in self.rounds.items() for model in round_.models}

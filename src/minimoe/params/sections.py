@@ -6,7 +6,6 @@ Meanings and units stand beside the values in params.yaml; here stand types and 
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from minimoe.params.base import (
     PART,
@@ -14,6 +13,7 @@ from minimoe.params.base import (
     Entries,
     Few,
     HubId,
+    Key,
     Layers,
     Positive,
     Rate,
@@ -27,22 +27,10 @@ from minimoe.params.base import (
     here,
     overrides_of,
 )  # fmt: skip
-from minimoe.tasks.table import TASKS
 
 ModelFolder = Annotated[Text, here("a model of the hub is named at hub, with source: hub")]
 ModelPath = Annotated[str, Field(pattern=rf"^(teacher|{PART}/{PART})$")]
 StudentPath = Annotated[str, Field(pattern=rf"^{PART}/{PART}$")]
-
-
-def _known_task(name: str) -> str:
-    """The name, which must be one of the tasks' table."""
-    if name not in TASKS:
-        known = {"expected": ", ".join(map(repr, TASKS))}
-        raise PydanticCustomError("literal_error", "expected a task of the table", known)
-    return name
-
-
-TaskName = Annotated[str, AfterValidator(_known_task)]
 
 
 def _text_of_a_date(value: object) -> object:
@@ -189,7 +177,7 @@ class Table(Section):
     """The results table: one row a model, one column a task."""
 
     models: Entries[ModelPath]
-    tasks: Entries[TaskName]
+    tasks: Entries[Key]
 
 
 class Taught(Section):

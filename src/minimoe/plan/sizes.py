@@ -22,9 +22,9 @@ from minimoe.params import Params
 from minimoe.params.sections import Download
 from minimoe.plan import constants
 from minimoe.system.errors import UserError, readable
+from minimoe.tasks.own import labelled, read_own
 from minimoe.tasks.readers import read_official
-from minimoe.tasks.table import TASKS
-from minimoe.tasks.task import Sizes, Split, Task
+from minimoe.tasks.task import OWN, Sizes, Split, Task
 
 COUNTED, GUESSED = "counted", "guessed"
 FIRST_BLOCKS = 16  # of a local dump, 1 MiB each unpacked, that show how densely it is packed
@@ -159,11 +159,15 @@ def _served_by_the_hub(source: Download) -> int:
 
 def examples(name: str, params: Params, root: Path, done: set[str]) -> tuple[Sizes, str]:
     """The sets of a task, from its prepared files, its official ones or a table; and whether they were counted."""
-    task, source = TASKS[name], dict(params.task_data)[TASKS[name].family]
+    task = params.task(name)
     characters = 1.0 if params.corpus.language in CHARACTER_LANGUAGES else constants.CHARACTERS
     if "tasks" in done:
         prepared = root / "data/tasks" / name
         return _counted(task, characters, lambda split: _prepared(prepared / f"{split.name}.jsonl")), COUNTED
+    if task.family == OWN:
+        task, folder = labelled(task, root), root / task.folder
+        return _counted(task, characters, lambda split: read_own(folder / split.file, task)), COUNTED
+    source = dict(params.task_data)[task.family]
     if source.source == "local":
         folder = root / source.path / task.folder
         return _counted(task, characters, lambda split: read_official(folder / split.file, task)), COUNTED

@@ -10,7 +10,6 @@ from minimoe.plan.row import Row, Run, number
 from minimoe.plan.sizes import COUNTED, GUESSED, Amount
 from minimoe.plan.timing import MEASURED, Rates
 from minimoe.report.cost import WARM_UP
-from minimoe.tasks.table import TASKS
 
 FLOAT = 4  # bytes of a weight
 STATES = 4  # numbers that training keeps of a weight: itself, its gradient, and two of AdamW's
@@ -153,7 +152,8 @@ def _finetune_task(run: Run, task: str, stage: str, models: list[str]) -> tuple[
     train += run.params.taught.unlabelled if stage == "taught" else 0
     runs, states, epochs = len(settings.learning_rates) * len(settings.seeds), STATES, settings.epochs
     work = f"{len(models)} cells: {runs} x {epochs} x {number(train)} examples at most"
-    if not TASKS[task].trained:
+    trained = run.params.task(task).trained
+    if not trained:
         runs, states, epochs, work = 1, 1, 1, f"{len(models)} cells: {number(sets.scored)} pairs, nothing is trained"
     cells = [_cell(run, path, settings, runs * epochs, train, sets.scored, length) for path in paths]
     weights = [FLOAT * run.models.weights(path) for path in paths]
@@ -162,7 +162,7 @@ def _finetune_task(run: Run, task: str, stage: str, models: list[str]) -> tuple[
         for path, own in zip(paths, weights, strict=True)
     )
     memory *= run.params.runtime.cells_per_gpu if run.device == "cuda" else run.cells(settings.threads)
-    size_, speed, total = size, run.rates.basis, sum(weights) if TASKS[task].trained else 0
+    size_, speed, total = size, run.rates.basis, sum(weights) if trained else 0
     seconds = sum(map(sum, cells)) / run.cells(settings.threads)
     if run.device == "cuda":  # kernels of several cells take turns on a GPU, while the others' hosts start theirs
         seconds = max(seconds, sum(computed for _, computed in cells) / run.gpus)
@@ -185,8 +185,8 @@ def _tasks(run: Run) -> Row:
     params = run.params
     count = sum(sets.train + sets.scored for sets, _ in run.tasks.values())
     size = GUESSED if any(basis == GUESSED for _, basis in run.tasks.values()) else COUNTED
-    families = {TASKS[task].family for task in params.table.tasks}
-    hub = any(dict(params.task_data)[family].source == "hub" for family in families)
+    families = {params.task(task).family for task in params.table.tasks}
+    hub = any(source.source == "hub" for family, source in params.task_data if family in families)
     written = constants.EXAMPLE * count
     seconds = written / (constants.NETWORK if hub else constants.PLAIN)
     return _row(run, "tasks", written, written, f"{number(count)} examples", seconds, size=size, speed=GUESSED)

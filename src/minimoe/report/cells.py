@@ -9,7 +9,10 @@ from minimoe.report.columns import Column
 from minimoe.report.models import is_teacher
 from minimoe.report.scores import big, glue_scores, loss, majority_glue, score
 
-METRICS = {"f1": "F1", "chunk_f1": "F1", "matthews": "Matthews", "spearman": "Spearman"}
+METRICS = {
+    "f1": "F1", "macro_f1": "macro F1", "micro_f1": "micro F1", "chunk_f1": "F1", "tag_accuracy": "accuracy",
+    "matthews": "Matthews", "spearman": "Spearman", "pearson": "Pearson",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

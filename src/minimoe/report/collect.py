@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 
 import pandas as pd
 
@@ -16,7 +17,7 @@ from minimoe.report.columns import Column, columns_of
 from minimoe.report.metrics import Metrics, again, missing
 from minimoe.report.models import Model, describe, is_chosen, is_teacher
 from minimoe.system.errors import UserError
-from minimoe.tasks.table import TASKS
+from minimoe.tasks.task import Task
 
 SCORES = (-100, 100)  # correlations may be below 0
 SPANS = {"mean": SCORES, "std": (0, 200), "runs": (1,), "majority": SCORES}
@@ -40,13 +41,13 @@ class Results:
     @cached_property
     def finetuned(self) -> pd.DataFrame:
         """The scores by which models are compared: those after finetuning, or all where no task is finetuned on."""
-        keys = [column.key for column in self.columns if TASKS[column.task].trained]
+        keys = [column.key for column in self.columns if column.trained]
         return self.scores[self.scores.task.isin(keys)] if keys else self.scores
 
     @property
     def untrained(self) -> bool:
         """Whether there are columns of tasks that nothing is trained on."""
-        return any(not TASKS[column.task].trained for column in self.columns)
+        return any(not column.trained for column in self.columns)
 
     @cached_property
     def by_model(self) -> dict[str, pd.DataFrame]:
@@ -63,23 +64,24 @@ class Results:
 
 def collect(
     root: str | Path, models: Sequence[str], tasks: Sequence[str], rounds: Mapping[str, Round], distill: Distill,
-    length: int, batches: Sequence[int], task_teacher: str = "",
+    length: int, batches: Sequence[int], task_teacher: str = "", own: Mapping[str, Task] = MappingProxyType({}),
 ) -> Results:  # fmt: skip
     """Read the metrics of `models` on `tasks` from root/metrics and root/curves.
 
     distill: the settings of rounds that do not say otherwise.
     length, batches: those of the cost stage, which name its numbers.
     task_teacher: the row that teaches those whose names begin with `taught/`.
+    own: those of the tasks that are the user's own.
     Raises `UserError` for a cell that is missing or not whole.
     """
     root = Path(root)
-    columns = columns_of(tasks)
+    columns = columns_of(tasks, own)
     cells = [
         (model, task, Metrics.read(root / f"metrics/finetune/{model}/{task}.json", f"{_stage(model)}-{task}"))
         for model in models
         for task in tasks
     ]
-    scores = pd.DataFrame([row for cell in cells for row in _rows(*cell)])
+    scores = pd.DataFrame([row for cell in cells for row in _rows(columns, *cell)])
     order = {column.key: place for place, column in enumerate(columns)}
     scores = scores.sort_values(
         ["model", "task"], key=lambda names: names.map({m: i for i, m in enumerate(models)} | order)
@@ -102,7 +104,7 @@ def collect(
         majority=_majority(scores),
         costs=pd.DataFrame(numbers).set_index("model"),
         curves=_curves(root, used, models),
-        seeds=list(dict.fromkeys(_seeds(cells))),
+        seeds=list(dict.fromkeys(_seeds(columns, cells))),
         machines=list(dict.fromkeys(cost.text("machine") for cost in costs.values())),
     )
 
@@ -112,16 +114,17 @@ def _stage(model: str) -> str:
     return f"taught@{model.removeprefix(TAUGHT)}" if model.startswith(TAUGHT) else f"finetune@{model}"
 
 
-def _seeds(cells: list[tuple[str, str, Metrics]]) -> Iterator[int]:
+def _seeds(columns: list[Column], cells: list[tuple[str, str, Metrics]]) -> Iterator[int]:
+    trained = {column.task for column in columns if column.trained}
     for _, task, cell in cells:
-        if TASKS[task].trained:
+        if task in trained:
             yield from (run.number("seed") for run in cell.part("runs").parts())
 
 
-def _rows(model: str, task: str, cell: Metrics) -> list[dict]:
+def _rows(columns: Sequence[Column], model: str, task: str, cell: Metrics) -> list[dict]:
     """The rows of results.csv that one finetune file gives, with the majority's score beside them."""
     rows = []
-    for column in columns_of([task]):
+    for column in (column for column in columns if column.task == task):
         result = cell.part("results").part(column.key)
         values = {key: result.number(key, *span) for key, span in SPANS.items()}
         rows.append({"model": model, "task": column.key, "metric": result.text("metric"), **values})
