@@ -116,8 +116,8 @@ class Tree:
         change(values)
         self.write(path, values)
 
-    def collect(self, models=None, tasks=tuple(TASKS)) -> Results:
-        sizes = {"length": 128, "batches": [1, 32]}
+    def collect(self, models=None, tasks=tuple(TASKS), **more) -> Results:
+        sizes = {"length": 128, "batches": [1, 32]} | more
         return collect(
             self.root, models or self.models, tasks, self.rounds, self.distill, **sizes, task_teacher="teacher"
         )

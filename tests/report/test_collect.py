@@ -2,6 +2,9 @@
 
 import pytest
 
+from minimoe.params.own_tasks import OwnTask
+from minimoe.report.page import write_report
+from minimoe.report.provenance import Provenance
 from minimoe.system.errors import UserError
 
 
@@ -117,3 +120,20 @@ def test_invalid_json_is_refused(tree):
     (tree.root / "metrics/cost/teacher.json").write_text("{")
     with pytest.raises(UserError, match=r"teacher\.json: not valid JSON.*dvc repro -f 'cost@teacher'"):
         tree.collect()
+
+
+def test_a_task_of_ones_own_is_the_last_column_everywhere(tree, tmp_path):
+    given = {"kind": "multilabel", "path": "x", "train": "a.csv", "dev": "b.csv", "text": "t", "label": "l"}
+    own = {"tickets": OwnTask.model_validate(given).row("tickets")}
+    models = ["teacher", "base/minilm", "base/minimoe"]
+    for place, model in enumerate(models):
+        result = {"metric": "micro_f1", "mean": 70.5 + place, "std": 0.0, "runs": 1, "majority": 40.0}
+        cell = {"model": model, "task": "tickets", "results": {"tickets": result}, "runs": [{"seed": 1}]}
+        tree.write(f"metrics/finetune/{model}/tickets.json", cell)
+    results = tree.collect(models=models, tasks=["tickets", "sst2"], own=own)
+    assert [column.key for column in results.columns] == ["sst2", "tickets"]
+    assert results.majority["tickets"] == 40.0
+    write_report(results, tmp_path / "reports", Provenance())
+    page = (tmp_path / "reports/index.html").read_text()
+    assert "own tasks" in page and "micro F1" in page and "72.5" in page
+    assert "72.5" in (tmp_path / "reports/results.md").read_text()
