@@ -1,17 +1,20 @@
 """A finetuned teacher's answers beside the labels."""
 
+import json
 import math
 from itertools import pairwise
 
 import pytest
 import torch
-from finetune.test_cell import run
+from finetune.test_cell import SETTINGS, Tracker, run
 
+from minimoe.finetune.cell import finetune
 from minimoe.finetune.data import IGNORED, UNLABELLED, Batches, encode, read_examples
 from minimoe.finetune.loop import all_logits, load_finetuned
 from minimoe.finetune.teaching import Teaching, loss, sentences, unlabelled
 from minimoe.system.errors import UserError
 from minimoe.tasks.table import TASKS
+from minimoe.tasks.task import Task
 
 LINES = ("ann sees a film", "bob eats", "", "the play", "rome sees bob , ann", "paris", "")
 TEXT = "".join(f"{line} {number}\n" if line else "\n" for number in range(10) for line in LINES)
@@ -132,6 +135,24 @@ def test_sentences_without_labels_are_examples_of_any_task(texts, tokenizer, tas
         labels = feature["labels"]
         assert UNLABELLED in labels if task == "conll2003" else labels == UNLABELLED
         assert (1 in feature["token_type_ids"]) == (task in ("mnli", "stsb"))
+
+
+def test_of_several_labels_at_once_a_teacher_knows_more(model, data, texts, tmp_path):
+    task = Task(
+        name="topics", kind="multilabel", columns=("text", "label"), labels=("film", "play"), metrics=("micro_f1",),
+        splits=TASKS["sst2"].splits,
+    )  # fmt: skip
+    folder = tmp_path / "topics"
+    folder.mkdir()
+    for split, count in (("train", 48), ("dev", 12)):
+        rows = [{"text": f"the {w} bob", "pair": None, "label": [n]} for n, w in enumerate(task.labels)] * (count // 2)
+        (folder / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    settings = SETTINGS | {"epochs": 16, "patience": 16, "learning_rates": [5e-3]}
+    tracker = Tracker()
+    finetune("teacher", model, task, folder, tmp_path / "teacher", tracker=tracker, **settings)
+    teaching = Teaching(str(tmp_path / "teacher"), 1.0, 1.0, str(texts), 4)
+    cell = finetune("s", model, task, folder, tmp_path / "s", tracker=tracker, teaching=teaching, **settings)
+    assert cell["results"]["topics"]["mean"] > 95
 
 
 def test_a_teacher_of_another_task_is_refused(model, data, tmp_path, texts):

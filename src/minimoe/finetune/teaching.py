@@ -81,7 +81,7 @@ def unlabelled(folder: str | Path, count: int, task: Task, tokenizer, max_length
     if task.kind == "tagging":
         examples = [{"words": WORDS.findall(text), "tags": ["O"] * len(WORDS.findall(text))} for text, _ in found]
     else:
-        label = [0] * len(task.labels) if task.kind == "multilabel" else 0
+        label = [] if task.kind == "multilabel" else 0
         examples = [{"text": text, "pair": pair, "label": label} for text, pair in found]
     made = encode(examples, task, tokenizer, max_length)
     for feature in made.features:
@@ -93,7 +93,7 @@ def _without(label):
     """The label, where there is none."""
     if isinstance(label, array):
         return array("i", [number if number == IGNORED else UNLABELLED for number in label])
-    return [UNLABELLED] * len(label) if isinstance(label, list) else UNLABELLED
+    return (UNLABELLED,) * len(label) if isinstance(label, tuple) else UNLABELLED
 
 
 def sentences(folder: str | Path, count: int, pairs: bool = False) -> list[tuple[str, str | None]]:
