@@ -16,7 +16,7 @@ repro: env
 	python -m minimoe repro
 
 test: env lint
-	python -m pytest
+	python -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal
 
 lint: env
 	ruff check --no-cache .

@@ -71,7 +71,8 @@ class LayerHooks:
 
     def _hook(self, names: list[str], output: Tensor) -> None:
         """Keep the first output: DeBERTa calls its projections again, for relative positions."""
-        for name, part in zip(names, output.chunk(len(names), -1), strict=True):
+        parts = output.chunk(len(names), -1) if len(names) > 1 else [output]  # the gradient of a chunk is a copy
+        for name, part in zip(names, parts, strict=True):
             self._read.setdefault(name, part)
 
     def __call__(self, **batch: Tensor) -> Features:
