@@ -23,7 +23,7 @@ def main() -> None:
     params = load()
     name = named(params, "rounds", " ".join(sys.argv[1:]))
     chosen, runtime = settings(f"rounds/{name}"), params.runtime
-    round_, values = round_of(chosen)
+    round_, (values, *then) = round_of(chosen)
     launch(runtime.launcher, "stages.distill")
     keep_freed_memory()
     load_tokenizer(round_.teacher)  # the students get it in the end: here a bad one costs no training
@@ -38,6 +38,7 @@ def main() -> None:
     facts = {"settings": chosen, "records": records.manifest}
     with training("distill", name, [round_.teacher], facts, runtime) as this:
         about = {"teacher": round_.teacher, **held, **values.model_dump()}
+        about |= {f"then.{key}": value for second in then for key, value in second.model_dump().items()}
         trackers = {
             student: this.tracker(
                 f"distill {name}/{student}",
@@ -53,6 +54,7 @@ def main() -> None:
             round_.students,
             values,
             chosen["seed"],
+            then=next(iter(then), None),
             once_for_all=round_.once_for_all,
             assistant=round_.assistant == "auto",
             trackers=trackers,
@@ -65,7 +67,7 @@ def main() -> None:
         )
         if is_main():
             write_students(results, round_.teacher, f"models/{name}")
-            rows = [{"student": student, **row} for student, result in results.items() for row in result.curve]
+            rows = [row for student, result in results.items() for row in result.rows(student)]
             with whole_file(f"curves/{name}.csv") as path:
                 pd.DataFrame(rows).to_csv(path, index=False)
             metrics = {student: result.metrics() | held for student, result in results.items()}

@@ -64,7 +64,7 @@ def settings(**changes) -> Distill:
 
 def run(
     teacher, students, records=None, micro_batch=0, once_for_all=None, assistant=False,
-    checkpoints=None, tracker=Recorder, compiled=False, same_bits=False, **changes,
+    checkpoints=None, tracker=Recorder, compiled=False, same_bits=False, seed=7, then=None, **changes,
 ):  # fmt: skip
     trackers = defaultdict(tracker)
     results = distill(
@@ -72,7 +72,8 @@ def run(
         records or TinyRecords(),
         students,
         settings(**changes),
-        seed=7,
+        seed=seed,
+        then=settings(**changes | then) if then is not None else None,
         once_for_all=once_for_all,
         assistant=assistant,
         trackers=trackers,

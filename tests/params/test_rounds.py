@@ -2,6 +2,7 @@
 
 import pytest
 from pydantic import ValidationError
+from tiny_rounds import settings
 
 from minimoe.params.rounds import OnceForAll, Round, Student
 
@@ -47,6 +48,15 @@ def test_a_student_has_one_kind_of_shape(values, message):
 def test_a_rounds_parts_agree(values, message):
     with pytest.raises(ValidationError, match=message):
         Round.model_validate(values)
+
+
+def test_a_second_phase_has_the_first_ones_settings_but_those_it_changes():
+    distill = settings(epochs=5, learning_rate=0.1)
+    round_ = {"teacher": TEACHER, "students": {"s": DENSE}, "learning_rate": 0.2}
+    (alone,) = Round.model_validate(round_).phases(distill)
+    assert alone == distill.model_copy(update={"learning_rate": 0.2})
+    first, second = Round.model_validate(round_ | {"then": {"objective": "embedding", "epochs": 1}}).phases(distill)
+    assert first == alone and second == alone.model_copy(update={"objective": "embedding", "epochs": 1})
 
 
 def test_a_round_names_all_that_it_makes():

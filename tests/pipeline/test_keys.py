@@ -77,6 +77,7 @@ NO_SPARSE = {
 CLUE = {"table.tasks": ["rte", "tnews"]}
 LARGE = {"source": "hub", "path": "data/sample", "hub": "a/b", "revision": "main"}
 TAUGHT = {"teacher": "models/teachers/large", "students": {"s": {"layers": 1, "hidden": 72}}}
+THEN = {"rounds.base.then": {"objective": "embedding"}}
 OTHERS = {
     f"rounds.{name}.objective": "minilm"
     for name in ("base", "tinybert", "sentence", "sparse", "minidisc", "once-for-all")
@@ -146,6 +147,13 @@ CASES = [
     ({}, "rounds.assisted.epochs", 1, rounds("assisted") | REPORT),
     ({}, "rounds.assisted.epochs", 5, set()),  # as distill says
     ({}, "rounds.control.learning_rate", 0.5, REPORT),  # it never trains
+    ({}, "rounds.base.then", {"objective": "embedding"}, rounds("base") | REPORT),
+    (THEN, "rounds.base.then.epochs", 1, rounds("base") | REPORT),
+    (THEN, "rounds.base.then.epochs", 5, set()),  # as the round and distill say
+    (THEN, "rounds.base.then.relation_weights", [1, 1, 2], REPORT),  # an embedding has no relations
+    (THEN, "rounds.base.relation_weights", [1, 1, 2], rounds("base") | REPORT),
+    (THEN, "distill.embedding_distance", "l2", rounds("base", "sentence") | REPORT),
+    (THEN | {"rounds.base.then.embedding_distance": "l2"}, "rounds.base.embedding_distance", "l2", REPORT),
     ({}, "rounds.base.students.minilm-2L-72H.neurons", 288, set()),  # as it is by itself
     ({}, "rounds.base.students.minilm-2L-72H.neurons", 144, rounds("base") | REPORT),
     ({}, "rounds.base.students.minilm-2L-72H.start", "random", set()),

@@ -76,6 +76,21 @@ def test_an_assistant_costs_a_pass_of_its_own():
     assert work(made["distill@minidisc"]) > 2 * work(made["distill@sparse"])
 
 
+def test_a_second_phase_costs_passes_of_its_own():
+    never = {"distill__evaluate_every": 10**9, "distill__heldout": 1, "distill__epochs": 2}
+    alone, embedding = (
+        rows_of(profile(**never, rounds__assisted__objective=name))["distill@assisted"]
+        for name in ("minilm", "embedding")
+    )
+    both = rows_of(profile(**never, rounds__assisted__then={"objective": "embedding"}))["distill@assisted"]
+    assert work(both) == pytest.approx(work(alone) + work(embedding))
+    longer = rows_of(profile(**never, rounds__assisted__then={"epochs": 6}))["distill@assisted"]
+    assert work(longer) == pytest.approx(4 * work(alone), rel=1e-4)
+    assert longer.work.startswith("2 + 6 x ")
+    wide = rows_of(profile(**never, rounds__assisted__then={"batch": 512}))["distill@assisted"]
+    assert wide.memory > 4 * alone.memory
+
+
 def test_a_grid_costs_its_runs():
     one = rows_of(profile())["finetune@*-rte"]
     six = rows_of(profile(finetune__learning_rates=[1e-3, 2e-3, 3e-3], finetune__seeds=[1, 2]))["finetune@*-rte"]

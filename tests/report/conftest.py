@@ -68,6 +68,11 @@ EVERY = SMALL | {
     },
     "tinybert": {"teacher": "models/teacher", "objective": "tinybert", "students": {"tinybert": DENSE}},
     "sentence": {"teacher": "models/teacher", "objective": "embedding", "students": {"sentence": DENSE}},
+    "relations-first": {
+        "teacher": "models/teacher",
+        "then": {"objective": "embedding", "epochs": 1},
+        "students": {"sentence": DENSE},
+    },
     "sparse": {"teacher": "models/sparsified/teacher", "students": {"sparse-90": {"sparsity": 90}}},
     "disc": {
         "teacher": "models/sparsified/teacher",
@@ -102,7 +107,8 @@ class Tree:
         for name, round_ in self.rounds.items():
             steps = 0 if round_.epochs == 0 else 100
             self.write(f"metrics/distill/{name}.json", {m: _distilled(round_, m, steps) for m in round_.models})
-            rows = [f"{m},{step},,{0.3 - step / 1000}" for m in round_.models for step in range(0, steps, 10)]
+            curves = [*round_.models, *(f"{m} (first phase)" for m in round_.models if round_.then)]
+            rows = [f"{m},{step},,{0.3 - step / 1000}" for m in curves for step in range(0, steps, 10)]
             table = "\n".join(["student,step,train_loss,heldout_loss", *rows]) + "\n"
             (root / f"curves/{name}.csv").write_text(table)
 

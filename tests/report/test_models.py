@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from minimoe.report.models import KINDS, differences
+from minimoe.params.rounds import Round
+from minimoe.report.models import KINDS, describe, differences
 from minimoe.report.pairs import QUESTIONS
 
 
@@ -28,6 +29,7 @@ def test_kinds(every):
         "published/minilm": "MiniLM",
         "tinybert/tinybert": "TinyBERT",
         "sentence/sentence": "Sentence encoder",
+        "relations-first/sentence": "Sentence encoder",
         "sparse/sparse-90": "Sparse MiniLM",
         "disc/sparse-90": "Sparse MiniLM with assistant",
         "disc/assistant": "Sparse MiniLM",
@@ -99,11 +101,38 @@ def test_a_member_of_once_for_all_has_the_head_size_of_the_widest(every):
         ("ofa/2L-96H", "base/minilm", {"once_for_all"}),
         ("large/minilm", "base/minimoe", {"taught_by", "experts"}),
         ("base/assistant", "base/minilm", {"size"}),
+        ("relations-first/sentence", "base/minilm", {"then"}),
+        ("relations-first/sentence", "sentence/sentence", {"then", "objective"}),
     ],
 )
 def test_differences(every, first, second, found):
     models = every.collect().models
     assert differences(models[first], models[second]) == differences(models[second], models[first]) == found
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "found"),
+    [
+        ({}, {}, set()),
+        ({"load_balance": 0.0}, {}, {"load_balance"}),  # in both phases, as the second one changes nothing of it
+        ({}, {"then": {"epochs": 2}}, {"then.epochs"}),
+        ({"then": {"load_balance": 0.1}}, {"load_balance": 0.1}, {"load_balance"}),
+        ({"then": {"load_balance": 0.1}}, {}, {"then.load_balance"}),
+        ({}, {"then": {"objective": "embedding"}}, {"then.objective"}),
+        ({"embedding_distance": "l2"}, {}, set()),
+        ({}, {"then": {"evaluate_every": 3}}, set()),
+        ({}, {"then": {"teacher_layer": 1}}, {"then.teacher_layer"}),
+        ({"teacher": "models/teachers/large"}, {"then": {"teacher_layer": 1}}, {"taught_by"}),
+    ],
+)
+def test_what_second_phases_differ_in(every, first, second, found):
+    base = {"teacher": "models/teacher", "students": {"s": {"layers": 2, "hidden": 96, "experts": {"ffn": 4}}}}
+    rounds = {
+        name: Round.model_validate(base | own | {"then": {"epochs": 1} | own.get("then", {})})
+        for name, own in (("one", first), ("other", second))
+    }
+    one, other = (describe(f"{name}/s", rounds, every.distill, {"steps": 3, "heldout_loss": 0.1}) for name in rounds)
+    assert differences(one, other) == differences(other, one) == found
 
 
 def test_a_start_from_the_teacher_is_a_difference_and_a_question(every):
@@ -127,6 +156,8 @@ def test_a_start_from_the_teacher_is_a_difference_and_a_question(every):
         ("base/minilm", "large/minilm", False),
         ("base/minilm", "tinybert/tinybert", False),
         ("disc/assistant", "disc/sparse-90", False),
+        ("relations-first/sentence", "sentence/sentence", True),
+        ("relations-first/sentence", "base/minilm", False),
     ],
 )
 def test_which_heldout_losses_measure_the_same(every, first, second, same):

@@ -36,6 +36,7 @@ def test_every_question_has_its_pairs(every):
         },
         "another teacher, dense student": {("large/minilm", "base/minilm")},
         "another teacher, student with experts": {("large/minimoe", "base/minimoe")},
+        "a second phase or not": {("relations-first/sentence", "base/minilm")},
         "once for all or alone": {("ofa/2L-48H", "ofa/alone"), ("ofa/2L-96H", "base/minilm")},
         "published loss or exact": {("published/minilm", "base/minilm")},
         "load balance 0.0 or 0.01": {("unbalanced/minimoe", "base/minimoe")},

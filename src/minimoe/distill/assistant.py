@@ -48,7 +48,7 @@ def choose_assistant(
         compiled: whether the candidates run compiled.
     """
     candidates = factory.sparsities(below).to(data.accelerator.device)
-    trackers = {name: _Prefixed(tracker, f"sparsity_{name}/") for name in candidates.subnets}
+    trackers = {name: Prefixed(tracker, f"sparsity_{name}/") for name in candidates.subnets}
     if set(trackers) == {"0"}:
         known = factory.sparsified.sparsities
         raise UserError(f"sparsify.sparsities: expected some between 0 and {below} for an assistant, got {known}")
@@ -100,13 +100,14 @@ def _uniform_loss(data: RoundData, teacher: Callable) -> float:
     return sum_over_processes(torch.tensor(loss, dtype=torch.float64, device=accelerator.device), accelerator).item()
 
 
-class _Prefixed:
+class Prefixed:
     """A tracker under whose names every metric gets a prefix."""
 
     def __init__(self, tracker, prefix: str):
         self.tracker, self.prefix = tracker, prefix
 
     def metrics(self, values: dict[str, float], step: int = 0) -> None:
+        """Record them, under their longer names."""
         self.tracker.metrics({self.prefix + key: value for key, value in values.items()}, step)
 
     def flush(self) -> None:

@@ -48,6 +48,7 @@ class StudentResult:
     heldout: Heldout  # the newest
     details: dict = field(default_factory=dict)  # what else its metrics say
     curve: list[dict] = field(default_factory=list)  # rows of step, train_loss, heldout_loss
+    first_curve: list[dict] = field(default_factory=list)  # of the first phase, where this is the second
 
     @property
     def encoder(self) -> MiniMoEModel:
@@ -58,6 +59,11 @@ class StudentResult:
     def head(self) -> SentenceHead | None:
         """What makes its sentence embeddings, where it learned those."""
         return self.learner.supernet.whole.head
+
+    def rows(self, student: str) -> list[dict]:
+        """Its curve as rows of a table; that of a first phase, whose loss is another one, under a name of its own."""
+        curves = {f"{student} (first phase)": self.first_curve, student: self.curve}
+        return [{"student": name, **row} for name, curve in curves.items() for row in curve]
 
     def add_point(self, step: int, heldout: Heldout, train_loss: float | None, tracker) -> None:
         """Add a point to the curve; `train_loss` is the mean since the point before."""

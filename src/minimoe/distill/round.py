@@ -1,4 +1,4 @@
-"""A round: one teacher, one pass over the records, one or more students.
+"""A round: one teacher, one pass over the records, one or more students; a second pass where there are two phases.
 
 The teacher's forward pass costs far more than a small student's step, so the students of a round share it. They share
 nothing else, but for those of one supernet, which share their weights.
@@ -7,28 +7,23 @@ nothing else, but for those of one supernet, which share their weights.
 import sys
 from pathlib import Path
 
-import torch
 from accelerate import Accelerator
-from transformers import AutoModel
 
 from minimoe.distill.assistant import AssistantTeacher, choose_assistant
-from minimoe.distill.data import RoundData
 from minimoe.distill.heldout import StudentResult
-from minimoe.distill.hooks import Teacher, check_objective
-from minimoe.distill.learner import Learner
-from minimoe.distill.loop import TrainingLoop
-from minimoe.distill.start import StudentFactory
-from minimoe.hub.loading import load_encoder, load_tokenizer
+from minimoe.distill.phase import Phase, train_both
+from minimoe.hub.loading import load_tokenizer
 from minimoe.models.save import save
 from minimoe.models.sentence import write_head
-from minimoe.models.shapes import positions
-from minimoe.models.sparsified import Sparsified
 from minimoe.params.rounds import ASSISTANT, Distill, OnceForAll, Student
-from minimoe.records.dataset import Records, check_fits
+from minimoe.records.dataset import Records
 from minimoe.resume.checkpoints import Checkpoints, NoCheckpoints
 from minimoe.system.files import whole_folder
+from minimoe.training.draws import mixed
 from minimoe.training.optim import deterministic
 from minimoe.training.speed import product_rate, warning
+
+SECOND = 1  # the phase's part of its seed
 
 
 def distill(
@@ -38,6 +33,7 @@ def distill(
     settings: Distill,
     seed: int,
     *,
+    then: Distill | None = None,
     once_for_all: OnceForAll | None = None,
     assistant: bool = False,
     trackers: dict,
@@ -56,6 +52,7 @@ def distill(
         students: their shapes, by name.
         settings: the round's settings.
         seed: of initial weights, order and dropout.
+        then: of a second phase, in which the same students go on; every draw of it is another one.
         once_for_all: further students, which share one set of weights.
         assistant: whether to choose an assistant first and have it teach the students (MiniDisc).
         trackers: by student, where curves go.
@@ -71,47 +68,34 @@ def distill(
     """
     # the precision is the round's: one that a launcher's config names would change the result
     accelerator = Accelerator(cpu=device == "cpu", mixed_precision="no")
-    _warn_where_slower(settings, accelerator)
+    for precision in dict.fromkeys(phase.precision for phase in (settings, then) if phase and phase.epochs):
+        _warn_where_slower(precision, accelerator)
     if same_bits:
         deterministic(accelerator.device)
-    teacher = _teacher(teacher_folder, records, settings)
-    teacher.to(accelerator, compiled=compiled)
-    checkpoints = checkpoints or NoCheckpoints()
-    data = RoundData(records, settings, seed, accelerator, micro_batch)
-    factory = StudentFactory(teacher.config, settings, seed, head=teacher.head, length=records.manifest["max_length"])
-    if any(student.sparsity is not None for student in students.values()):
-        factory.sparsified = Sparsified(teacher_folder)
-    if any(student.start != "random" for student in students.values()):
-        factory.encoder = load_encoder(AutoModel, teacher_folder, dtype=torch.float32)
+    checkpoints, options = checkpoints or NoCheckpoints(), {"compiled": compiled, "log_every": log_every}
+    first = Phase(teacher_folder, records, students, settings, seed, accelerator, micro_batch)
+    if then:  # its students are made now, so that what does not fit is told before anything is trained
+        draws = mixed(seed, SECOND) % 2**32
+        second = Phase(teacher_folder, records, students, then, draws, accelerator, micro_batch)
+        second.make_students(students, once_for_all)
     results = {}
+    first.teacher.to(accelerator, compiled=compiled)
     if assistant:
         chosen = results[ASSISTANT] = choose_assistant(
-            data, factory, teacher, below=min(student.sparsity for student in students.values()), compiled=compiled,
-            tracker=trackers[ASSISTANT], checkpoints=checkpoints.part(ASSISTANT), log_every=log_every,
+            first.data, first.factory, first.teacher, below=min(student.sparsity for student in students.values()),
+            tracker=trackers[ASSISTANT], checkpoints=checkpoints.part(ASSISTANT), **options,
         )  # fmt: skip
-        factory.assistant = chosen.learner.supernet.subnet(chosen.name)
-        teacher = AssistantTeacher(factory.assistant, settings.precision, compiled=compiled)
-    learners = _learners(data, factory, students, once_for_all, compiled)
-    factory.encoder = None  # is not kept while they train
-    results |= TrainingLoop(data, learners, teacher, trackers, checkpoints.part("students"), log_every).run()
+        first.factory.assistant = chosen.learner.supernet.subnet(chosen.name)
+        first.teacher = AssistantTeacher(first.factory.assistant, settings.precision, compiled=compiled)
+    first.make_students(students, once_for_all)
+    if then:
+        results = train_both(first, second, trackers, checkpoints, **options)
+    else:
+        results |= first.train(trackers, checkpoints.part("students"), **options)
     for name, shape in students.items():
         if shape.sparsity is not None:
             results[name].details["sparsity"] = shape.sparsity
     return results
-
-
-def _learners(
-    data: RoundData, factory: StudentFactory, students: dict[str, Student], shared: OnceForAll | None, compiled: bool
-) -> list[Learner]:
-    """A learner for each student, and one for those that share their weights."""
-    supernets = [factory.student(name, shape) for name, shape in students.items()]
-    if shared:
-        supernets.append(factory.once_for_all(shared))
-    accelerator = data.accelerator
-    return [
-        Learner(own.to(accelerator.device), data.settings, data.steps, data.seed, accelerator, compiled=compiled)
-        for own in supernets
-    ]
 
 
 def write_student(result: StudentResult, folder: str | Path) -> None:
@@ -130,25 +114,10 @@ def write_students(results: dict[str, StudentResult], teacher_folder: str | Path
             tokenizer.save_pretrained(temporary / name)
 
 
-def _warn_where_slower(settings: Distill, accelerator: Accelerator) -> None:
-    """Say in one line, where something is trained, that this machine would be faster in fp32."""
-    precision, device = settings.precision, accelerator.device.type
-    if precision == "fp32" or not settings.epochs or not accelerator.is_main_process:
+def _warn_where_slower(precision: str, accelerator: Accelerator) -> None:
+    """Say in one line that this machine would be faster in fp32."""
+    device = accelerator.device.type
+    if precision == "fp32" or not accelerator.is_main_process:
         return
     if slow := warning(precision, {name: product_rate(name, device) for name in ("fp32", precision)}):
         print(slow, file=sys.stderr)
-
-
-def _teacher(folder: str | Path, records: Records, settings: Distill) -> Teacher:
-    """The teacher, which must fit the records and the settings."""
-    objective = settings.objective
-    layer = "last" if objective == "embedding" else settings.teacher_layer
-    teacher = Teacher(
-        folder, layer, states=objective == "tinybert", sentence=objective == "embedding", precision=settings.precision
-    )
-    config, name = teacher.config, f"the teacher {folder}"
-    check_fits(
-        records.manifest, positions(config), config.vocab_size, name, segments=getattr(config, "type_vocab_size", 0)
-    )
-    check_objective(teacher.hooks, settings, folder)
-    return teacher

@@ -16,13 +16,26 @@ def disagreements(params) -> Iterator[str]:
     circles = list(_circles(params))
     yield from circles
     for name in () if circles else params.rounds:
-        settings, where = params.rounds[name].over(params.distill), f"rounds.{name}"
-        teacher = _shape(params, params.rounds[name].teacher)
-        yield from _layers(params.rounds[name], settings, teacher, where)
-        compare = {"minilm": _uneven_relations, "tinybert": _unlike_heads, "embedding": _one_embedding}
-        yield from compare[settings.objective](params.rounds[name], settings, teacher, where)
-        yield from _unlike_start(params.rounds[name], settings, teacher, where)
-        yield from _no_candidates(params, params.rounds[name], where)
+        yield from _phases(params, params.rounds[name], f"rounds.{name}")
+        yield from _no_candidates(params, params.rounds[name], f"rounds.{name}")
+
+
+def _phases(params, round_, where: str) -> Iterator[str]:
+    """Disagreements of a round's phases, of the second one where the first has none.
+
+    In what follows `where` is the round, and `key` that or its `then`, which has a phase's settings.
+    """
+    teacher, keys = _shape(params, round_.teacher), [where, f"{where}.then"]
+    compare = {"minilm": _uneven_relations, "tinybert": _unlike_heads, "embedding": _one_embedding}
+    for settings, key in zip(round_.phases(params.distill), keys, strict=False):
+        found = list(_layers(round_, settings, teacher, where, key))
+        found += compare[settings.objective](round_, settings, teacher, where, key)
+        found += _unlike_start(round_, settings, teacher, where)
+        if round_.then and not settings.epochs:
+            found.append(f"{key}.epochs: expected at least 1 in a round with then, got 0")
+        yield from found
+        if found:
+            return
 
 
 def _lengths(params) -> Iterator[str]:
@@ -66,15 +79,16 @@ def _shape(params, teacher: str) -> Student:
     return whole.model_copy(update={"heads": None})  # sparse: the teacher's width, and in each layer other heads
 
 
-def _layers(round_, settings, teacher: Student, where: str) -> Iterator[str]:
+def _layers(round_, settings, teacher: Student, where: str, key: str) -> Iterator[str]:
+    own = round_ if key == where else round_.then
     if settings.objective == "embedding":
-        if round_.teacher_layer is not None:
-            yield f"{where}.teacher_layer: expected none under embedding, which reads all of the teacher; remove it"
+        if own.teacher_layer is not None:
+            yield f"{key}.teacher_layer: expected none under embedding, which reads all of the teacher; remove it"
         return
-    key = f"{where}.teacher_layer" if round_.teacher_layer else "distill.teacher_layer"
+    said = key if own.teacher_layer else where if round_.teacher_layer else "distill"
     if teacher.layers and settings.teacher_layer != "last" and settings.teacher_layer > teacher.layers:
         layers = f"1 to {teacher.layers}, the layers of {round_.teacher}"
-        yield f"{key}: expected last or {layers}; got {settings.teacher_layer}"
+        yield f"{said}.teacher_layer: expected last or {layers}; got {settings.teacher_layer}"
     if teacher.experts.attention > 1:
         yield (
             f"{where}.teacher: expected a model with one attention expert, whose queries, keys and values can be "
@@ -82,27 +96,33 @@ def _layers(round_, settings, teacher: Student, where: str) -> Iterator[str]:
         )
 
 
-def _uneven_relations(round_, settings, teacher: Student, where: str) -> Iterator[str]:
+def _uneven_relations(round_, settings, teacher: Student, where: str, key: str) -> Iterator[str]:
     heads = settings.relation_heads
+    widths = {f"students.{name}.hidden": student.hidden or 0 for name, student in round_.students.items()}
+    if round_.once_for_all:
+        widths["once_for_all.hidden"] = max(round_.once_for_all.hidden)
+    if key != where:
+        uneven = sorted({width for width in (teacher.hidden or 0, *widths.values()) if width % heads})
+        if uneven:
+            all_ = " and ".join(map(str, uneven))
+            yield f"{key}.relation_heads: expected a divisor of {all_}, widths of teacher or students; got {heads}"
+        return
     if teacher.hidden and teacher.hidden % heads:
         yield (
             f"{where}.teacher: expected a width that is a multiple of relation_heads {heads}, "
             f"got {round_.teacher!r}, {teacher.hidden} wide"
         )
-    widths = {f"students.{name}.hidden": student.hidden or 0 for name, student in round_.students.items()}
-    if round_.once_for_all:
-        widths["once_for_all.hidden"] = max(round_.once_for_all.hidden)
-    for key, width in widths.items():
+    for name, width in widths.items():
         if width % heads:
-            yield f"{where}.{key}: expected a multiple of relation_heads {heads}, got {width}"
+            yield f"{where}.{name}: expected a multiple of relation_heads {heads}, got {width}"
 
 
-def _unlike_heads(round_, settings, teacher: Student, where: str) -> Iterator[str]:
+def _unlike_heads(round_, settings, teacher: Student, where: str, key: str) -> Iterator[str]:
     """TinyBERT compares attention scores head by head."""
     if round_.once_for_all:
-        yield f"{where}.objective: expected minilm in a round with once_for_all, whose heads differ"
+        yield f"{key}.objective: expected minilm in a round with once_for_all, whose heads differ"
     if round_.assistant:
-        yield f"{where}.objective: expected minilm in a round with an assistant, which is chosen by its relations"
+        yield f"{key}.objective: expected minilm in a round with an assistant, which is chosen by its relations"
     for name, student in round_.students.items():
         if student.experts.attention > 1:
             yield (
@@ -116,11 +136,11 @@ def _unlike_heads(round_, settings, teacher: Student, where: str) -> Iterator[st
             )
 
 
-def _one_embedding(round_, settings, teacher: Student, where: str) -> Iterator[str]:
+def _one_embedding(round_, settings, teacher: Student, where: str, key: str) -> Iterator[str]:
     if round_.once_for_all:
-        yield f"{where}.objective: expected minilm in a round with once_for_all, whose widths differ"
+        yield f"{key}.objective: expected minilm in a round with once_for_all, whose widths differ"
     if round_.assistant:
-        yield f"{where}.objective: expected minilm in a round with an assistant, which is chosen by its relations"
+        yield f"{key}.objective: expected minilm in a round with an assistant, which is chosen by its relations"
 
 
 def _unlike_start(round_, settings, teacher: Student, where: str) -> Iterator[str]:

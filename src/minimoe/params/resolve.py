@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 
 from minimoe.params.base import Section
-from minimoe.params.rounds import Round, Student
+from minimoe.params.rounds import Distill, Round, Student
 from minimoe.params.schema import SCORING, Params
 from minimoe.params.settings import FOLDER
 from minimoe.system.files import whole_folder
@@ -125,8 +125,19 @@ def _inputs(params: Params) -> dict[str, str]:
 
 
 def _round(params: Params, round_: Round) -> dict:
-    """A round with all of the settings that it reads, and no other."""
-    whole = round_.over(params.distill)
+    """A round with all of the settings that it reads, and no other; those of a second phase under `then`."""
+    phases = [_phase(settings, round_) for settings in round_.phases(params.distill)]
+    return _together(phases) | _made(round_)
+
+
+def _together(phases: list[dict]) -> dict:
+    """The settings of a round's phases in the words of params: the first says what is held out."""
+    first, *second = phases
+    return first | ({"then": {key: second[0][key] for key in second[0] if key != "heldout"}} if second else {})
+
+
+def _phase(whole: Distill, round_: Round) -> dict:
+    """The settings that are read in a phase."""
     minilm, trains = whole.objective == "minilm", whole.epochs > 0
     others = frozenset().union(*OBJECTIVES.values()) - OBJECTIVES[whole.objective]
     experts = any(max(s.experts.attention, s.experts.ffn) > 1 for s in round_.students.values())
@@ -138,7 +149,7 @@ def _round(params: Params, round_: Round) -> dict:
         ASSISTANT: round_.assistant is not None,
     }
     unread = frozenset().union(*(keys for keys, is_read in read.items() if not is_read))
-    return whole.model_dump(exclude=unread) | _made(round_)
+    return whole.model_dump(exclude=unread)
 
 
 def _made(round_: Round) -> dict:
@@ -156,10 +167,10 @@ def _student(student: Student) -> dict:
 def _report(params: Params) -> dict:
     """What the report reads: rounds by all settings that tell two students apart, wherever they count."""
     idle = {"evaluate_every", "assistant_tradeoff"}
-    rounds = {
-        name: round_.over(params.distill).model_dump(exclude=idle) | _made(round_)
-        for name, round_ in params.rounds.items()
-    }
+    rounds = {}
+    for name, round_ in params.rounds.items():
+        phases = [settings.model_dump(exclude=idle) for settings in round_.phases(params.distill)]
+        rounds[name] = _together(phases) | _made(round_)
     return {
         "models": params.rows,
         "task_teacher": params.taught.teacher if params.taught.models else "",

@@ -144,13 +144,17 @@ class Distill(Section):
     evaluate_every: Positive
 
 
-class Round(overrides_of("DistillOverrides", Distill)):
-    """One teacher, one pass over the corpus, one or more students."""
+DistillOverrides = overrides_of("DistillOverrides", Distill)
+
+
+class Round(DistillOverrides):
+    """One teacher, one pass over the corpus, one or more students; with `then` another pass, under other settings."""
 
     teacher: Annotated[str, Field(pattern=rf"^models/(teacher|{PART}/{PART})$")]
     students: dict[Name, Student] = Field(default_factory=dict)
     once_for_all: OnceForAll | None = None
     assistant: Literal["auto"] | None = None
+    then: DistillOverrides | None = None  # what the second phase changes, in which the same students go on
 
     @model_validator(mode="after")
     def _students_make_sense(self):
@@ -169,7 +173,16 @@ class Round(overrides_of("DistillOverrides", Distill)):
                     )
         if self.assistant and (not shapes or any(student.sparsity is None for student in shapes.values())):
             raise ValueError("assistant: expected students with a sparsity and no others, as it is cut like them")
+        if self.assistant and self.then:
+            raise ValueError("then: not beside assistant, which teaches a round of one phase; remove one")
+        if self.then and self.then.heldout is not None:
+            raise ValueError("then.heldout: not here, as no phase may train on what another is measured on; remove it")
         return self
+
+    def phases(self, distill: Distill) -> list[Distill]:
+        """The settings of each phase; `distill` has those that the round does not say."""
+        first = self.over(distill)
+        return [first, self.then.over(first)] if self.then else [first]
 
     @property
     def models(self) -> list[str]:

@@ -21,7 +21,7 @@ def settings(name: str, root: str | Path = ".") -> dict:
         raise UserError(f"{path}: missing or damaged; make it again with: dvc repro -f settings") from None
 
 
-def round_of(values: dict) -> tuple[Round, Distill]:
-    """A round and its settings, from its file; the latter has those keys alone that the file has."""
+def round_of(values: dict) -> tuple[Round, list[Distill]]:
+    """A round and the settings of its phases, from its file; the latter have those keys alone that the file has."""
     round_ = Round.model_validate({key: value for key, value in values.items() if key != "seed"})
-    return round_, round_.over(Distill.model_construct())
+    return round_, round_.phases(Distill.model_construct())

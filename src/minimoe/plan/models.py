@@ -65,14 +65,14 @@ class Models:
         config = self.config(path)
         return self._once(("size", config.to_json_string()), lambda: size(config))
 
-    def settings(self, name: str) -> Distill:
-        """The settings of a round."""
-        return self.params.rounds[name].over(self.params.distill)
+    def phases(self, name: str) -> list[Distill]:
+        """The settings of each phase of a round."""
+        return self.params.rounds[name].phases(self.params.distill)
 
-    def passes(self, name: str) -> list[Pass]:
-        """The passes of a round: one, or two where an assistant is chosen first; `UserError` as the round raises it."""
+    def passes(self, name: str, phase: int = 0) -> list[Pass]:
+        """The passes of a round's phase: one, or two where an assistant is chosen first; `UserError` as there."""
         try:
-            return self._once(("passes", name), lambda: [count_pass(*one) for one in self._trained(name)])
+            return self._once(("passes", name, phase), lambda: [count_pass(*one) for one in self._trained(name, phase)])
         except UserError as error:
             raise UserError(f"rounds.{name}: {error}") from None
 
@@ -81,9 +81,9 @@ class Models:
             self._known[key] = make()
         return self._known[key]
 
-    def _trained(self, name: str) -> Iterator[tuple]:
-        """Of each pass of a round what `count_pass` takes: teacher, supernets, settings, length."""
-        round_, settings = self.params.rounds[name], self.settings(name)
+    def _trained(self, name: str, phase: int) -> Iterator[tuple]:
+        """Of each pass of a round's phase what `count_pass` takes: teacher, supernets, settings, length."""
+        round_, settings = self.params.rounds[name], self.phases(name)[phase]
         config, length = self.config(round_.teacher), self.params.corpus.records.max_length
         teacher, factory = teacher_hooks(config, settings), StudentFactory(config, settings, seed=0)
         factory.head = getattr(teacher, "head", None)

@@ -104,20 +104,23 @@ def _copied(run: Run, stage: str, source, size: float) -> Row:
 
 
 def _distill(run: Run, name: str) -> Row:
-    settings, round_, records = run.models.settings(name), run.params.rounds[name], run.corpus.training
+    round_, records, phases = run.params.rounds[name], run.corpus.training, run.models.phases(name)
     teacher = FLOAT * run.models.weights(round_.teacher)
-    steps = settings.epochs * int(records.value // settings.batch)
-    measured = settings.heldout * (2 + steps // settings.evaluate_every)
-    seconds = memory = 0.0
-    batch = min(run.params.runtime.micro_batch or settings.batch, -(-settings.batch // run.devices))
-    for one in run.models.passes(name):
-        trained, tested = _sequence(run.rates, one, settings.precision)
-        seconds += steps * settings.batch * trained / run.devices + measured * tested  # every process measures all
-        most = max(learner.activations for learner in one.learners)
-        memory = max(memory, STATES * sum(learner.weights for learner in one.learners) + batch * most)
+    seconds = memory = total = 0
+    for phase, settings in enumerate(phases):
+        steps = settings.epochs * int(records.value // settings.batch)
+        total += steps
+        measured = settings.heldout * (2 + steps // settings.evaluate_every)
+        batch = min(run.params.runtime.micro_batch or settings.batch, -(-settings.batch // run.devices))
+        for one in run.models.passes(name, phase):
+            trained, tested = _sequence(run.rates, one, settings.precision)
+            seconds += steps * settings.batch * trained / run.devices + measured * tested  # every process measures all
+            most = max(learner.activations for learner in one.learners)
+            memory = max(memory, STATES * sum(learner.weights for learner in one.learners) + batch * most)
     reads = run.corpus.record_bytes.value + teacher
     writes = FLOAT * sum(run.models.weights(f"models/{name}/{model}") for model in round_.models)
-    work = f"{settings.epochs} x {number(records.value)} records, {number(steps)} steps, models: {len(round_.models)}"
+    epochs = " + ".join(str(settings.epochs) for settings in phases)
+    work = f"{epochs} x {number(records.value)} records, {number(total)} steps, models: {len(round_.models)}"
     more = {"size": records.basis, "speed": run.rates.basis, "memory": teacher + FLOAT * memory}
     return _row(run, f"distill@{name}", reads, writes, work, seconds, **more)
 

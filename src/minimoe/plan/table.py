@@ -64,7 +64,7 @@ def warnings(run: Run, rows: list[Row], machine: Machine) -> list[str]:
     if run.params.runtime.device == "cuda" and run.device == "cpu":
         made.append("runtime.device is cuda, but PyTorch finds no GPU here: times are those of this processor")
     if run.rates.basis == MEASURED:
-        chosen = dict.fromkeys(run.models.settings(name).precision for name in run.params.rounds)
+        chosen = dict.fromkeys(phase.precision for name in run.params.rounds for phase in run.models.phases(name))
         made += filter(None, (speed.warning(precision, run.rates.products) for precision in chosen))
     if machine.load > BUSY and run.rates.basis == MEASURED:
         made.append("this machine is busy, so these times are too long; plan again when it is idle")

@@ -70,7 +70,7 @@ class Tried(NamedTuple):
 def reference(models: Models) -> str:
     """The first round that trains."""
     rounds = list(models.params.rounds)
-    return next((name for name in rounds if models.settings(name).epochs), rounds[0])
+    return next((name for name in rounds if models.phases(name)[0].epochs), rounds[0])
 
 
 def measure(
@@ -83,7 +83,7 @@ def measure(
     two they are measured.
     """
     params, name = models.params, reference(models)
-    settings, length = models.settings(name), params.corpus.records.max_length
+    settings, length = models.phases(name)[0], params.corpus.records.max_length
     with TemporaryDirectory() as folder:
         speeds = trial.texts(Path(folder), params.corpus.language, params.corpus.format.splitter, length)
         texts = {"start": start, "format": speeds[0], "records": speeds[1]}
@@ -94,7 +94,7 @@ def measure(
             return Rates(GIVEN, {}, settings.precision, **computing, learner=0.0, step=constants.STEP, **texts)
         if gpu:
             return Rates(ESTIMATED, **_estimated(gpu), **texts)
-        used = {"fp32", "bf16", *(models.settings(other).precision for other in params.rounds)}
+        used = {"fp32", "bf16", *(phase.precision for other in params.rounds for phase in models.phases(other))}
         products = {precision: product_rate(precision, device) for precision in sorted(used)}
         computing = _finetuning(params.finetune, typical(models, name), products[params.finetune.precision], device)
         keep_freed_memory()  # as the stages do that distill, and not the one that finetunes
@@ -122,7 +122,7 @@ def _distilling(work: Path, models: Models, name: str, products: dict[str, float
     like, teacher = typical(models, name), models.config(models.params.rounds[name].teacher)
     length, most = models.params.corpus.records.max_length, models.params.runtime.micro_batch
     shallow, deep = (trial.bert(teacher, layers) for layers in (1, 3))
-    settings = trial.few_steps(models.settings(name), shallow.hidden_size, trial.student(like, 1).hidden)
+    settings = trial.few_steps(models.phases(name)[0], shallow.hidden_size, trial.student(like, 1).hidden)
 
     def counted(teacher, *shapes: Student) -> Pass:
         made = students(StudentFactory(teacher, settings, seed=0), {str(n): shape for n, shape in enumerate(shapes)})

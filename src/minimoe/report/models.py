@@ -36,7 +36,7 @@ class Model:
     round: str = ""
     shape: Student | None = None
     once_for_all: OnceForAll | None = None  # what it shares weights with while it trains
-    settings: Distill | None = None
+    phases: tuple[Distill, ...] = ()  # the settings of each phase of its training
     taught_by: str = ""  # the name of its teacher
     origin: str = ""  # the name of the teacher that its teacher, or its teacher's, learnt from
     steps: int = 0
@@ -53,8 +53,8 @@ class Model:
             return "Teacher"
         if self.steps == 0:
             return "No distillation"
-        if self.settings.objective != "minilm":
-            return {"tinybert": "TinyBERT", "embedding": "Sentence encoder"}[self.settings.objective]
+        if self.phases[-1].objective != "minilm":
+            return {"tinybert": "TinyBERT", "embedding": "Sentence encoder"}[self.phases[-1].objective]
         if self.once_for_all:
             return "Once-for-all"
         if self.shape.sparsity is not None:
@@ -76,17 +76,32 @@ class Model:
         """Its family, and whether it had an assistant: one of `KINDS`."""
         return self.family + ASSISTED if self.assisted else self.family
 
+    @property
+    def settings(self) -> Distill:
+        """Those of the first phase."""
+        return self.phases[0]
+
+    @cached_property
+    def effective(self) -> list[dict]:
+        """The settings that each phase trained with; those without effect on it are left out."""
+        idle = IDLE | BALANCE if self.experts == (1, 1) else IDLE
+        others = [_of_objectives() - OBJECTIVES[phase.objective] for phase in self.phases]
+        return [
+            {key: value for key, value in phase if key not in idle | unread}
+            for phase, unread in zip(self.phases, others, strict=True)
+        ]
+
     @cached_property
     def training(self) -> dict:
-        """The settings that it trained with; those without effect on it are left out."""
-        idle = IDLE | _of_objectives() - OBJECTIVES[self.settings.objective]
-        idle |= BALANCE if self.experts == (1, 1) else set()
-        return {key: value for key, value in self.settings if key not in idle}
+        """The settings that it trained with, and as then.KEY what its second phase changed."""
+        first, *second = self.effective
+        changed = {key: value for own in second for key, value in own.items() if first.get(key) != value}
+        return first | {f"then.{key}": value for key, value in changed.items()}
 
     @property
     def yardstick(self) -> tuple:
         """What its held-out loss is measured with; two losses compare only where this is the same."""
-        settings = self.settings
+        settings = self.phases[-1]
         own = {key: getattr(settings, key) for key in sorted(OBJECTIVES[settings.objective] - EXACT)}
         return self.taught_by, settings.objective, settings.heldout, repr(own)
 
@@ -98,7 +113,8 @@ def _of_objectives() -> set[str]:
 def differences(first: Model, second: Model) -> set[str]:
     """In what two students differ: taught_by, task_teacher, once_for_all, size, experts, start, and settings by name.
 
-    A setting without effect on one of the two is no difference. Nor is the teacher's layer between students of
+    A second phase that one alone has is `then`. Of two, settings are then.KEY, where one of them changes the first
+    phase's. A setting without effect on one of the two is no difference. Nor is the teacher's layer between students of
     different teachers, whose layers are not the same ones.
     """
     plain = ("taught_by", "task_teacher", "once_for_all")
@@ -106,12 +122,22 @@ def differences(first: Model, second: Model) -> set[str]:
     found |= {"size"} if first.shape.size != second.shape.size else set()
     found |= {"start"} if first.shape.start != second.shape.start else set()
     found |= {"experts"} if first.experts != second.experts else set()
-    shared = first.training.keys() & second.training.keys()
-    if first.settings.objective != second.settings.objective:
+    found |= _unequal(first, second, 0)
+    if len(first.phases) != len(second.phases):
+        found.add("then")
+    elif len(first.phases) > 1:
+        changed = first.training.keys() | second.training.keys()
+        found |= {f"then.{key}" for key in _unequal(first, second, 1)} & changed
+    return found - {"teacher_layer", "then.teacher_layer"} if "taught_by" in found else found
+
+
+def _unequal(first: Model, second: Model, number: int) -> set[str]:
+    """The settings that differ in the phase of this number."""
+    one, other = first.phases[number], second.phases[number]
+    shared = first.effective[number].keys() & second.effective[number].keys()
+    if one.objective != other.objective:
         shared |= _of_objectives()  # under another objective the student would have trained with these
-    one, other = vars(first.settings), vars(second.settings)
-    found |= {key for key in shared if one[key] != other[key]}
-    return found - {"teacher_layer"} if "taught_by" in found else found
+    return {key for key in shared if vars(one)[key] != vars(other)[key]}
 
 
 def is_teacher(name: str) -> bool:
@@ -131,7 +157,7 @@ def describe(name: str, rounds: Mapping[str, Round], distill: Distill, metrics: 
         round=round_,
         shape=_shape(rounds[round_], short, metrics),
         once_for_all=shapes if shapes and short in shapes.students else None,
-        settings=rounds[round_].over(distill),
+        phases=tuple(rounds[round_].phases(distill)),
         taught_by=taught_by,
         origin=origin,
         steps=metrics["steps"],

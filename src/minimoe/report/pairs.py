@@ -20,7 +20,7 @@ EXPERTS = "experts or dense"
 CURSE = ("another teacher, dense student", "another teacher, student with experts")
 LATENCY = "latency_ms_b"  # what a column of latencies begins with, before the batch size
 MOST = len(PUBLISHED)  # things that two students of a question differ in
-NOT_SETTINGS = {"taught_by", "task_teacher", "once_for_all", "size", "experts", "start"}
+NOT_SETTINGS = {"taught_by", "task_teacher", "once_for_all", "size", "experts", "start", "then"}
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,10 @@ QUESTIONS = (
     Question(
         "from the teacher's layers or random", "Starting from the teacher's layers",
         lambda first, second, found: found == {"start"} and second.shape.start == "random",
+    ),
+    Question(
+        "a second phase or not", "A second phase",
+        lambda first, second, found: found == {"then"} and len(second.phases) == 1,
     ),
     Question(
         "taught the task or not", "A teacher of the task as well",
@@ -130,8 +134,9 @@ def not_told_apart(results: Results, model: str, others: Sequence[str]) -> list[
 
 def _setting(first: Model, second: Model, key: str) -> str:
     """A setting and its two values, in words."""
-    one, other = getattr(first.settings, key), getattr(second.settings, key)
-    return f"{key.replace('_', ' ')} {one} or {other}"
+    then, _, name = key.rpartition(".")
+    one, other = (getattr(model.phases[1 if then else 0], name) for model in (first, second))
+    return f"{'then ' * bool(then)}{name.replace('_', ' ')} {one} or {other}"
 
 
 def _pair(
