@@ -116,6 +116,8 @@ def meaning(path: str, meanings: dict[str, str]) -> str:
     first, _, rest = path.partition(".")
     key = path.rsplit(".", 1)[-1]
     general = {"rounds": f"distill.{key}", "tasks": f"finetune.{key}"}.get(first)
+    if rest.split(".")[1:-1] == ["then"] and general in meanings:
+        return f"as `{general}`, in the second phase"
     if rest.count(".") == 1 and general in meanings:
         return f"as `{general}`, here only"
     return meanings.get(path, "")

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 from corpus.tiny_corpus import BERT, make_tokenizer, sentences
 from ruamel.yaml import YAML
@@ -26,12 +27,14 @@ ROOT = Path(__file__).parents[2]
 TRACKING = {"enabled": True, "uri": "work/mlflow.db", "experiment": "tests"}
 
 
-def write_params(**changes):
+def write_params(then=None, **changes):
     yaml = YAML()
     params = yaml.load(ROOT / "params.yaml")
     params["distill"] |= {"epochs": 2, "batch": 32, "relation_heads": 4, "heldout": 16, "evaluate_every": 3} | changes
     students = {"dense": {"layers": 1, "hidden": 16, "heads": 4}, "other": {"layers": 2, "hidden": 16, "heads": 4}}
     params["rounds"] = {"base": {"teacher": "models/teacher", "students": students}}
+    if then:
+        params["rounds"]["base"]["then"] = then
     params["sparsify"]["teachers"] = []
     params["table"]["models"] = ["teacher"]
     params["runtime"] |= {"device": "cpu", "log_every": 1, "checkpoint_minutes": 60, "tracking": TRACKING}
@@ -98,6 +101,39 @@ def test_an_interrupted_stage_goes_on(project, monkeypatch, capsys):
     for run in runs:
         history = client.get_metric_history(run.info.run_id, "train_loss")
         assert [metric.step for metric in history] == list(range(1, steps + 1))
+
+
+def test_a_stage_interrupted_in_its_second_phase_goes_on_there(project, monkeypatch, capsys):
+    write_params(then={"objective": "embedding", "epochs": 3})
+    stages.distill.main()
+    whole = outputs()
+    curves = pd.read_csv("curves/base.csv")
+    metrics = json.loads(whole["metrics/distill/base.json"])["dense"]
+    assert list(dict.fromkeys(curves.student)) == ["dense (first phase)", "dense", "other (first phase)", "other"]
+    for name, values in (("dense", metrics), ("dense (first phase)", metrics["first_phase"])):
+        own = curves[curves.student == name]
+        assert own.step.iloc[0] == 0 and own.step.iloc[-1] == values["steps"]
+        assert own.heldout_loss.iloc[0] == pytest.approx(values["heldout_loss_initial"])
+        assert own.heldout_loss.iloc[-1] == pytest.approx(values["heldout_loss"])
+    first, steps = metrics["first_phase"]["steps"], metrics["steps"]
+    assert 2 * steps == 3 * first
+    for file in whole:
+        Path(file).unlink()
+
+    interrupted(monkeypatch, at=first + 1)  # a step that the second phase alone has
+    assert not outputs()
+    capsys.readouterr()
+    stages.distill.main()
+    assert outputs() == whole
+    told = capsys.readouterr().err
+    assert f"students: going on after step {first} of {first}" in told
+    assert f"then: going on after step {first + 1} of {steps}" in told
+    client, experiment = tracking.connect(SimpleNamespace(**TRACKING))
+    for run in client.search_runs([experiment]):
+        assert (run.data.params["objective"], run.data.params["then.objective"]) == ("minilm", "embedding")
+        for name, count in (("first_phase/train_loss", first), ("train_loss", steps)):
+            history = client.get_metric_history(run.info.run_id, name)
+            assert [metric.step for metric in history] == list(range(1, count + 1))
 
 
 def test_records_that_do_not_tell_documents_are_said_and_recorded(project, capsys):
