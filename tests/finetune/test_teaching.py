@@ -155,6 +155,21 @@ def test_of_several_labels_at_once_a_teacher_knows_more(model, data, texts, tmp_
     assert cell["results"]["topics"]["mean"] > 95
 
 
+def test_the_teacher_answers_on_as_many_cores_as_the_student_trains_on(model, data, tmp_path, texts, monkeypatch):
+    run(model, data, tmp_path, "sst2", "teacher", epochs=1)
+    seen = []
+    monkeypatch.setattr(
+        "minimoe.finetune.cell.all_logits", lambda *given: (seen.append(torch.get_num_threads()), all_logits(*given))[1]
+    )
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        run(model, data, tmp_path, "sst2", "s", teaching=Teaching(str(tmp_path / "teacher"), 2.0, 0.5, str(texts), 0))
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [1]
+
+
 def test_a_teacher_of_another_task_is_refused(model, data, tmp_path, texts):
     run(model, data, tmp_path, "mnli", "teacher", epochs=1)
     teaching = Teaching(str(tmp_path / "teacher"), 2.0, 0.5, str(texts), 0)

@@ -63,35 +63,40 @@ def finetune(
         name: Batches(examples, task, tokenizer, settings["device"])
         for name, examples in _encode_all(data, task, tokenizer, max_length, max_train).items()
     }
-    if teaching:
-        sets["train"] = _taught(teaching, sets["train"], task, tokenizer, max_length, precision)
-        settings["teaching"] = teaching
     grid = [(rate, seed) for rate in learning_rates for seed in seeds]
     runs = _done(checkpoints)
     with computing(threads):
+        if teaching:
+            sets["train"] = _taught(teaching, sets["train"], task, tokenizer, max_length, precision)
+            settings["teaching"] = teaching
         for rate, seed in grid[len(runs) :]:
             which = f"lr{rate:g}-seed{seed}" if len(grid) > 1 else ""
-            model = load_model(folder, task, seed)
             watched = {"label": f"{name} {task.name} {which}".strip(), "prefix": f"{which}/" if which else ""}
-            run = train(
-                model, task, sets, learning_rate=rate, seed=seed, precision=precision, tracker=tracker,
-                **watched, **settings,
-            )  # fmt: skip
-            model.load_state_dict(run.state)
-            for column, split in task.results.items():
-                found = predict(model, sets[split], task, precision)
-                run.scores[column] = scores(task.metrics, sets[split].examples.gold, found)
-            runs.append(run)
+            about = {"learning_rate": rate, "precision": precision, "tracker": tracker, **watched, **settings}
+            runs.append(_run(folder, task, sets, seed, **about))
             _forget_all_but_best(runs, rate)
             if len(runs) < len(grid):
                 _save(checkpoints, runs)
     cell = summary(name, task, runs, {split: batches.examples.gold for split, batches in sets.items()})
-    model.load_state_dict(next(run.state for run in runs if run.learning_rate == cell["learning_rate"] and run.state))
+    best = next(run for run in runs if run.learning_rate == cell["learning_rate"] and run.state)
+    model = load_model(folder, task, best.seed)
+    model.load_state_dict(best.state)
     with whole_folder(out) as temporary:
         model.save_pretrained(temporary)
         tokenizer.save_pretrained(temporary)
     tracker.metrics({column: result["mean"] for column, result in cell["results"].items()})
     return cell
+
+
+def _run(folder: str | Path, task: Task, sets: dict[str, Batches], seed: int, **settings) -> FinetuneRun:
+    """Finetune once, and score the best state on every set that is scored; `settings` are those of `loop.train`."""
+    model = load_model(folder, task, seed)
+    run = train(model, task, sets, seed=seed, **settings)
+    model.load_state_dict(run.state)
+    for column, split in task.results.items():
+        found = predict(model, sets[split], task, settings["precision"])
+        run.scores[column] = scores(task.metrics, sets[split].examples.gold, found)
+    return run
 
 
 def _taught(teaching: Teaching, labelled: Batches, task: Task, tokenizer, max_length: int, precision: str) -> Batches:
