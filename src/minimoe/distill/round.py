@@ -66,12 +66,7 @@ def distill(
     Raises:
         UserError: settings that do not fit the teacher or the records, or a loss that becomes NaN or infinite.
     """
-    # the precision is the round's: one that a launcher's config names would change the result
-    accelerator = Accelerator(cpu=device == "cpu", mixed_precision="no")
-    for precision in dict.fromkeys(phase.precision for phase in (settings, then) if phase and phase.epochs):
-        _warn_where_slower(precision, accelerator)
-    if same_bits:
-        deterministic(accelerator.device)
+    accelerator = _accelerator(device, [settings, then] if then else [settings], same_bits)
     checkpoints, options = checkpoints or NoCheckpoints(), {"compiled": compiled, "log_every": log_every}
     first = Phase(teacher_folder, records, students, settings, seed, accelerator, micro_batch)
     if then:  # its students are made now, so that what does not fit is told before anything is trained
@@ -81,12 +76,8 @@ def distill(
     results = {}
     first.teacher.to(accelerator, compiled=compiled)
     if assistant:
-        chosen = results[ASSISTANT] = choose_assistant(
-            first.data, first.factory, first.teacher, below=min(student.sparsity for student in students.values()),
-            tracker=trackers[ASSISTANT], checkpoints=checkpoints.part(ASSISTANT), **options,
-        )  # fmt: skip
-        first.factory.assistant = chosen.learner.supernet.subnet(chosen.name)
-        first.teacher = AssistantTeacher(first.factory.assistant, settings.precision, compiled=compiled)
+        parts = checkpoints.part(ASSISTANT)
+        results[ASSISTANT] = _with_assistant(first, students, trackers[ASSISTANT], parts, **options)
     first.make_students(students, once_for_all)
     if then:
         results = train_both(first, second, trackers, checkpoints, **options)
@@ -96,6 +87,31 @@ def distill(
         if shape.sparsity is not None:
             results[name].details["sparsity"] = shape.sparsity
     return results
+
+
+def _accelerator(device: str, phases: list[Distill], same_bits: bool) -> Accelerator:
+    """Set up the device, and say where this machine would be faster in another precision."""
+    # the precision is the round's: one that a launcher's config names would change the result
+    accelerator = Accelerator(cpu=device == "cpu", mixed_precision="no")
+    for precision in dict.fromkeys(phase.precision for phase in phases if phase.epochs):
+        _warn_where_slower(precision, accelerator)
+    if same_bits:
+        deterministic(accelerator.device)
+    return accelerator
+
+
+def _with_assistant(
+    phase: Phase, students: dict[str, Student], tracker, checkpoints: Checkpoints, **options
+) -> StudentResult:
+    """Choose an assistant, and have it teach the phase's students; returns its result."""
+    below = min(student.sparsity for student in students.values())
+    chosen = choose_assistant(
+        phase.data, phase.factory, phase.teacher, below=below, tracker=tracker, checkpoints=checkpoints, **options
+    )
+    phase.factory.assistant = chosen.learner.supernet.subnet(chosen.name)
+    precision, compiled = phase.data.settings.precision, options["compiled"]
+    phase.teacher = AssistantTeacher(phase.factory.assistant, precision, compiled=compiled)
+    return chosen
 
 
 def write_student(result: StudentResult, folder: str | Path) -> None:
