@@ -70,8 +70,7 @@ def distill(
     checkpoints, options = checkpoints or NoCheckpoints(), {"compiled": compiled, "log_every": log_every}
     first = Phase(teacher_folder, records, students, settings, seed, accelerator, micro_batch)
     if then:  # its students are made now, so that what does not fit is told before anything is trained
-        draws = mixed(seed, SECOND) % 2**32
-        second = Phase(teacher_folder, records, students, then, draws, accelerator, micro_batch)
+        second = Phase(teacher_folder, records, students, then, mixed(seed, SECOND) % 2**32, accelerator, micro_batch)
         second.make_students(students, once_for_all)
     results = {}
     first.teacher.to(accelerator, compiled=compiled)
