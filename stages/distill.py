@@ -36,7 +36,8 @@ def main() -> None:
             file=sys.stderr,
         )
     facts = {"settings": chosen, "records": records.manifest}
-    with training("distill", name, [round_.teacher], facts, runtime) as this:
+    read = {f"data/settings/rounds/{name}.json": "settings", "data/records": "training"}
+    with training("distill", name, {round_.teacher: "model"}, facts, runtime, read) as this:
         about = {"teacher": round_.teacher, **held, **values.model_dump()}
         about |= {f"then.{key}": value for second in then for key, value in second.model_dump().items()}
         trackers = {

@@ -42,9 +42,13 @@ def cell(params: Params, row: str, model: str, task: str, taught: dict | None = 
 
     device = machine.device(params.runtime.device)
     chosen, facts = settings(f"finetune/{task}"), taught or {}
-    inputs = [f"models/{model}", f"data/tasks/{task}", *(facts[key] for key in ("teacher", "texts") if key in facts)]
-    with training("finetune", f"{row}/{task}", inputs, chosen | facts, params.runtime) as this:
-        kind = with_labels(from_settings(chosen.pop("task")), f"data/tasks/{task}")
+    kind = from_settings(chosen["task"])
+    inputs = {f"models/{model}": "model", f"data/tasks/{task}": "training" if kind.trained else "evaluation"}
+    inputs |= {facts[key]: read for key, read in (("teacher", "model"), ("texts", "training")) if key in facts}
+    read = {f"data/settings/finetune/{task}.json": "settings"}
+    with training("finetune", f"{row}/{task}", inputs, chosen | facts, params.runtime, read) as this:
+        kind = with_labels(kind, f"data/tasks/{task}")
+        del chosen["task"]
         places = f"models/{model}", kind, f"data/tasks/{task}", f"finetuned/{row}/{task}"
         tracker = this.tracker(f"{row}/{task}", {"model": row, "task": task}, chosen | facts)
         if kind.trained:

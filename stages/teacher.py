@@ -33,7 +33,9 @@ def _pretrain(chosen: dict) -> None:
     keep_freed_memory()
     params = load()
     records = Records("data/records")
-    with training("teacher", "", [TOKENIZER], [chosen, records.manifest], params.runtime) as this:
+    read = {"data/settings/teacher.json": "settings", "data/records": "training"}
+    facts = [chosen, records.manifest]
+    with training("teacher", "", {TOKENIZER: "tokenizer"}, facts, params.runtime, read) as this:
         losses = pretrain(
             records,
             TOKENIZER,

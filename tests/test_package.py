@@ -7,11 +7,10 @@ import sysconfig
 from pathlib import Path
 
 import pytest
-import yaml
+from pipeline.repository import shrink
 
 ROOT = Path(__file__).parents[1]
 LINE = ["--disable-pip-version-check", "--no-deps", "--no-index", "--quiet"]
-STUDENT = {"layers": 1, "hidden": 24, "experts": {"attention": 1, "ffn": 2}}
 
 
 def run(*command: str | Path, folder: Path) -> str:
@@ -37,19 +36,6 @@ def environment(tmp_path_factory) -> Path:
     run(sys.executable, "-m", "pip", "--python", python, "install", *LINE, wheel, folder=folder)
     (folder / "env/bin/wikiextractor").symlink_to(Path(sysconfig.get_path("scripts"), "wikiextractor"))
     return folder / "env"
-
-
-def shrink(path: Path) -> None:
-    """Make of the sample a run of a minute: one round with one student, one task."""
-    values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    values["teacher"]["pretrain"] |= {"epochs": 1, "layers": 1}
-    values["sparsify"]["teachers"] = []
-    values["distill"] |= {"epochs": 1, "relation_heads": 12}
-    values["rounds"] = {"base": {"teacher": "models/teacher", "students": {"minimoe": STUDENT}}}
-    values["tasks"] = {"wnli": {"epochs": 1, "max_train": 64}}
-    values["table"] = {"models": ["teacher", "base/minimoe"], "tasks": ["wnli"]}
-    values["cost"] = {"length": 16, "batches": [1], "repeats": 1}
-    path.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
 
 
 @pytest.mark.slow

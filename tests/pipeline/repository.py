@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[2]
 TASKS = ["rte", "conll2003"]
 MODELS = ["teacher", "base/minilm", "base/minimoe", "assisted/minilm-ta", "sparse/sparse"]
 DENSE = {"layers": 2, "hidden": 96}
+SMALLEST = {"layers": 1, "hidden": 24, "experts": {"attention": 1, "ffn": 2}}
 
 
 def params() -> dict:
@@ -52,3 +53,16 @@ def dvc(folder: Path, *arguments: str) -> str:
 def git(folder: Path, *arguments: str) -> None:
     identity = ["-c", "user.name=tests", "-c", "user.email=tests@example.org"]
     subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+def shrink(path: Path) -> None:
+    """Make of the sample a run of a minute: one round with one student, one task."""
+    values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    values["teacher"]["pretrain"] |= {"epochs": 1, "layers": 1}
+    values["sparsify"]["teachers"] = []
+    values["distill"] |= {"epochs": 1, "relation_heads": 12}
+    values["rounds"] = {"base": {"teacher": "models/teacher", "students": {"minimoe": SMALLEST}}}
+    values["tasks"] = {"wnli": {"epochs": 1, "max_train": 64}}
+    values["table"] = {"models": ["teacher", "base/minimoe"], "tasks": ["wnli"]}
+    values["cost"] = {"length": 16, "batches": [1], "repeats": 1}
+    path.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")

@@ -1,10 +1,11 @@
 """Date, commit and kind of data of a report. They are on the page alone, so that tables are the same at every run."""
 
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+
+from minimoe.system.git import head
 
 SAMPLE = ("data", "sample")  # its texts and tasks are made up
 
@@ -21,20 +22,6 @@ class Provenance:
 def provenance(inputs: Mapping[str, str]) -> Provenance:
     """Of a report that is made now, in this folder, from these files of the user's by what they are for."""
     invented = tuple(name for name, path in inputs.items() if Path(path).parts[: len(SAMPLE)] == SAMPLE)
-    return Provenance(date.today().isoformat(), commit("dvc.lock"), invented)
-
-
-def commit(*besides: str) -> str:
-    """The commit that is checked out, noting where tracked files other than `besides` differ; empty outside of git."""
-    head = _git("rev-parse", "--short=10", "HEAD")
-    changed = head and _git(
-        "status", "--porcelain", "--untracked-files=no", "--", ".", *(f":!{path}" for path in besides)
-    )
-    return f"{head} with changes" if changed else head
-
-
-def _git(*arguments: str) -> str:
-    try:
-        return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return ""
+    found = head("dvc.lock")
+    commit = f"{found.commit[:10]}{' with changes' * found.changed}" if found else ""
+    return Provenance(date.today().isoformat(), commit, invented)

@@ -29,6 +29,7 @@ class About(BaseModel):
     name: str
     tags: dict[str, str]
     params: dict[str, str]
+    data: dict[str, tuple[str, str]] = {}  # hash and context (training, evaluation) of data sets, by path
     run_id: Annotated[str, Field(pattern=RUN_ID)] | None = None
     status: Literal["FINISHED", "FAILED", "KILLED"] | None = None
 

@@ -1,5 +1,6 @@
 """Connect to MLflow's server or database, and the few requests that trackers make."""
 
+import json
 import logging
 import os
 from pathlib import Path
@@ -35,15 +36,9 @@ def connect(tracking) -> tuple:
     Raises:
         UserError: it cannot be used. UnreachableError: it cannot be reached for now.
     """
-    for name, value in ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
-    with importing():
-        import mlflow.store.tracking.sqlalchemy_store  # noqa: F401  the client would import it for a database
-        from filelock import FileLock
-        from mlflow import MlflowClient
-    for noisy in ("mlflow", "urllib3"):
-        logging.getLogger(noisy).setLevel(logging.CRITICAL)  # their errors are raised as well
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    load()
+    from filelock import FileLock
+    from mlflow import MlflowClient
 
     uri = address(tracking.uri)
     try:
@@ -61,6 +56,17 @@ def connect(tracking) -> tuple:
         raise kind(f"runtime.tracking.uri: {message}") from None
 
 
+def load() -> None:
+    """Import MLflow as all of this project uses it: quiet, and soon tired of a server that does not answer."""
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    with importing():
+        import mlflow.store.tracking.sqlalchemy_store  # noqa: F401  the client would import it for a database
+    for noisy in ("mlflow", "urllib3"):
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)  # their errors are raised as well
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
 def active(client, run_id: str) -> bool:
     """Whether there is such a run, not deleted."""
     from mlflow.exceptions import MlflowException
@@ -75,13 +81,23 @@ def active(client, run_id: str) -> bool:
 
 
 def create(client, experiment: str, about: dict) -> str:
-    """Make a run of a name, tags and params; returns its id."""
+    """Make a run of a name, tags, params and data sets; returns its id."""
     from mlflow.entities import Param
 
     run_id = client.create_run(experiment, run_name=about["name"], tags=about["tags"]).info.run_id
     _expect(run_id, "run")
     client.log_batch(run_id, params=[Param(key, value) for key, value in sorted(about["params"].items())])
+    if read := [_data_set(path, *known) for path, known in sorted(about.get("data", {}).items())]:
+        client.log_inputs(run_id, read)
     return run_id
+
+
+def _data_set(path: str, digest: str, context: str):
+    """A data set that a run reads: named as its folder is, with DVC's hash as its digest."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    source = json.dumps({"uri": path})  # in the project's folder, wherever that is
+    return DatasetInput(Dataset(Path(path).name, digest, "local", source), [InputTag("mlflow.data.context", context)])
 
 
 def steps_known(client, run_id: str, key: str) -> set[int]:
