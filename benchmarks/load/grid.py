@@ -54,7 +54,8 @@ def bring_up(folder: Path, cells: int) -> None:
     sys.path.insert(0, str(folder))
     os.environ["PYTHONPATH"] = f"{folder}:{os.environ.get('PYTHONPATH', '')}"
     prepare = partial(import_module, "minimoe.finetune.cell")
-    grid.run([f"cell@c{number}" for number in range(cells)], workers, prepare)
+    names = [f"cell@c{number}" for number in range(cells)]
+    grid.run([grid.Wave(partial(list, names), workers)], prepare)
 
 
 def workers() -> list[grid.Environment]:

@@ -40,6 +40,7 @@ if __name__ == "__main__":
 """
 RUN = """
 import sys
+from functools import partial
 from types import SimpleNamespace
 from minimoe.pipeline import grid, repro
 from minimoe.system.errors import exit_cleanly
@@ -54,7 +55,7 @@ if __name__ == "__main__":
     settings = SimpleNamespace(**defaults | {"device": "cpu", "cells_per_gpu": 2} | given)
     settings.workers = int(settings.workers)
     workers, start = repro.where(settings, 1)
-    exit_cleanly(lambda: grid.run(names, workers, nothing, start))
+    exit_cleanly(lambda: grid.run([grid.Wave(partial(list, names), workers, start)], nothing))
 """
 
 

@@ -111,7 +111,7 @@ def test_repro_side_by_side_is_repro(repository):
     ran = [line.split("'")[1] for line in lines if line.startswith("Running stage")]
     assert sorted(ran) == sorted(CASES[distill_rate] | {"settings"})
     assert (repository / "reports/results.txt").read_text() in "\n".join(lines)
-    assert "index.html" in lines[-2]
+    assert "index.html" in lines[-3]
     assert "up to date" in dvc(repository, "status")
 
 

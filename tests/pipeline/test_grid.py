@@ -76,7 +76,27 @@ if __name__ == "__main__":
     library = os.environ.get("LIBRARY", "colorsys")
     runtime = SimpleNamespace(workers=int(sys.argv[1]), device=os.environ.get("DEVICE", "cpu"), cells_per_gpu=2)
     workers = partial(side_by_side, runtime, threads=1)
-    exit_cleanly(lambda: grid.run(sys.argv[2:], workers, partial(import_module, library)))
+    exit_cleanly(lambda: grid.run([grid.Wave(partial(list, sys.argv[2:]), workers)], partial(import_module, library)))
+"""
+# the forge runs a second wave, whose stages are known only when the first has made its own
+WAVES = """
+from functools import partial
+from pathlib import Path
+from minimoe.pipeline import grid
+from minimoe.pipeline.progress import Progress
+from minimoe.system.errors import exit_cleanly
+
+def nothing():
+    pass
+
+def second():
+    assert Path("out/base/a/x").exists()
+    return ["cell@base/a-y"]
+
+if __name__ == "__main__":
+    first = ["cell@teacher-y", "cell@teacher-x", "cell@base/a-x"]
+    waves = [grid.Wave(partial(list, first), in_order=True), grid.Wave(second)]
+    exit_cleanly(lambda: grid.run(waves, nothing, Progress(set(first))))
 """
 # the forge must not call this itself: it initialises a GPU, and no process can use one that is forked afterwards
 GPUS = """
@@ -169,6 +189,19 @@ def test_a_stage_that_fails_is_named_and_stops_no_other(folder):
     assert "exited with 3" in output
     assert output.splitlines()[-1].startswith("error: a stage failed")
     assert sorted(locked(folder)) == sorted([CELLS[1], CELLS[3]])
+
+
+def test_in_order_a_stage_that_fails_ends_its_wave_and_the_next_never_begins(folder):
+    (folder / "run.py").write_text(WAVES)
+    code, output = finish(start(folder, FAIL="x", workers=1))
+    assert code == 1
+    assert (folder / "log").read_text() == "teacher y\nteacher x\n"
+    assert list(locked(folder)) == [CELLS[1]]
+    assert "1 of 3 stages, 0:0" in output
+    code, output = finish(start(folder, workers=1))
+    assert code == 0
+    assert sorted(locked(folder)) == sorted(CELLS)
+    assert "3 of 3 stages, 0:0" in output
 
 
 def test_what_keeps_all_from_starting_is_one_line(folder):

@@ -8,6 +8,7 @@ from ruamel.yaml import YAML
 
 from minimoe.pipeline import repro
 from minimoe.pipeline.preflight import CHECKED
+from minimoe.pipeline.repro import Outdated
 from minimoe.system.errors import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -15,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def stale(tmp_path, monkeypatch):
-    """The stages that are to run, of the sample with a launcher that is not there; and the targets that DVC ran."""
+    """The stages that are to run, of the sample with a launcher that is not there; and what was run."""
     yaml, stale, ran = YAML(), set(), []
     values = yaml.load(ROOT / "profiles/sample.yaml")
     values["runtime"]["launcher"] = "nowhererun --nproc-per-node=2"
@@ -24,9 +25,11 @@ def stale(tmp_path, monkeypatch):
     monkeypatch.setenv(CHECKED, "so that it is put back")
     monkeypatch.delenv(CHECKED)
     monkeypatch.setattr(repro, "wait_for_others", lambda _: None)
-    for name, stub in {"repair": None, "_stale": stale, "_show": None}.items():
-        monkeypatch.setattr(repro, name, lambda stub=stub: stub)
+    monkeypatch.setattr(repro, "look", lambda _=(): Outdated(stale, sorted(stale), []))
+    monkeypatch.setattr(repro, "repair", lambda: None)
+    monkeypatch.setattr(repro, "_show", lambda: None)
     monkeypatch.setattr(repro, "_dvc", lambda *targets: ran.append(targets))
+    monkeypatch.setattr(repro.grid, "run", lambda waves, *_: ran.append([wave.stages() for wave in waves]))
     return stale, ran
 
 
@@ -56,7 +59,7 @@ def test_where_only_the_report_is_left_no_launcher_is_needed(stale, capsys):
     stages, ran = stale
     stages.add("report")
     repro.repro()
-    assert ran == [()]
+    assert ran == [[["report"], [], [], ["report"]]]
     assert "warning: runtime.launcher: no program 'nowhererun' here" in capsys.readouterr().err
 
 
@@ -67,15 +70,18 @@ def test_stages_that_are_named_run_alone(stale, monkeypatch):
     assert ran == [("--single-item", "settings", "distill@base")]
 
 
-def test_cells_that_a_cell_teaches_run_after_it(stale, monkeypatch, tmp_path):
+def test_cells_that_a_cell_teaches_run_after_it(stale, tmp_path):
     stages, ran = stale
     stages |= {"finetune@teacher-rte", "taught@base/minilm-2L-72H-rte"}
     text = (tmp_path / "params.yaml").read_text().replace("nowhererun --nproc-per-node=2", "python")
     text = re.sub(r"(taught:[^\n]*\n\s+models:) \[\]", r"\1 [base/minilm-2L-72H]", text)
     (tmp_path / "params.yaml").write_text(text)
-    cells = []
-    monkeypatch.setattr(repro, "finetune", lambda names, *_: cells.append(names))
-    monkeypatch.setattr(repro.grid, "run", lambda *_: None)
     repro.repro()
-    assert cells == [["finetune@teacher-rte"], ["taught@base/minilm-2L-72H-rte"]]
-    assert ran == [()]
+    ((_, cells, taught, _),) = ran
+    assert (cells, taught) == (["finetune@teacher-rte"], ["taught@base/minilm-2L-72H-rte"])
+
+
+def test_what_is_up_to_date_is_not_visited(stale):
+    _, ran = stale
+    repro.repro()
+    assert not ran

@@ -1,4 +1,4 @@
-"""Run stages that do not depend on each other in parallel, such as the cells of the results table.
+"""Run the stages of a pipeline in waves, those of a wave in order or side by side.
 
 Importing PyTorch, Transformers and MLflow takes about as long as training a small cell, and so does DVC's rewriting of
 dvc.lock after every stage. So one process, the forge, imports all of it once and forks workers. A worker takes the
@@ -18,10 +18,12 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context, parent_process
 
 from minimoe.pipeline import runner
+from minimoe.pipeline.progress import Progress
 from minimoe.pipeline.runner import as_main
 from minimoe.system.errors import INTERRUPTED, UserError, exit_cleanly
 from minimoe.system.interrupts import end_with
@@ -33,23 +35,40 @@ Environment = dict[str, str]
 Workers = Callable[[], list[Environment]]
 
 
-def run(
-    stages: list[str], workers: Workers, prepare: Callable[[], None], start: Callable[[str, list[str]], None] = as_main
-) -> None:
-    """Bring stages up to date, several at once; each worker takes the next one that nobody has begun.
+def alone() -> list[Environment]:
+    """One worker, which sees what this process sees."""
+    return [{}]
+
+
+@dataclass(frozen=True)
+class Wave:
+    """Stages that are brought up to date once those of the wave before are.
+
+    stages: returns their names when it is their turn, for only then is known what is stale: those that take longest
+        first, or in order.
+    workers: returns an environment for each worker, whose variables its stages see besides all others.
+    start: runs a stage's module, as `runner.bring_up_to_date` says.
+    in_order: a stage may depend on those before it; when one fails, the rest is not tried.
+    """
+
+    stages: Callable[[], list[str]]
+    workers: Workers = alone
+    start: Callable[[str, list[str]], None] = as_main
+    in_order: bool = False
+
+
+def run(waves: list[Wave], prepare: Callable[[], None], progress: Progress | None = None) -> None:
+    """Bring the stages of each wave up to date; a worker takes the next one that nobody has begun.
 
     Args:
-        stages: by DVC's names, the longest first; none depends on another.
-        workers: one for each environment that it returns, whose variables that worker's stages see besides all others.
+        waves: one after another.
         prepare: sets the environment and imports what the stages need; may start no thread and initialise no GPU.
-        start: runs a stage's module, as `runner.bring_up_to_date` says.
+        progress: is told of every stage that is done.
 
     Raises:
-        UserError: a stage failed; the others have been tried all the same.
+        UserError: a stage failed. The others of its wave, if not in order, were tried all the same, no later wave was.
     """
-    if not stages:
-        return
-    forge = SPAWN.Process(target=exit_cleanly, args=(partial(_forge, stages, workers, prepare, start),))
+    forge = SPAWN.Process(target=exit_cleanly, args=(partial(_forge, waves, prepare, progress),))
     forge.start()
     try:
         forge.join()
@@ -63,29 +82,44 @@ def run(
         raise UserError(FAILED)
 
 
-def _forge(stages: list[str], workers: Workers, prepare: Callable[[], None], start: Callable) -> None:
-    """Import once, fork the workers, and end them all if one of them or the parent is killed."""
+def _forge(waves: list[Wave], prepare: Callable[[], None], progress: Progress | None) -> None:
+    """Import once, then go through the waves."""
     os.setpgrp()
     gc.disable()  # what is imported stays: there is no garbage to look for, now or, frozen, in a fork
     if runner.WARM:
         prepare()
     gc.freeze()
     gc.enable()
-    with ProcessPoolExecutor(1, runner.FORK) as pool:  # in a process that none is forked from: it may initialise a GPU
-        environments = pool.submit(workers).result()[: len(stages)]
-    taken = runner.FORK.Value("i", 0)
-    shared = (stages, taken, start, os.getpid())
+    for wave in waves:
+        with ProcessPoolExecutor(1, runner.FORK) as pool:  # in a process that none is forked from: it may open a GPU
+            stages = pool.submit(wave.stages).result()
+            environments = pool.submit(wave.workers).result()[: len(stages)] if stages else []
+        if not _done(wave, stages, environments, progress):
+            sys.exit(1)
+
+
+def _done(wave: Wave, stages: list[str], environments: list[Environment], progress: Progress | None) -> bool:
+    """Fork the workers of a wave, and end them all if one of them or the parent is killed; whether all went well."""
+    taken, told = runner.FORK.Value("i", 0), runner.FORK.SimpleQueue()
+    shared = (wave, stages, taken, told, os.getpid())
     running = [runner.FORK.Process(target=_work, args=(*shared, environment)) for environment in environments]
     for worker in running:
         worker.start()
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the group's end: this process waits for the others
-    while _well(running) and any(worker.is_alive() for worker in running):
+    usual = signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the group's end: this process waits for the others
+    at_work = bool(running)
+    while at_work and _well(running):
         time.sleep(LOOK_SECONDS)
+        at_work = any(worker.is_alive() for worker in running)
+        while not told.empty():
+            stage, seconds = told.get()
+            if progress:
+                progress.done(stage, seconds / len(running))
     if not _well(running):
         os.killpg(0, signal.SIGTERM)
     for worker in running:
         worker.join()
-    sys.exit(any(worker.exitcode for worker in running))
+    signal.signal(signal.SIGTERM, usual)
+    return not any(worker.exitcode for worker in running)
 
 
 def _well(workers: list) -> bool:
@@ -93,7 +127,7 @@ def _well(workers: list) -> bool:
     return parent_process().is_alive() and all((worker.exitcode or 0) >= 0 for worker in workers)
 
 
-def _work(names: list[str], taken, start: Callable, forge: int, environment: Environment) -> None:
+def _work(wave: Wave, names: list[str], taken, told, forge: int, environment: Environment) -> None:
     """Take stages and bring them up to date, until none is left."""
     from tqdm import tqdm
 
@@ -102,7 +136,7 @@ def _work(names: list[str], taken, start: Callable, forge: int, environment: Env
     end_with(forge)
     tqdm.monitor_interval = 0  # no thread of its own, because this process forks
     try:
-        sys.exit(runner.bring_up_to_date(_next(names, taken), start))
+        sys.exit(runner.bring_up_to_date(_next(names, taken), wave.start, told.put, wave.in_order))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
 

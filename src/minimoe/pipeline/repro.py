@@ -1,7 +1,8 @@
-"""Run the whole pipeline by `dvc repro`, with the cells of the table in parallel.
+"""Run the whole pipeline as `dvc repro` does, with the cells of the table in parallel.
 
-DVC runs one stage after another. The cells of the table do not depend on each other, so `grid` runs those that are
-stale together; everything else is plain `dvc repro`, and so is a run without this module.
+DVC runs one stage after another, and each imports PyTorch for itself. Here they run in waves of forks (`grid`): in
+order what the cells of the table depend on; the cells, which do not depend on each other, side by side; in order the
+rest. A run without this module is plain `dvc repro`.
 """
 
 import importlib
@@ -12,22 +13,31 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+
+import networkx
 
 from minimoe import tracking
 from minimoe.params import load
 from minimoe.pipeline import grid, remote, runner
 from minimoe.pipeline.preflight import preflight
+from minimoe.pipeline.progress import Progress
 from minimoe.pipeline.repair import repair, wait_for_others
 from minimoe.system import interrupts, machine
 from minimoe.system.errors import UserError
 
 PATIENCE = 20  # seconds to wait for another run in the folder
-# what cells import, much of it when they need it
+# before anything is imported in a process that forks: NumPy starts no threads, and looking for a GPU opens none
+FORGE_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
+# what stages import, much of it when they need it
 LIBRARIES = (
+    "minimoe.distill.round",
     "minimoe.finetune.cell",
     "minimoe.report.cost",
+    "minimoe.sparsify.make",
+    "minimoe.teacher.pretrain",
     "scipy.stats",
     "seqeval.metrics",
     "sklearn.metrics",
@@ -52,40 +62,46 @@ def repro(stages: Sequence[str] = ()) -> None:
         preflight(params.runtime, whole=False)
         _dvc("--single-item", "settings", *stages)
         return
-    models = params.table.models
-    cells = [f"finetune@{model}-{task}" for task in params.table.tasks for model in models]
+    cells = [f"finetune@{model}-{task}" for task in params.table.tasks for model in params.table.models]
     taught = [f"taught@{model}-{task}" for task in params.table.tasks for model in params.taught.models]
-    costs = [f"cost@{model}" for model in models]
-    stale = _stale()
-    preflight(params.runtime, whole=bool(stale - {*costs, "report"}))
-    if "settings" in stale:
-        _dvc("settings")  # a moment; only after it is known what reads the settings that changed
-        stale = _stale()
-    if stale - {*cells, *taught, *costs, "report"}:
-        _dvc("distill", "tasks", *(["teachers"] if params.teachers else []))  # what the cells depend on;
-        stale = _stale()  # only then is it known which of them are stale
-    threads = max(params.finetuning(task).threads for task in params.table.tasks)
-    finetune([cell for cell in cells if cell in stale], params.runtime, threads)
-    if taught:
-        stale |= _stale()  # what the cells of their teacher made may have changed
-        finetune([cell for cell in taught if cell in stale], params.runtime, threads)
-    grid.run([cost for cost in costs if cost in stale], partial(_as_many, 1, 1), _import)  # because they measure time
-    if stale:
-        _dvc()
+    outdated = look(cells)
+    shown = {"report"} | {f"cost@{model}" for model in params.table.models}
+    preflight(params.runtime, whole=bool(outdated.stale - shown))
+    if outdated.all:
+        threads = max(params.finetuning(task).threads for task in params.table.tasks)
+        workers, start = where(params.runtime, threads)
+        parallel = [grid.Wave(partial(_longest_first, names), workers, start) for names in (cells, taught)]
+        waves = [grid.Wave(partial(_before, cells), in_order=True), *parallel, grid.Wave(_rest, in_order=True)]
+        grid.run(waves, partial(prepare, params.runtime.tracking), Progress(outdated.all))
     _show()
 
 
-def finetune(cells: list[str], settings, threads: int = 1) -> None:
-    """Bring cells of the table up to date, side by side.
+@dataclass(frozen=True)
+class Outdated:
+    """Stages that are stale, or depend on one that is."""
 
-    Args:
-        cells: `finetune@model-task`.
-        settings: the params' `runtime`.
-        threads: cores that a cell computes on.
-    """
-    longest_first = sorted(cells, key=_examples, reverse=True)  # no long one is left to the end
-    workers, start = where(settings, threads)
-    grid.run(longest_first, workers, partial(prepare, machine.CELL_ENVIRONMENT, settings.tracking), start)
+    stale: set[str]  # those that are known to be
+    before: list[str]  # of all, in order, those that depend on no cell of the table
+    after: list[str]  # in order, the others; the cells are among them
+
+    @property
+    def all(self) -> set[str]:
+        """Those that will be visited."""
+        return {*self.before, *self.after}
+
+
+def _before(cells: list[str]) -> list[str]:
+    return look(cells).before
+
+
+def _longest_first(cells: list[str]) -> list[str]:
+    """Those that are stale; no long one is left to the end."""
+    stale = look().stale
+    return sorted((cell for cell in cells if cell in stale), key=_examples, reverse=True)
+
+
+def _rest() -> list[str]:
+    return look().before
 
 
 def where(settings, threads: int) -> tuple[grid.Workers, Callable[[str, list[str]], None]]:
@@ -102,11 +118,12 @@ def side_by_side(settings, threads: int) -> list[grid.Environment]:
     gpus = [] if settings.device == "cpu" else machine.gpus()
     if not gpus:
         return _as_many(settings.workers, threads)
-    return [{machine.VISIBLE: gpu} for _ in range(settings.cells_per_gpu) for gpu in gpus]
+    own = [{machine.VISIBLE: gpu} for _ in range(settings.cells_per_gpu) for gpu in gpus]
+    return [machine.CELL_ENVIRONMENT | gpu for gpu in own]
 
 
 def _as_many(wanted: int, threads: int) -> list[grid.Environment]:
-    return [{}] * machine.workers(wanted, threads)
+    return [machine.CELL_ENVIRONMENT] * machine.workers(wanted, threads)
 
 
 def ui(port: int) -> None:
@@ -126,8 +143,8 @@ def ui(port: int) -> None:
     os.execv(sys.executable, [sys.executable, "-m", "mlflow", "ui", *served])
 
 
-def _stale() -> set[str]:
-    """The stages that `dvc repro` would run."""
+def look(cells: Sequence[str] = ()) -> Outdated:
+    """Find out what is outdated. `cells`: names of cells of the table."""
     from dvc.lock import LockError
     from dvc.repo import Repo
 
@@ -135,12 +152,27 @@ def _stale() -> set[str]:
     while True:
         try:
             with Repo() as repo:
-                return set(repo.status())  # of all stages: faster than of many named ones
+                return _outdated(repo, set(cells))
         except LockError as error:  # what is left of a run that was killed ends soon
             if time.monotonic() > end:
                 reason = " ".join(str(error).split())
                 raise UserError(f"another run is at work here: {reason}; run again when it has ended") from None
             time.sleep(1)
+
+
+def _outdated(repo, cells: set[str]) -> Outdated:
+    stale = set(repo.status())  # of all stages: faster than of many named ones
+    places = {stage: place for place, stage in enumerate(repo.index.stages)}
+    before, after, reached, behind = [], [], set(), set()
+    graph = repo.index.graph  # a stage leads to those that it depends on
+    for stage in networkx.lexicographical_topological_sort(graph.reverse(), places.get):
+        depends = set(graph.successors(stage))
+        if stage.addressing in cells or depends & behind:
+            behind.add(stage)
+        if stage.addressing in stale or depends & reached:
+            reached.add(stage)
+            (after if stage in behind else before).append(stage.addressing)
+    return Outdated(stale, before, after)
 
 
 def _examples(cell: str) -> int:
@@ -149,18 +181,14 @@ def _examples(cell: str) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def prepare(environment: dict[str, str], settings) -> None:
-    """Import under the cells' environment, and set up MLflow's database where one is used."""
-    os.environ.update(environment)
-    _import()
-    if settings.enabled:
-        with suppress(tracking.UnreachableError):  # cells say so, and go on
-            tracking.connect(settings)
-
-
-def _import() -> None:
+def prepare(settings) -> None:
+    """Import what stages need, and set up MLflow's database where one is used."""
+    os.environ |= FORGE_ENVIRONMENT
     for library in LIBRARIES:
         importlib.import_module(library)
+    if settings.enabled:
+        with suppress(tracking.UnreachableError):  # stages say so, and go on
+            tracking.connect(settings)
 
 
 def _dvc(*targets: str) -> None:
@@ -180,3 +208,6 @@ def _show() -> None:
     print(f"\n{(reports / 'results.txt').read_text(encoding='utf-8')}")
     print(f"Report page: {(reports / 'index.html').as_uri()}")
     print("MLflow:      minimoe ui (or make ui), then open the address that it prints")
+    print(
+        "Next:        edit a line of params.yaml, such as experts: {ffn: 8}, and run again; minimoe plan says for how long"
+    )

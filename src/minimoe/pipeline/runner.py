@@ -44,22 +44,29 @@ def as_main(module: str, arguments: list[str]) -> None:
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
-def bring_up_to_date(names: Iterator[str], start: Callable[[str, list[str]], None] = as_main) -> bool:
-    """Bring stages up to date, one after another; returns whether one failed, which stops no other.
+def bring_up_to_date(
+    names: Iterator[str],
+    start: Callable[[str, list[str]], None] = as_main,
+    tell: Callable[[tuple[str, float]], None] = lambda done: None,
+    in_order: bool = False,
+) -> bool:
+    """Bring stages up to date, one after another; returns whether one failed.
 
     Args:
         names: of the stages.
         start: runs a stage's module with its arguments in a fork of this process, in the stage's folder and
             environment: here, or on another machine.
+        tell: is called with every stage that is up to date now, and the seconds that it took.
+        in_order: one that fails ends all; otherwise it stops no other.
     """
     if not _has_parts():
-        return _by_program(names)
+        return _by_program(names, tell, in_order)
     import dvc.stage.run
     from dvc.repo import Repo
 
     dvc.stage.run.cmd_run = partial(_command, dvc.stage.run.cmd_run, start)
     with Repo(_wait_for_lock=True) as repo:
-        return _in_process(repo, names)
+        return _in_process(repo, names, tell, in_order)
 
 
 def _has_parts() -> bool:
@@ -77,16 +84,24 @@ def _has_parts() -> bool:
     return True
 
 
-def _by_program(names: Iterator[str]) -> bool:
+def _by_program(names: Iterator[str], tell: Callable[[tuple[str, float]], None], in_order: bool) -> bool:
     print("this version of DVC is another than expected: every stage is run by `dvc repro`", file=sys.stderr)
     failed = False
     for name in names:
-        command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", name]
-        failed |= bool(interrupts.run(command, lambda process: process.terminate()))
+        command, began = (
+            [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", name],
+            time.monotonic(),
+        )
+        if not interrupts.run(command, lambda process: process.terminate()):
+            tell((name, time.monotonic() - began))
+        elif in_order:
+            return True
+        else:
+            failed = True
     return failed
 
 
-def _in_process(repo, names: Iterator[str]) -> bool:
+def _in_process(repo, names: Iterator[str], tell: Callable[[tuple[str, float]], None], in_order: bool) -> bool:
     from dvc.exceptions import DvcException
     from dvc.repo import lock_repo
 
@@ -95,12 +110,17 @@ def _in_process(repo, names: Iterator[str]) -> bool:
         stages = {stage.addressing: stage for stage in repo.index.stages}
     with _lock_file(repo) as write:
         for name in names:
+            began = time.monotonic()
             try:
                 with lock_repo(repo):
                     write(stages[name].reproduce())
             except DvcException as error:
                 print(f"error: {name}: {error}", file=sys.stderr, flush=True)
                 failed = True
+                if in_order:
+                    break
+            else:
+                tell((name, time.monotonic() - began))
     return failed
 
 
