@@ -208,6 +208,4 @@ def _show() -> None:
     print(f"\n{(reports / 'results.txt').read_text(encoding='utf-8')}")
     print(f"Report page: {(reports / 'index.html').as_uri()}")
     print("MLflow:      minimoe ui (or make ui), then open the address that it prints")
-    print(
-        "Next:        edit a line of params.yaml, such as experts: {ffn: 8}, and run again; minimoe plan says for how long"
-    )
+    print("Next:        edit a line of params.yaml, such as a student's experts, and run again")
