@@ -23,7 +23,9 @@ def main() -> None:
     keep_freed_memory()
     chosen = settings(f"sparsify/{name}")
     records = Records("data/records")
-    with training("sparsify", name, [f"models/{name}"], [chosen, records.manifest], params.runtime) as this:
+    facts = [chosen, records.manifest]
+    besides = {f"data/settings/sparsify/{name}.json": "settings", "data/records": "training"}
+    with training("sparsify", name, {f"models/{name}": "model"}, facts, params.runtime, besides) as this:
         read = sparsify(
             f"models/{name}",
             records,
