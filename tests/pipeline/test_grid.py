@@ -51,6 +51,8 @@ def main():
         raise
     seen = {"stage": os.environ["DVC_STAGE"], "prepared": "colorsys" in sys.modules, "folder": os.getcwd()}
     seen |= {"gpu": os.environ.get("CUDA_VISIBLE_DEVICES"), "worker": os.getppid()}
+    if model == "base/a" and task == "x" and Path("dvc.lock").exists():
+        Path("seen").write_text(Path("dvc.lock").read_text())
     if task == "x":
         time.sleep(float(os.environ.get("SLOW", 0)))
     Path(f"out/{model}").mkdir(parents=True, exist_ok=True)
@@ -90,7 +92,7 @@ def nothing():
     pass
 
 def second():
-    assert Path("out/base/a/x").exists()
+    assert "teacher-x" in Path("seen").read_text(), "what follows in order finds dvc.lock up to date"
     return ["cell@base/a-y"]
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ FORK = get_context("fork")
 WARM = sys.platform == "linux"
 COMMAND = re.compile(r"python -m (stages\.\w+)((?: [\w./-]+)*)")  # what can be forked; anything else DVC starts
 SIGHT_SECONDS = 90  # in which this machine sees what another one has written to a shared folder
-WRITE_SECONDS = 60  # between two rewritings of dvc.lock; what is finished in between is in DVC's run cache
+WRITE_SECONDS = 60  # between two rewritings of dvc.lock by cells; what is finished in between is in DVC's run cache
 PARTS = {  # of DVC, with the arguments that are passed to them here
     "dvc.stage.run:cmd_run": ("stage", "dry", "run_env"),
     "dvc.stage.run:prepare_kwargs": ("stage", "run_env"),
@@ -108,7 +108,8 @@ def _in_process(repo, names: Iterator[str], tell: Callable[[tuple[str, float]], 
     failed = False
     with lock_repo(repo):
         stages = {stage.addressing: stage for stage in repo.index.stages}
-    with _lock_file(repo) as write:
+    # a stage may read in dvc.lock what those before it have made
+    with _lock_file(repo, 0.0 if in_order else WRITE_SECONDS) as write:
         for name in names:
             began = time.monotonic()
             try:
@@ -125,8 +126,8 @@ def _in_process(repo, names: Iterator[str], tell: Callable[[tuple[str, float]], 
 
 
 @contextmanager
-def _lock_file(repo) -> Iterator[Callable]:
-    """Writes stages into dvc.lock, several at once, because the whole file is read and written each time."""
+def _lock_file(repo, every: float) -> Iterator[Callable]:
+    """Writes stages into dvc.lock every so many seconds, because the whole file is read and written each time."""
     from dvc.repo import lock_repo
 
     waiting, written = [], time.monotonic()
@@ -139,7 +140,7 @@ def _lock_file(repo) -> Iterator[Callable]:
 
     def write(stage) -> None:
         waiting.extend([stage] if stage else [])
-        if time.monotonic() - written > WRITE_SECONDS:
+        if time.monotonic() - written >= every:
             flush()
 
     try:
