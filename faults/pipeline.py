@@ -22,7 +22,15 @@ EXAMPLES = 48  # to finetune on
 DENSE = {"layers": 1, "hidden": 24}
 MOE = DENSE | {"experts": {"attention": 1, "ffn": 2}}
 MODELS = ["teacher", "base/dense", "base/moe", "sparse/sparse-50"]
-OUTPUTS = ["data/[!s]*/**/*", "models/**/*", "finetuned/**/*", "curves/*", "metrics/[!c]*/**/*", "reports/results.csv"]
+OUTPUTS = [
+    "data/[!s]*/**/*",
+    "models/**/*",
+    "finetuned/**/*",
+    "predictions/**/*",
+    "curves/*",
+    "metrics/[!c]*/**/*",
+    "reports/results.csv",
+]
 
 
 def environment(folder: Path) -> dict[str, str]:

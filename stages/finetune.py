@@ -49,7 +49,8 @@ def cell(params: Params, row: str, model: str, task: str, taught: dict | None = 
     with training("finetune", f"{row}/{task}", inputs, chosen | facts, params.runtime, read) as this:
         kind = with_labels(kind, f"data/tasks/{task}")
         del chosen["task"]
-        places = f"models/{model}", kind, f"data/tasks/{task}", f"finetuned/{row}/{task}"
+        written = f"finetuned/{row}/{task}", f"predictions/{row}/{task}.parquet"
+        places = f"models/{model}", kind, f"data/tasks/{task}", *written
         tracker = this.tracker(f"{row}/{task}", {"model": row, "task": task}, chosen | facts)
         if kind.trained:
             made = finetune(

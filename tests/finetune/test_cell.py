@@ -49,9 +49,8 @@ SETTINGS = {
 
 def run(model, data, tmp_path, task, out="out", tracker=None, **changes):
     settings = SETTINGS | changes
-    return finetune(
-        "base/tiny", model, TASKS[task], data / task, tmp_path / out, tracker=tracker or Tracker(), **settings
-    )
+    places = tmp_path / out, tmp_path / f"{out}.parquet"
+    return finetune("base/tiny", model, TASKS[task], data / task, *places, tracker=tracker or Tracker(), **settings)
 
 
 @pytest.mark.parametrize("task", ["sst2", "stsb", "mnli", "conll2003"])
@@ -150,8 +149,9 @@ def test_runs_that_are_done_are_not_done_again(model, data, tmp_path, kill_at):
         run(model, data, tmp_path, "mnli", tracker=killed, checkpoints=Checkpoints(tmp_path / "work"), **grid)
     cell = run(model, data, tmp_path, "mnli", tracker=tracker, checkpoints=Checkpoints(tmp_path / "work"), **grid)
     assert cell == expected
-    a, b = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "out"))
-    assert a == b
+    for file in ("{}/model.safetensors", "{}.parquet"):
+        a, b = ((tmp_path / file.format(name)).read_bytes() for name in ("whole", "out"))
+        assert a == b
     begun = {key.split("/")[0] for key in killed.seen}
     again = {key.split("/")[0] for key in tracker.seen if "/" in key}
     assert begun & again == {kill_at[:-1]}

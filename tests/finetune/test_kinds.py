@@ -7,7 +7,8 @@ import pytest
 from models.kinds import KINDS, student
 from transformers import AutoTokenizer, pipeline
 
-from minimoe.finetune.cell import finetune, load_tokenizer
+from minimoe.finetune.cell import finetune
+from minimoe.finetune.tokenizer import load_tokenizer
 from minimoe.models.save import save
 from minimoe.params.own_tasks import OwnTask
 from minimoe.system.errors import UserError
@@ -72,7 +73,14 @@ def test_several_labels_an_example(row, folder, tmp_path):
     given = {"kind": "multilabel", "path": "x", "train": "a.csv", "dev": "b.csv", "text": "x", "label": "y"}
     task = with_labels(OwnTask.model_validate(given).row("own"), tmp_path)
     cell = finetune(
-        row, folder, task, tmp_path, tmp_path / "out", tracker=NoTracker(), **SETTINGS | {"epochs": 24, "patience": 24}
+        row,
+        folder,
+        task,
+        tmp_path,
+        tmp_path / "out",
+        tmp_path / "predictions.parquet",
+        tracker=NoTracker(),
+        **SETTINGS | {"epochs": 24, "patience": 24},
     )
     assert cell["results"]["own"]["metric"] == "micro_f1"
     assert cell["results"]["own"]["mean"] > 90 > cell["results"]["own"]["majority"]
@@ -102,7 +110,7 @@ def test_words_of_tagging_are_as_within_a_text(row, folder):
 
 def scored(row, task, folder, data, out):
     """The score of the saved model, which is trained there."""
-    cell = finetune(row, folder, TASKS[task], data / task, out, tracker=NoTracker(), **SETTINGS)
+    cell = finetune(row, folder, TASKS[task], data / task, out, out / "predictions", tracker=NoTracker(), **SETTINGS)
     return cell["results"][task]["mean"]
 
 

@@ -55,7 +55,9 @@ def one_by_one(folder, text, max_length=16):
 
 
 def test_a_score_is_the_rank_correlation_of_cosines(model, examples, tmp_path):
-    cell = score_similarity("base/tiny", model, TASK, tmp_path / "sts", tmp_path / "out", **SETTINGS)
+    cell = score_similarity(
+        "base/tiny", model, TASK, tmp_path / "sts", tmp_path / "out", tmp_path / "predictions", **SETTINGS
+    )
     cosines = [
         torch.cosine_similarity(one_by_one(model, one["text"]), one_by_one(model, one["pair"]), dim=0).item()
         for one in examples
@@ -71,7 +73,9 @@ def test_a_score_is_the_rank_correlation_of_cosines(model, examples, tmp_path):
 
 def test_the_folder_says_how_states_are_pooled_and_how_long_a_text_is(model, examples, tmp_path):
     def score():
-        return score_similarity("m", model, TASK, tmp_path / "sts", tmp_path / "out", **SETTINGS)["results"]
+        return score_similarity(
+            "m", model, TASK, tmp_path / "sts", tmp_path / "out", tmp_path / "predictions", **SETTINGS
+        )["results"]
 
     first = score()
     write_head(SentenceHead(32, ("cls",), length=4), model)
@@ -108,7 +112,9 @@ def test_every_kind_of_model(row, examples, tmp_path):
     else:
         save(student(kind), tmp_path / "model")
         backbones.make_tokenizer("roberta" if "roberta" in kind else "bert", TEXT).save_pretrained(tmp_path / "model")
-    cell = score_similarity(row, tmp_path / "model", TASK, tmp_path / "sts", tmp_path / "out", **SETTINGS)
+    cell = score_similarity(
+        row, tmp_path / "model", TASK, tmp_path / "sts", tmp_path / "out", tmp_path / "predictions", **SETTINGS
+    )
     assert -100 <= cell["results"]["stsb_cosine"]["mean"] <= 100
     assert len((tmp_path / "out/dev.csv").read_text().splitlines()) == len(examples) + 1
 
@@ -119,7 +125,7 @@ def test_weights_that_are_no_numbers(model, examples, tmp_path):
         broken.encoder.layer[0].output.LayerNorm.bias.fill_(torch.nan)
     broken.save_pretrained(model)
     with pytest.raises(UserError, match="its embeddings have NaN"):
-        score_similarity("m", model, TASK, tmp_path / "sts", tmp_path / "out", **SETTINGS)
+        score_similarity("m", model, TASK, tmp_path / "sts", tmp_path / "out", tmp_path / "predictions", **SETTINGS)
     assert not (tmp_path / "out").exists()
 
 
@@ -128,4 +134,4 @@ def test_a_label_out_of_bounds(model, tmp_path):
     lines = [json.dumps(example | {"label": 6.0}) for example in pairs(2, [1.0])]
     (tmp_path / "sts/dev.jsonl").write_text("\n".join(lines))
     with pytest.raises(UserError, match=r"dev\.jsonl:1: expected an example of stsb_cosine"):
-        score_similarity("m", model, TASK, tmp_path / "sts", tmp_path / "out", **SETTINGS)
+        score_similarity("m", model, TASK, tmp_path / "sts", tmp_path / "out", tmp_path / "predictions", **SETTINGS)

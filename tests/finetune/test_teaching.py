@@ -149,9 +149,10 @@ def test_of_several_labels_at_once_a_teacher_knows_more(model, data, texts, tmp_
         (folder / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     settings = SETTINGS | {"epochs": 16, "patience": 16, "learning_rates": [5e-3]}
     tracker = Tracker()
-    finetune("teacher", model, task, folder, tmp_path / "teacher", tracker=tracker, **settings)
+    finetune("teacher", model, task, folder, tmp_path / "teacher", tmp_path / "a", tracker=tracker, **settings)
     teaching = Teaching(str(tmp_path / "teacher"), 1.0, 1.0, str(texts), 4)
-    cell = finetune("s", model, task, folder, tmp_path / "s", tracker=tracker, teaching=teaching, **settings)
+    places = tmp_path / "s", tmp_path / "b"
+    cell = finetune("s", model, task, folder, *places, tracker=tracker, teaching=teaching, **settings)
     assert cell["results"]["topics"]["mean"] > 95
 
 

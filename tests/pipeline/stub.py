@@ -75,6 +75,7 @@ def main(stage: str) -> None:
             made = (settings(f"finetune/{task}"), Path(f"models/{model}"), Path(f"data/tasks/{task}"))
             write(f"finetuned/{model}/{task}/model", *made)
             write(f"metrics/finetune/{model}/{task}.json", *made)
+            write(f"predictions/{model}/{task}.parquet", *made)
         case "cost":
             write(f"metrics/cost/{ARGUMENTS[0]}.json", settings("cost"), Path(f"models/{ARGUMENTS[0]}"))
         case "report":

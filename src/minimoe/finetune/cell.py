@@ -8,22 +8,23 @@ set) are those of the same states; they choose nothing.
 from pathlib import Path
 from statistics import mean, stdev
 
-from tokenizers.decoders import ByteLevel
-from tokenizers.normalizers import Prepend, Sequence
+import torch
 from transformers.utils import logging
 
 from minimoe.finetune.data import Batches, EncodedExamples, encode, read_examples
 from minimoe.finetune.loop import FinetuneRun, all_logits, computing, load_finetuned, load_model, predict, train
 from minimoe.finetune.metrics import majority, scores
+from minimoe.finetune.predictions import given, write
 from minimoe.finetune.teaching import Teaching, unlabelled
-from minimoe.hub import loading
-from minimoe.models.shapes import positions
+from minimoe.finetune.tokenizer import load_tokenizer
 from minimoe.resume.checkpoints import Checkpoints, NoCheckpoints
 from minimoe.system.errors import UserError
 from minimoe.system.files import whole_folder
 from minimoe.tasks.task import Task
 
 logging.set_verbosity_error()  # a new head is what we ask for
+
+TENSORS = ("state", "predictions")  # what a run has of them
 
 
 def finetune(
@@ -32,6 +33,7 @@ def finetune(
     task: Task,
     data: str | Path,
     out: str | Path,
+    predictions: str | Path,
     *,
     learning_rates: list[float],
     seeds: list[int],
@@ -49,6 +51,7 @@ def finetune(
     Args:
         name: the model's name in the table.
         data: the folder of the task's files in the normal form.
+        predictions: the file for the answers of the runs at the chosen rate.
         learning_rates: each is tried with each of `seeds`.
         max_length: tokens of an example. max_train: only so many training examples; 0 means all.
         threads: cores that it computes on; on a CPU they are part of the result, to the last bits.
@@ -84,6 +87,8 @@ def finetune(
     with whole_folder(out) as temporary:
         model.save_pretrained(temporary)
         tokenizer.save_pretrained(temporary)
+    chosen = {run.seed: run.predictions for run in runs if run.learning_rate == cell["learning_rate"]}
+    write(predictions, task, {name: batches.examples for name, batches in sets.items()}, chosen)
     tracker.metrics({column: result["mean"] for column, result in cell["results"].items()})
     return cell
 
@@ -95,7 +100,9 @@ def _run(folder: str | Path, task: Task, sets: dict[str, Batches], seed: int, **
     model.load_state_dict(run.state)
     for column, split in task.results.items():
         found = predict(model, sets[split], task, settings["precision"])
-        run.scores[column] = scores(task.metrics, sets[split].examples.gold, found)
+        gold = sets[split].examples.gold
+        run.scores[column] = scores(task.metrics, gold, found)
+        run.predictions[column] = torch.from_numpy(given(task, gold, found))
     return run
 
 
@@ -114,21 +121,23 @@ def _taught(teaching: Teaching, labelled: Batches, task: Task, tokenizer, max_le
 
 def _save(checkpoints: Checkpoints, runs: list[FinetuneRun]) -> None:
     """Keep the runs that are done; one that is killed later begins anew."""
-    states = {f"{number}/{key}": tensor for number, run in enumerate(runs) for key, tensor in run.state.items()}
-    checkpoints.save(
-        len(runs), states, {"runs": [{k: v for k, v in vars(run).items() if k != "state"} for run in runs]}
-    )
+    tensors = {
+        f"{number}/{part}/{key}": tensor
+        for number, run in enumerate(runs) for part in TENSORS for key, tensor in getattr(run, part).items()
+    }  # fmt: skip
+    values = [{key: value for key, value in vars(run).items() if key not in TENSORS} for run in runs]
+    checkpoints.save(len(runs), tensors, {"runs": values})
 
 
 def _done(checkpoints: Checkpoints) -> list[FinetuneRun]:
     saved = checkpoints.load()
     if not saved:
         return []
-    states: list[dict] = [{} for _ in saved.values["runs"]]
+    runs = [FinetuneRun(state={}, **run) for run in saved.values["runs"]]
     for name, tensor in saved.tensors.items():
-        number, _, key = name.partition("/")
-        states[int(number)][key] = tensor
-    return [FinetuneRun(state=state, **run) for run, state in zip(saved.values["runs"], states, strict=True)]
+        number, part, key = name.split("/", 2)
+        getattr(runs[int(number)], part)[key] = tensor
+    return runs
 
 
 def summary(name: str, task: Task, runs: list[FinetuneRun], gold: dict[str, list]) -> dict:
@@ -154,32 +163,6 @@ def summary(name: str, task: Task, runs: list[FinetuneRun], gold: dict[str, list
         "results": results,
         "runs": [{key: getattr(run, key) for key in told} for run in runs],
     }
-
-
-def load_tokenizer(folder: str | Path, task: Task, max_length: int):
-    """The model's tokenizer; for tagging, byte-level ones must put a space before every word."""
-    if not Path(folder).is_dir():
-        raise UserError(f"{folder}: no such folder; run the stage that makes this model")
-    # without this check transformers makes up a tokenizer that knows the special tokens and nothing else
-    if not Path(folder, "tokenizer.json").is_file():
-        raise UserError(f"{folder}: holds no tokenizer.json; a model is saved with its tokenizer")
-    spaced = {"add_prefix_space": True} if task.kind == "tagging" else {}
-    tokenizer = loading.load_tokenizer(folder, **spaced)
-    if spaced:
-        _space_words(tokenizer.backend_tokenizer)
-    longest = positions(loading.load_config(folder))
-    longest = min(longest, tokenizer.model_max_length)
-    if longest < max_length:
-        raise UserError(f"finetune.max_length: expected at most {longest}, as {folder} has; got {max_length}")
-    return tokenizer
-
-
-def _space_words(backend) -> None:
-    """Have a byte-level tokenizer of no class of its own, which knows no such setting, put a space before a word."""
-    word, spaced = (backend.encode(text, add_special_tokens=False).ids for text in ("a", " a"))
-    if isinstance(backend.decoder, ByteLevel) and word != spaced:
-        others = [backend.normalizer] if backend.normalizer else []
-        backend.normalizer = Sequence([*others, Prepend(" ")])
 
 
 def _encode_all(data, task: Task, tokenizer, max_length: int, max_train: int) -> dict[str, EncodedExamples]:

@@ -36,6 +36,8 @@ class EncodedExamples:
     gold: list = field(default_factory=list)
     # for tagging: the words that have a label, in the order of their pieces
     words: list[list[int]] = field(default_factory=list)
+    # where they were sorted: the place of each in the task's file, from 0
+    places: list[int] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.features)
@@ -87,9 +89,8 @@ def encode(examples: list[dict], task: Task, tokenizer, max_length: int, by_leng
     if not by_length:
         return made
     order = sorted(range(len(made)), key=lambda i: len(made.features[i]["input_ids"]))
-    return EncodedExamples(
-        *([values[i] for i in order] if values else [] for values in (made.features, made.gold, made.words))
-    )
+    sets = ([values[i] for i in order] if values else [] for values in (made.features, made.gold, made.words))
+    return EncodedExamples(*sets, order)
 
 
 def _add_texts(made: EncodedExamples, examples: list[dict], task: Task, tokenizer, max_length: int) -> None:

@@ -49,6 +49,8 @@ class FinetuneRun:
     score: float  # the paper's metric on the dev set
     state: dict[str, Tensor] = field(repr=False)  # on the CPU
     scores: dict[str, dict[str, float]] = field(default_factory=dict)  # results column → metric → value
+    # results column → answers in the order of the task's file, as `predictions.given` has them
+    predictions: dict[str, Tensor] = field(default_factory=dict, repr=False)
 
 
 def load_model(folder: str | Path, task: Task, seed: int):

@@ -11,10 +11,11 @@ from torch import Tensor
 from transformers import AutoModel
 
 import minimoe.models  # noqa: F401  registers the students
-from minimoe.finetune.cell import load_tokenizer
-from minimoe.finetune.data import read_examples
+from minimoe.finetune.data import EncodedExamples, read_examples
 from minimoe.finetune.loop import EVALUATION_BATCH, computing
 from minimoe.finetune.metrics import scores
+from minimoe.finetune.predictions import given, write
+from minimoe.finetune.tokenizer import load_tokenizer
 from minimoe.hub.loading import load_encoder
 from minimoe.models.sentence import SentenceHead, read_head
 from minimoe.system.errors import UserError
@@ -29,6 +30,7 @@ def score_similarity(
     task: Task,
     data: str | Path,
     out: str | Path,
+    predictions: str | Path,
     *,
     max_length: int,
     threads: int,
@@ -41,6 +43,7 @@ def score_similarity(
     Args:
         name: the model's name in the table.
         data: the folder of the task's files in the normal form.
+        predictions: the file for the cosines in the form that finetuned models' answers have.
         max_length: tokens of a sentence at most; a shorter length that the folder says counts.
         threads: cores that it computes on. precision: fp32 or bf16, of the encoder.
     """
@@ -48,7 +51,7 @@ def score_similarity(
     encoder = load_encoder(AutoModel, folder, dtype=torch.float32).eval().to(device)
     head = read_head(folder, encoder.config.hidden_size).to(device)
     length = min(max_length, head.length or max_length)
-    results, metric = {}, task.metrics[0]
+    results, metric, sets, found = {}, task.metrics[0], {}, {}
     with computing(threads), whole_folder(out) as temporary:
         for column, split in task.results.items():
             examples = read_examples(Path(data, f"{split}.jsonl"), task)
@@ -62,7 +65,10 @@ def score_similarity(
             gold = [example["label"] for example in examples]
             value = scores(task.metrics, gold, cosines.tolist())[metric]
             results[column] = {"metric": metric, "mean": value, "std": 0.0, "runs": 1, "majority": 0.0}
+            sets[split] = EncodedExamples(gold=gold)
+            found[column] = torch.from_numpy(given(task, gold, cosines.tolist()))
             _write(temporary / f"{split}.csv", gold, cosines)
+    write(predictions, task, sets, {"cosine": found})
     tracker.metrics({column: result["mean"] for column, result in results.items()})
     return {"model": name, "task": task.name, "results": results}
 
