@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.measure import Row
-from minimoe.report.provenance import commit
+from minimoe.system.git import commit
 from minimoe.system.machine import machine
 from minimoe.system.memory import keep_freed_memory
 

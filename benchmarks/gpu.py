@@ -41,8 +41,8 @@ from minimoe.pipeline.profiles import load_profile
 from minimoe.plan.trial import Clock, finetuning
 from minimoe.records.dataset import Records
 from minimoe.records.shuffle import shuffled
-from minimoe.report.provenance import commit
 from minimoe.system.files import write_json
+from minimoe.system.git import commit
 from minimoe.system.machine import cores, machine
 from minimoe.training.speed import product_rate
 

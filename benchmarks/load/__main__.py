@@ -12,8 +12,8 @@ from datetime import date
 from pathlib import Path
 
 from benchmarks.load import corpus, grid, report, rounds
-from minimoe.report.provenance import commit
 from minimoe.system.files import write_json
+from minimoe.system.git import commit
 from minimoe.system.machine import machine
 
 NAMES = ["corpus", "round", "grid", "report"]

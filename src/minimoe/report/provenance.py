@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from minimoe.system.git import head
+from minimoe.system.git import commit
 
 SAMPLE = ("data", "sample")  # its texts and tasks are made up
 
@@ -22,6 +22,4 @@ class Provenance:
 def provenance(inputs: Mapping[str, str]) -> Provenance:
     """Of a report that is made now, in this folder, from these files of the user's by what they are for."""
     invented = tuple(name for name, path in inputs.items() if Path(path).parts[: len(SAMPLE)] == SAMPLE)
-    found = head("dvc.lock")
-    commit = f"{found.commit[:10]}{' with changes' * found.changed}" if found else ""
-    return Provenance(date.today().isoformat(), commit, invented)
+    return Provenance(date.today().isoformat(), commit("dvc.lock"), invented)

@@ -31,3 +31,9 @@ def head(*besides: str) -> Head | None:
     commit = next((line.split()[-1] for line in lines if line.startswith("# branch.oid")), "")
     changed = any(not line.startswith("#") for line in lines)
     return Head(commit, changed) if commit.isalnum() else None  # "(initial)" before the first
+
+
+def commit(*besides: str) -> str:
+    """`head` in words: ten digits, "with changes" where tracked files differ; empty outside of git."""
+    found = head(*besides)
+    return f"{found.commit[:10]}{' with changes' * found.changed}" if found else ""
