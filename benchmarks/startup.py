@@ -15,7 +15,7 @@ ROUNDS = 3
 SETTINGS = """
 import sys, time
 from types import SimpleNamespace
-settings = SimpleNamespace(enabled=True, uri="mlflow.db", experiment="start")
+settings = SimpleNamespace(enabled=True, uri="mlflow.db", experiment="start", system_metrics=False)
 """
 NAIVE = """
 import minimoe.finetune.cell

@@ -7,6 +7,7 @@ from minimoe import tracking
 from minimoe.resume.checkpoints import Checkpoints
 from minimoe.resume.work import work_folder
 from minimoe.system.machine import is_main
+from minimoe.tracking import NoTracker
 
 
 class Training:
@@ -24,10 +25,10 @@ class Training:
         self.stage, self.inputs, self.checkpoints = stage, inputs, checkpoints
         self._settings, self._runs = settings, runs
 
-    def tracker(self, name: str, tags: dict, params: dict, key: str = "run"):
+    def tracker(self, name: str, tags: dict, params: dict, key: str = "run", parent: NoTracker | None = None):
         """A tracker whose run ends with the training; after a kill the run of the same `key` is continued."""
         tags = {"stage": self.stage, **tags}
-        run = tracking.run(self._settings, name, tags, params, self.checkpoints.run_id(key), self.inputs)
+        run = tracking.run(self._settings, name, tags, params, self.checkpoints.run_id(key), self.inputs, parent)
         return self._runs.enter_context(run)
 
 

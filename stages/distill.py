@@ -40,12 +40,15 @@ def main() -> None:
     with training("distill", name, {round_.teacher: "model"}, facts, runtime, read) as this:
         about = {"teacher": round_.teacher, **held, **values.model_dump()}
         about |= {f"then.{key}": value for second in then for key, value in second.model_dump().items()}
+        # a student's name has no dot in front
+        whole = this.tracker(f"distill {name}", {"round": name}, about, key=".round")
         trackers = {
             student: this.tracker(
                 f"distill {name}/{student}",
                 {"round": name, "student": student, "model": f"{name}/{student}"},
                 round_.shape(student) | about,
                 key=student,
+                parent=whole,
             )
             for student in round_.models
         }

@@ -2,11 +2,12 @@
 
 from minimoe import tracking
 from minimoe.params import load
-from minimoe.params.rounds import Distill
+from minimoe.params.rounds import Distill, Round
 from minimoe.params.settings import round_of, settings
-from minimoe.report.collect import collect
+from minimoe.report.collect import Results, collect
 from minimoe.report.page import write_report
 from minimoe.report.provenance import provenance
+from minimoe.report.scores import best_at, headline
 from minimoe.tasks.task import from_settings
 from stages import run
 
@@ -22,9 +23,25 @@ def main() -> None:
     distill = Distill.model_construct()  # a round says all by itself
     results = collect(".", **chosen, rounds=rounds, distill=distill, own=own)
     write_report(results, FOLDER, comes_from)
-    with tracking.run(load().runtime.tracking, "report", tags={"stage": "report"}, params={}) as tracker:
+    read = {"data/settings/report.json": "settings"}
+    with tracking.run(load().runtime.tracking, "report", {"stage": "report"}, {}, inputs=read) as tracker:
         tracker.artifact(FOLDER)
+        tracker.register(_students(results, rounds), {f"best-at-{key}": name for key, name in best_at(results).items()})
     print("report: reports/index.html")
+
+
+def _students(results: Results, rounds: dict[str, Round]) -> list[tracking.Registered]:
+    """The table's students for the model registry."""
+    label, scores = headline(results)
+    students = []
+    for model in results.models.values():
+        if model.round and not model.task_teacher:
+            read = (f"data/settings/rounds/{model.round}.json", "data/records", rounds[model.round].teacher)
+            cost = results.costs_by_model[model.name]
+            about = {"score": f"{scores['mean'][model.name]:.2f}", "score.of": label}
+            about[cost.index[0]] = f"{cost.iloc[0]:.0f}"  # multiply-adds, as models.csv names them
+            students.append(tracking.Registered(model.name, read, about))
+    return students
 
 
 if __name__ == "__main__":

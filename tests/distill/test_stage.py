@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import sys
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -24,7 +25,7 @@ from minimoe.distill.learner import Learner
 from minimoe.records.dataset import Records
 
 ROOT = Path(__file__).parents[2]
-TRACKING = {"enabled": True, "uri": "work/mlflow.db", "experiment": "tests"}
+TRACKING = {"enabled": True, "uri": "work/mlflow.db", "experiment": "tests", "system_metrics": False}
 
 
 def write_params(then=None, **changes):
@@ -88,7 +89,7 @@ def test_an_interrupted_stage_goes_on(project, monkeypatch, capsys):
 
     interrupted(monkeypatch, at=5)
     client, experiment = tracking.connect(SimpleNamespace(**TRACKING))
-    assert [run.info.status for run in client.search_runs([experiment])].count("KILLED") == 2
+    assert [run.info.status for run in client.search_runs([experiment])].count("KILLED") == 3  # the round's
     assert not outputs()
     (checkpoint,) = Path("work/distill/base").rglob("*.safetensors")
     stages.distill.main()
@@ -97,8 +98,11 @@ def test_an_interrupted_stage_goes_on(project, monkeypatch, capsys):
     assert f"{checkpoint.parent}: going on after step 5 of {steps}" in capsys.readouterr().err
 
     runs = client.search_runs([experiment])
-    assert [run.info.status for run in runs] == ["FINISHED"] * 4  # of two students, twice
-    for run in runs:
+    assert [run.info.status for run in runs] == ["FINISHED"] * 6  # of two students and their round, twice
+    rounds = {run.info.run_id: run for run in runs if "student" not in run.data.tags}
+    students = [run for run in runs if "student" in run.data.tags]
+    assert Counter(run.data.tags["mlflow.parentRunId"] for run in students) == dict.fromkeys(rounds, 2)
+    for run in students:
         history = client.get_metric_history(run.info.run_id, "train_loss")
         assert [metric.step for metric in history] == list(range(1, steps + 1))
 
@@ -129,7 +133,7 @@ def test_a_stage_interrupted_in_its_second_phase_goes_on_there(project, monkeypa
     assert f"students: going on after step {first} of {first}" in told
     assert f"then: going on after step {first + 1} of {steps}" in told
     client, experiment = tracking.connect(SimpleNamespace(**TRACKING))
-    for run in client.search_runs([experiment]):
+    for run in client.search_runs([experiment], "tags.model LIKE 'base/%'"):
         assert (run.data.params["objective"], run.data.params["then.objective"]) == ("minilm", "embedding")
         for name, count in (("first_phase/train_loss", first), ("train_loss", steps)):
             history = client.get_metric_history(run.info.run_id, name)

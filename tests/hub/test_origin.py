@@ -10,7 +10,7 @@ READ = {"teacher": {"hub": "some/model", "revision": "main", "commit": "c0ffee"}
 
 
 def settings(folder, enabled=True):
-    return SimpleNamespace(enabled=enabled, uri=str(folder / "mlflow.db"), experiment="minimoe")
+    return SimpleNamespace(enabled=enabled, uri=str(folder / "mlflow.db"), experiment="minimoe", system_metrics=False)
 
 
 def test_the_commit_is_in_a_file_and_in_mlflow(tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
@@ -55,14 +56,14 @@ def git(folder: Path, *arguments: str) -> None:
     subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
 
 
-def shrink(path: Path) -> None:
+def shrink(path: Path, student: str = "minimoe", shape: Mapping = SMALLEST) -> None:
     """Make of the sample a run of a minute: one round with one student, one task."""
     values = yaml.safe_load(path.read_text(encoding="utf-8"))
     values["teacher"]["pretrain"] |= {"epochs": 1, "layers": 1}
     values["sparsify"]["teachers"] = []
     values["distill"] |= {"epochs": 1, "relation_heads": 12}
-    values["rounds"] = {"base": {"teacher": "models/teacher", "students": {"minimoe": SMALLEST}}}
+    values["rounds"] = {"base": {"teacher": "models/teacher", "students": {student: dict(shape)}}}
     values["tasks"] = {"wnli": {"epochs": 1, "max_train": 64}}
-    values["table"] = {"models": ["teacher", "base/minimoe"], "tasks": ["wnli"]}
+    values["table"] = {"models": ["teacher", f"base/{student}"], "tasks": ["wnli"]}
     values["cost"] = {"length": 16, "batches": [1], "repeats": 1}
     path.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")

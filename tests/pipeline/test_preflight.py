@@ -20,7 +20,7 @@ def unchecked(monkeypatch):
 
 
 def settings(device="cpu", launcher="python", cell_launcher="python", uri=CLOSED, enabled=False):
-    tracking = SimpleNamespace(enabled=enabled, uri=uri, experiment="minimoe")
+    tracking = SimpleNamespace(enabled=enabled, uri=uri, experiment="minimoe", system_metrics=False)
     return SimpleNamespace(device=device, launcher=launcher, cell_launcher=cell_launcher, tracking=tracking)
 
 

@@ -11,7 +11,7 @@ from minimoe.report.columns import GLUE
 from minimoe.report.findings import find
 from minimoe.report.page import page, write_report
 from minimoe.report.provenance import Provenance
-from minimoe.report.scores import big, glue_scores, headline, majority_glue, score
+from minimoe.report.scores import best_at, big, glue_scores, headline, majority_glue, score
 from minimoe.report.tables import markdown, terminal
 
 
@@ -30,6 +30,18 @@ def test_deviations_of_the_two_mnli_columns_add_as_they_score_the_same_runs(tree
     tree.edit("metrics/finetune/base/minilm/rte.json", lambda v: v["results"]["rte"].update(std=0.9))
     std = glue_scores(tree.collect()).loc["base/minilm", "std"]
     assert std == pytest.approx(math.sqrt(5 * 0.5**2 + 0.9**2 + (0.5 + 0.1) ** 2) / 8)
+
+
+def test_the_best_at_a_budget_scores_higher_than_all_students_that_compute_less(tree):
+    for model, macs in {"base/minilm": 9_000_001, "base/minimoe": 12_000_000, "base/assistant": 20_500_000}.items():
+        tree.edit(f"metrics/cost/{model}.json", lambda values, macs=macs: values.update(macs_128=macs))
+    results = tree.collect()
+    scores, macs = headline(results)[1]["mean"], results.costs.iloc[:, 0]
+    students = [model.name for model in results.models.values() if model.steps]
+    found = best_at(results)
+    assert found == {"10M-macs": "base/minilm", "12M-macs": "base/minimoe", "21M-macs": "base/assistant"}
+    for name in found.values():
+        assert all(scores[other] <= scores[name] for other in students if macs[other] <= macs[name])
 
 
 def test_cola_wnli_and_conll_are_outside_the_score(tree):

@@ -1,11 +1,14 @@
 """From a run in MLflow back to the commit, the params and the data that it was made from."""
 
+import hashlib
 import json
+import re
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 import yaml
 from pipeline.repository import dvc, git, python, shrink
 from tracking.runs import run, runs
@@ -27,7 +30,7 @@ def finished(tmp_path_factory) -> Path:
     git(folder, "config", "user.name", "tests")
     git(folder, "config", "user.email", "tests@example.org")
     python(folder, "minimoe", "init")
-    shrink(folder / "params.yaml")
+    shrink(folder / "params.yaml", "minilm", {"layers": 1, "hidden": 24})
     git(folder, "add", "--all")
     git(folder, "commit", "-qm", "The question")
     dvc(folder, "repro")
@@ -62,7 +65,7 @@ def read(stage: dict) -> dict:
 
 @pytest.mark.slow
 def test_a_run_leads_to_its_commit_params_and_data(finished, found):
-    first, _ = found["distill", "distill base/minimoe"]
+    first, _ = found["distill", "distill base/minilm"]
     tags = first.data.tags
     question, answer = shown(finished, "rev-parse", "HEAD~1"), shown(finished, "rev-parse", "HEAD")
     assert (tags["mlflow.source.git.commit"], tags["mlflow.source.git.dirty"]) == (question, "false")
@@ -78,16 +81,16 @@ def test_a_run_leads_to_its_commit_params_and_data(finished, found):
 
 @pytest.mark.slow
 def test_a_run_of_a_cell_has_the_hashes_of_parts_of_outputs(finished, found):
-    tags = found["finetune", "base/minimoe/wnli"][0].data.tags
+    tags = found["finetune", "base/minilm/wnli"][0].data.tags
     stage = lock(finished, "HEAD")[tags["dvc.stage"]]
-    assert inputs(tags) == read(stage) and inputs(tags)["models/base/minimoe"].endswith(".dir")
-    (data,) = found["finetune", "base/minimoe/wnli"][0].inputs.dataset_inputs
+    assert inputs(tags) == read(stage) and inputs(tags)["models/base/minilm"].endswith(".dir")
+    (data,) = found["finetune", "base/minilm/wnli"][0].inputs.dataset_inputs
     assert (data.dataset.name, data.dataset.digest) == ("wnli", inputs(tags)["data/tasks/wnli"])
 
 
 @pytest.mark.slow
 def test_a_run_of_an_experiment_names_it(finished, found):
-    _, second = found["distill", "distill base/minimoe"]
+    _, second = found["distill", "distill base/minilm"]
     tags = second.data.tags
     assert tags["mlflow.source.git.commit"] == shown(finished, "rev-parse", "HEAD")  # that the experiment began with
     assert (tags["mlflow.source.git.dirty"], tags["dvc.experiment"]) == ("true", "slower")
@@ -96,6 +99,63 @@ def test_a_run_of_an_experiment_names_it(finished, found):
     assert float(second.data.params["learning_rate"]) == params["distill"]["learning_rate"] == 0.001
     assert inputs(tags) == read(lock(finished, experiment)["distill@base"])
     assert inputs(tags) != read(lock(finished, "HEAD")["distill@base"])
+
+
+@pytest.mark.slow
+def test_the_students_of_a_round_are_below_it(found):
+    for student, round_ in zip(found["distill", "distill base/minilm"], found["distill", "distill base"], strict=True):
+        assert student.data.tags["mlflow.parentRunId"] == round_.info.run_id
+        assert round_.info.status == student.info.status == "FINISHED"
+
+
+@pytest.mark.slow
+def test_an_alias_leads_to_a_model_and_to_the_run_that_trained_it(finished, found, monkeypatch):
+    from mlflow.artifacts import download_artifacts
+    from transformers import AutoModel, AutoTokenizer
+
+    uri = tracking.address(load().runtime.tracking.uri)
+    client, _ = tracking.connect(load().runtime.tracking)
+    ((alias, number),) = client.get_registered_model("minimoe").aliases.items()
+    assert re.fullmatch(r"best-at-\d+M-macs", alias)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    folder = download_artifacts(f"models:/minimoe@{alias}")
+    assert Path(folder) == finished / "models/base/minilm"  # not a copy
+    text = AutoTokenizer.from_pretrained(folder)("a sentence", return_tensors="pt")
+    trained = AutoModel.from_pretrained("models/base/minilm")
+    assert torch.equal(AutoModel.from_pretrained(folder)(**text)[0], trained(**text)[0])
+
+    versions = {version.version: version for version in client.search_model_versions("name = 'minimoe'")}
+    first, second = versions.pop(number), *versions.values()
+    runs_ = [one.info.run_id for one in found["distill", "distill base/minilm"]]
+    assert [first.run_id, second.run_id] == runs_[::-1]
+    assert first.tags["dvc.experiment"] == "slower" and first.tags["score.of"] and float(first.tags["macs_16"]) > 0
+    logged = [client.search_logged_models([one.info.experiment_id], f"source_run_id = '{one.info.run_id}'")
+              for one in found["distill", "distill base/minilm"]]  # fmt: skip
+    assert [len(models) for models in logged] == [1, 1]
+
+
+@pytest.mark.slow
+def test_a_version_that_a_later_run_has_replaced_comes_back_by_dvc(finished, found, tmp_path):
+    client, _ = tracking.connect(load().runtime.tracking)
+    old, new = sorted(client.search_model_versions("name = 'minimoe'"), key=lambda version: int(version.version))
+    assert old.tags["dvc.hash"] != new.tags["dvc.hash"] == lineage.hashes(["models/base/minilm"])["models/base/minilm"]
+    dvc(finished, "get", "-q", ".", old.tags["path"], "--rev", "HEAD", "--out", str(tmp_path / "old"))
+    files = [
+        {"md5": hashlib.md5(path.read_bytes()).hexdigest(), "relpath": path.name}
+        for path in sorted((tmp_path / "old").iterdir())
+    ]
+    assert hashlib.md5(json.dumps(files, sort_keys=True).encode()).hexdigest() + ".dir" == old.tags["dvc.hash"]
+
+
+@pytest.mark.slow
+def test_a_report_that_is_made_again_registers_nothing_twice(finished, found):
+    client, _ = tracking.connect(load().runtime.tracking)
+    before = client.get_registered_model("minimoe").aliases
+    client.set_registered_model_alias("minimoe", "best-at-1M-macs-once", 1)
+    client.set_registered_model_alias("minimoe", "mine", 1)
+    dvc(finished, "repro", "-q", "-f", "-s", "report")
+    assert len(client.search_model_versions("name = 'minimoe'")) == 2
+    assert client.get_registered_model("minimoe").aliases == before | {"mine": 1}
 
 
 @pytest.mark.parametrize("text", ["", "stages:\n", "\x00", "schema: '2.0'\nstages:\n  a:\n    outs:\n    - path: m"])
@@ -145,4 +205,4 @@ def test_data_sets_reach_a_server_that_was_away(monkeypatch):
 
 
 def settings_of(uri):
-    return SimpleNamespace(enabled=True, uri=uri, experiment="tests")
+    return SimpleNamespace(enabled=True, uri=uri, experiment="tests", system_metrics=False)

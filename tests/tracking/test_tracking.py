@@ -12,7 +12,7 @@ from minimoe.system.errors import UserError
 
 
 def settings(uri="work/mlflow.db", enabled=True):
-    return SimpleNamespace(enabled=enabled, uri=str(uri), experiment="tests")
+    return SimpleNamespace(enabled=enabled, uri=str(uri), experiment="tests", system_metrics=False)
 
 
 @pytest.fixture
@@ -50,6 +50,30 @@ def test_a_run_keeps_params_tags_curves_and_artifacts(client, tmp_path):
     assert found.data.tags["stage"] == "distill"
     assert len(client.get_metric_history(found.info.run_id, "loss")) == 450
     assert [file.path for file in client.list_artifacts(found.info.run_id)] == ["page.html"]
+
+
+def test_the_machines_metrics_go_with_the_runs_own(client, monkeypatch):
+    chosen = SimpleNamespace(**vars(settings()) | {"system_metrics": True})
+    monkeypatch.setattr("minimoe.tracking.machine_metrics.SECONDS", 0.0)
+    with tracking.run(chosen, "run", {}, {}) as tracker:
+        tracker.metrics({"loss": 1.0}, 1)
+        monkeypatch.setattr("minimoe.tracking.machine_metrics.SECONDS", 60.0)
+        tracker.metrics({"loss": 0.5}, 2)
+    found = only_run(client)
+    assert 0 <= found.data.metrics["system/cpu_utilization_percentage"] <= 100
+    assert found.data.metrics["system/disk_available_megabytes"] > 0
+    (sample,) = client.get_metric_history(found.info.run_id, "system/system_memory_usage_percentage")
+    assert sample.step == 1
+
+
+def test_a_monitor_that_does_not_work_here_ends_nothing(client, monkeypatch, capsys):
+    monkeypatch.setattr("psutil.net_io_counters", lambda: None)  # as where there is no network card
+    chosen = SimpleNamespace(**vars(settings()) | {"system_metrics": True})
+    with tracking.run(chosen, "run", {}, {}) as tracker:
+        tracker.metrics({"loss": 1.0}, 1)
+    assert {"loss", "system/cpu_utilization_percentage"} <= only_run(client).data.metrics.keys()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("MLflow: no metrics of NetworkMonitor: ")
 
 
 @pytest.mark.parametrize(
@@ -117,7 +141,7 @@ def test_many_processes_share_a_database_that_none_has_made_yet(client, tmp_path
     script = (
         "from types import SimpleNamespace\n"
         "from minimoe import tracking\n"
-        "chosen = SimpleNamespace(enabled=True, uri='work/mlflow.db', experiment='tests')\n"
+        "chosen = SimpleNamespace(enabled=True, uri='work/mlflow.db', experiment='tests', system_metrics=False)\n"
         "with tracking.run(chosen, 'run', {}, {}) as tracker:\n"
         "    [tracker.metrics({'loss': step}, step) for step in range(300)]\n"
     )

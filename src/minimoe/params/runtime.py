@@ -13,6 +13,7 @@ class Tracking(Section):
     enabled: bool
     uri: Annotated[str, Field(pattern=r"^(https?://[^\x00-\x20]+|[^:\x00-\x20][^:\x00-\x1f]*)$")]
     experiment: Text
+    system_metrics: bool
 
 
 class Runtime(Section):

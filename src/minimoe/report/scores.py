@@ -1,5 +1,6 @@
 """GLUE and headline scores of every model, and number formatting."""
 
+import math
 from functools import lru_cache
 
 import pandas as pd
@@ -53,6 +54,22 @@ def headline_majority(results: Results) -> float:
     """The headline score of always answering the majority label."""
     glue, judged = majority_glue(results), set(results.finetuned.task)
     return sum(results.majority[key] for key in judged) / len(judged) if glue is None else glue
+
+
+def best_at(results: Results) -> dict[str, str]:
+    """By compute budget, such as `170M-macs`, the student with the highest headline score within it.
+
+    Budgets are the multiply-adds of one sequence of those students that score higher than all that compute less.
+    """
+    _, table = headline(results)
+    macs = {name: cost.iloc[0] for name, cost in results.costs_by_model.items()}
+    students = [model.name for model in results.models.values() if model.steps and not model.task_teacher]
+    found, best = {}, -math.inf
+    for name in sorted(students, key=lambda name: (macs[name], -table["mean"][name])):
+        if table["mean"][name] > best:
+            best = table["mean"][name]
+            found[f"{math.ceil(macs[name] / 1e6)}M-macs"] = name
+    return found
 
 
 @lru_cache(maxsize=1)

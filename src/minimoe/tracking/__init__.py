@@ -3,8 +3,9 @@
 MLflow owns curves and comparison; final numbers live in the files that stages write.
 """
 
+from minimoe.tracking.registry import Registered
 from minimoe.tracking.runs import run
 from minimoe.tracking.store import UnreachableError, address, connect
 from minimoe.tracking.trackers import MlflowTracker, NoTracker
 
-__all__ = ["MlflowTracker", "NoTracker", "UnreachableError", "address", "connect", "run"]
+__all__ = ["MlflowTracker", "NoTracker", "Registered", "UnreachableError", "address", "connect", "run"]

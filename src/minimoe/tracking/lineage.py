@@ -33,7 +33,12 @@ def tags(inputs: Mapping[str, str]) -> dict[str, str]:
     if found := head(LOCK):
         known |= {"mlflow.source.git.commit": found.commit, "mlflow.source.git.dirty": str(found.changed).lower()}
     known |= {tag: os.environ[variable] for tag, variable in ENVIRONMENT.items() if os.environ.get(variable)}
-    return known | {f"{INPUT}{path}"[:LONGEST]: digest for path, digest in inputs.items()}
+    return known | input_tags(inputs)
+
+
+def input_tags(inputs: Mapping[str, str]) -> dict[str, str]:
+    """The tags that hold DVC's hashes of what a run reads."""
+    return {f"{INPUT}{path}"[:LONGEST]: digest for path, digest in inputs.items()}
 
 
 def hashes(paths: Iterable[str]) -> dict[str, str]:

@@ -18,7 +18,7 @@ CONTEXTS = ("training", "evaluation")  # of data sets, as MLflow names them
 @contextmanager
 def run(
     tracking, name: str, tags: dict, params: dict, memory: Path | None = None,
-    inputs: Mapping[str, str] = MappingProxyType({}),
+    inputs: Mapping[str, str] = MappingProxyType({}), parent: NoTracker | None = None,
 ) -> Iterator[NoTracker]:  # fmt: skip
     """A run that ends as FINISHED, FAILED or KILLED, as its block does.
 
@@ -29,6 +29,7 @@ def run(
         params: what the run was made with; nested sections are flattened to `section.key`.
         memory: a file for the run's id: where there is one already, that run is continued.
         inputs: what it reads, and as what, by path: a `model`, `settings`, or data for `training` or `evaluation`.
+        parent: of the run that this one is shown below; where MLflow has not that yet, each is shown by itself.
     """
     if not tracking.enabled or int(os.environ.get("RANK", "0")) > 0:
         yield NoTracker()
@@ -38,6 +39,8 @@ def run(
             MlflowTracker(tracking, taken[0], kept=kept).send(taken[1])
     about = {"name": name, "tags": {key: str(value) for key, value in tags.items()}, "params": _flat(params)}
     _add_lineage(about, inputs)
+    if parent and parent.run_id:
+        about["tags"]["mlflow.parentRunId"] = parent.run_id
     known = memory.read_text(encoding="ascii", errors="replace") if memory and memory.exists() else ""
     if re.search(backlog.RUN_ID, known):
         about["run_id"] = known

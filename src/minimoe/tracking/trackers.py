@@ -6,14 +6,16 @@ MLflow, the work goes on: what it cannot take waits in a local file (`backlog`).
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from minimoe.system.errors import UserError
 from minimoe.system.files import whole_file
-from minimoe.tracking import backlog
+from minimoe.tracking import backlog, registry
 from minimoe.tracking.backlog import Backlog, Point
+from minimoe.tracking.machine_metrics import MachineMetrics
+from minimoe.tracking.registry import Registered
 from minimoe.tracking.store import UnreachableError, active, connect, create, first_line, refused, steps_known
 
 BATCH = 200  # metrics sent at once; MLflow takes at most 1000
@@ -24,11 +26,16 @@ RETRY_SECONDS = 120.0  # between two attempts when MLflow cannot be reached; one
 class NoTracker:
     """Tracking that is off."""
 
+    run_id: str | None = None
+
     def metrics(self, values: dict[str, float], step: int = 0) -> None:
         """Ignore the values."""
 
     def artifact(self, path: str | Path) -> None:
         """Ignore the file or folder."""
+
+    def register(self, students: list[Registered], aliases: Mapping[str, str]) -> None:
+        """Ignore the students."""
 
     def flush(self) -> None:
         """Nothing is waiting."""
@@ -50,6 +57,7 @@ class MlflowTracker(NoTracker):
         self._settings, self._about, self._memory = settings, about, memory
         self._backlog, self._left = kept or Backlog(), bool(kept)
         self._client = None
+        self._machine: MachineMetrics | None = None
         self._waiting: list[Point] = []
         self._sent = time.monotonic()
         self._known: dict[str, set[int]] | None = None  # steps that a continued run has, by key
@@ -62,6 +70,9 @@ class MlflowTracker(NoTracker):
     def metrics(self, values: dict[str, float], step: int = 0) -> None:
         """Record values at a step."""
         now = int(time.time() * 1000)
+        if self._settings.system_metrics:
+            self._machine = self._machine or MachineMetrics()
+            values = values | self._machine.sample()
         self._waiting += [(key, float(value), now, step) for key, value in values.items()]
         if len(self._waiting) >= BATCH or time.monotonic() - self._sent > FLUSH_SECONDS:
             self.flush()
@@ -75,6 +86,21 @@ class MlflowTracker(NoTracker):
 
         if not self._try(store):
             print(f"MLflow: {path} was not stored in run {self._about['name']}; it lies here", file=sys.stderr)
+
+    def register(self, students: list[Registered], aliases: Mapping[str, str]) -> None:
+        """Bring the model registry up to date, as `registry.register` says."""
+        name = registry.model_name(self._settings.experiment)
+
+        def bring():
+            try:
+                registry.register(self._client, self._experiment, name, students, aliases, self._about["tags"])
+            except Exception as error:
+                if not refused(error):
+                    raise
+                print(f"MLflow: the registry refuses the students: {first_line(error)}", file=sys.stderr)
+
+        if not self._try(bring):
+            print("MLflow: the students were not registered; dvc repro -f report does so", file=sys.stderr)
 
     def flush(self) -> None:
         """Send what is waiting, or keep it in a file."""
@@ -111,6 +137,7 @@ class MlflowTracker(NoTracker):
         if self._client:
             return
         client, experiment = connect(self._settings)
+        self._experiment = experiment
         if self.run_id and active(client, self.run_id):
             if self._memory:  # it goes on, while what another process left is only added
                 client.update_run(self.run_id, status="RUNNING")
