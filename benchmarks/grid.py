@@ -60,6 +60,7 @@ def _pipeline(folder: Path) -> None:
     yaml = YAML()
     params = yaml.load(ROOT / "profiles" / "sample.yaml")
     params["table"] = {"models": list(MODELS), "tasks": list(TASKS)}
+    params["export"] = {"models": [], "tasks": []}
     yaml.dump(params, folder / "params.yaml")
     _seconds(folder, "-m", "dvc", "init", "--quiet", "--no-scm")
     for stage in ("settings", "tasks"):

@@ -72,6 +72,7 @@ def params() -> dict:
     }
     values["finetune"] |= {"epochs": 2, "max_train": EXAMPLES}
     values["table"] = {"models": MODELS, "tasks": [TASK]}
+    values["export"] = {"models": [], "tasks": []}
     values["cost"] |= {"batches": [1], "repeats": 2}
     values["runtime"] |= {"workers": 2, "device": "cpu", "checkpoint_minutes": 0.005, "shard_records": 512}
     return values

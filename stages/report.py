@@ -1,10 +1,13 @@
 """report: every metric of the table's models as tables, figures and a page."""
 
+from dataclasses import replace
+
 from minimoe import tracking
 from minimoe.params import load
 from minimoe.params.rounds import Distill, Round
 from minimoe.params.settings import round_of, settings
 from minimoe.report.collect import Results, collect
+from minimoe.report.exported import collect_exported
 from minimoe.report.page import write_report
 from minimoe.report.provenance import provenance
 from minimoe.report.scores import best_at, headline
@@ -21,7 +24,9 @@ def main() -> None:
     own = {name: from_settings(task) for name, task in chosen.pop("own").items()}
     comes_from = provenance(chosen.pop("inputs"))
     distill = Distill.model_construct()  # a round says all by itself
+    exported = collect_exported(".", chosen.pop("exported"), chosen["batches"])
     results = collect(".", **chosen, rounds=rounds, distill=distill, own=own)
+    results = replace(results, exported=exported)
     write_report(results, FOLDER, comes_from)
     read = {"data/settings/report.json": "settings"}
     with tracking.run(load().runtime.tracking, "report", {"stage": "report"}, {}, inputs=read) as tracker:

@@ -22,6 +22,7 @@ def round_(**more: object) -> Harm:
         {
             "rounds": {"base": {"teacher": "models/teacher", "students": {"small": DENSE}, **more}},
             "table.models": ["teacher"],
+            "export.models": [],
         }
     )
 

@@ -10,11 +10,12 @@ MADE = "data/tasks/sst2/train.jsonl"
 
 def of(task: str, *harms) -> Case:
     """Harms done to the files of a task other than SST-2."""
-    return both(params({"table.tasks": [task]}), *harms)
+    return both(params({"table.tasks": [task], "export.tasks": []}), *harms)
 
 
 def hub(family: str, name: str, task: str):
-    return params({f"task_data.{family}.source": "hub", f"task_data.{family}.hub": name, "table.tasks": [task]})
+    table = {"table.tasks": [task], "export.tasks": []}
+    return params({f"task_data.{family}.source": "hub", f"task_data.{family}.hub": name} | table)
 
 
 CASES = {

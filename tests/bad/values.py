@@ -29,7 +29,9 @@ BEYOND = {
     Lt: lambda limit: limit.lt,
 }
 
-NOTHING = {("taught.models", "[]"), ("sparsify.teachers", "[]"), ("runtime.scheduler", "''")}  # keys that may be empty
+# keys that may be empty
+NOTHING = {(key, "[]") for key in ("taught.models", "sparsify.teachers", "export.models", "export.tasks")}
+NOTHING |= {("runtime.scheduler", "''")}
 
 Edit = tuple[str, object, str]  # the key, its wrong value, the place that the line must name
 
@@ -106,6 +108,8 @@ NAMES = [
     *(({"taught.models": [f"base/{name}"]}, "taught.models") for name in EVIL),
     *(({"taught.teacher": f"base/{name}", **TO_TEACH}, "taught.teacher") for name in EVIL),
     *(({"table.tasks": [name]}, "table.tasks.0") for name in EVIL),
+    *(({"export.models": [f"base/{name}"]}, "export.models") for name in EVIL),
+    *(({"export.tasks": [name]}, "export.tasks.0") for name in EVIL),
     *(({"sparsify.teachers": [name]}, "sparsify.teachers.0") for name in EVIL),
     *(({"rounds.base.teacher": f"models/{name}"}, "rounds.base.teacher") for name in EVIL),
     *(({key: name}, key) for name in EVIL for key in TEXTS),
@@ -117,6 +121,13 @@ DISAGREE = [
     ({"rounds": {"teacher": ROUND}}, "rounds.teacher: expected another name"),
     ({"rounds": {"taught": ROUND}}, "rounds.taught: expected another name"),
     ({"taught.teacher": "base/nobody", **TO_TEACH}, "taught.teacher: expected one of"),
+    ({"export.models": ["base/assistant-3L-72H"]}, "export.models: expected some of table.models"),  # is no row
+    ({"export.tasks": ["tnews"]}, "export.tasks: expected some of table.tasks"),
+    ({"export.tasks": ["stsb_cosine"]}, "export.tasks: expected tasks that models are finetuned on"),
+    (
+        {"own_tasks": {"encoder": TICKETS}, "table.tasks": ["rte", "encoder"], "export.tasks": ["encoder"]},
+        "export.tasks: expected none of this name",
+    ),
     ({"taught.models": ["base/assistant-3L-72H"]}, "taught.models: expected students of table.models"),  # is no row
     (
         {"taught.teacher": "base/minilm-2L-72H", **TO_TEACH},

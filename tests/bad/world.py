@@ -46,6 +46,7 @@ EDITS = {
     "finetune.max_length": 16,
     "finetune.epochs": 1,
     "table": {"models": ["teacher", "base/small"], "tasks": ["sst2"]},
+    "export": {"models": ["base/small"], "tasks": ["sst2"]},
     "cost": {"length": 8, "batches": [1], "repeats": 1},
     "runtime.workers": 1,
     "runtime.device": "cpu",

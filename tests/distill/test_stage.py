@@ -38,6 +38,7 @@ def write_params(then=None, **changes):
         params["rounds"]["base"]["then"] = then
     params["sparsify"]["teachers"] = []
     params["table"]["models"] = ["teacher"]
+    params["export"]["models"] = []
     params["runtime"] |= {"device": "cpu", "log_every": 1, "checkpoint_minutes": 60, "tracking": TRACKING}
     yaml.dump(params, Path("params.yaml"))
     stages.settings.main()

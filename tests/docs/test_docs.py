@@ -141,8 +141,9 @@ def check_settings(text: str) -> None:
     """Validate a block of YAML as a part of params.yaml: all of the blocks in our pages are that."""
     said = yaml.safe_load(text)
     values = yaml.safe_load((ROOT / "profiles/sample.yaml").read_text(encoding="utf-8"))
-    rows = ["teacher", *said.get("taught", {}).get("models", [])]
-    Params.model_validate(merged(values, said) | {"table": values["table"] | {"models": rows}})
+    rows = ["teacher", *(model for key in ("taught", "export") for model in said.get(key, {}).get("models", []))]
+    table, export = values["table"] | {"models": rows}, {"models": [], "tasks": []} | said.get("export", {})
+    Params.model_validate(merged(values, said) | {"table": table, "export": export})
 
 
 def merged(values: dict, said: dict) -> dict:

@@ -39,6 +39,7 @@ def params() -> dict:
     values["finetune"] |= {"epochs": 1, "patience": 1, "batch": 8, "max_length": 16}
     values["tasks"] = {task: {} for task in values["tasks"]}
     values["table"]["models"] = MODELS
+    values["export"] = {"models": MODELS[-1:], "tasks": ["sst2"]}
     values["cost"] |= {"length": 16, "batches": [1, 2], "repeats": 1}
     values["runtime"] |= {"device": "cpu", "workers": 2}
     return values

@@ -21,6 +21,7 @@ VALUES["rounds"] = {
     "control": ROUND | {"epochs": 0},
 }
 VALUES["table"] = {"models": ["teacher", "base/small"], "tasks": ["rte", "conll2003"]}
+VALUES["export"] = {"models": ["base/small"], "tasks": ["rte"]}
 VALUES["tasks"]["conll2003"] = {"batch": 32}
 VALUES["distill"]["relation_heads"] = 48
 VALUES["teacher"] |= {"source": "pretrain"}
@@ -117,6 +118,11 @@ def refused(tmp_path):
         ("rounds.base.teacher", "teacher", "rounds.base.teacher: expected models/teacher, models/teachers/<name>"),
         ("taught.teacher", "a", "taught.teacher: expected teacher, teachers/<name> or <round>/<student>, got 'a'"),
         ("taught.models", ["teacher"], "taught.models.0: expected <round>/<student>, got 'teacher'"),
+        ("export.models", ["a"], "export.models.0: expected teacher, teachers/<name> or <round>/<student>, got 'a'"),
+        ("export.models", ["base/big"], "export.models: expected some of table.models, teacher, base/small; got 'base"),
+        ("export.models", ["teacher", "teacher"], "export.models: expected each entry once, got 'teacher' again"),
+        ("export.tasks", ["cola"], "export.tasks: expected some of table.tasks, rte, conll2003; got 'cola'"),
+        ("export.tasks", ["a/b"], "export.tasks.0: expected a name of letters"),
         ("table.models", ["a"], "table.models.0: expected teacher, teachers/<name> or <round>/<student>, got 'a'"),
         ("table.tasks", ["rte", "sst"], "table.tasks.1: expected 'sst2', 'mrpc'"),
     ],

@@ -13,6 +13,8 @@ SAMPLE = yaml.safe_load((Path(__file__).parents[2] / "profiles/sample.yaml").rea
 LARGE = {"source": "hub", "path": "data/sample", "hub": "google-bert/bert-large-uncased", "revision": "main"}
 ROUND = {"teacher": "models/teachers/large", "students": {"small": {"layers": 1, "hidden": 48}}}
 
+NOTHING = {"models": [], "tasks": []}
+
 
 def params(**changes) -> Params:
     return Params.model_validate(copy.deepcopy(SAMPLE) | changes)
@@ -20,7 +22,7 @@ def params(**changes) -> Params:
 
 def test_it_teaches_a_round_and_has_a_row():
     table = SAMPLE["table"] | {"models": ["teacher", "teachers/large", "larger/small"]}
-    loaded = params(teachers={"large": LARGE}, rounds=SAMPLE["rounds"] | {"larger": ROUND}, table=table)
+    loaded = params(teachers={"large": LARGE}, rounds=SAMPLE["rounds"] | {"larger": ROUND}, table=table, export=NOTHING)
     assert loaded.teachers["large"].hub == "google-bert/bert-large-uncased"
 
 

@@ -32,6 +32,7 @@ def params() -> dict:
     }
     values["tasks"] = {task: {} for task in TASKS}
     values["table"] = {"models": MODELS, "tasks": TASKS}
+    values["export"] = {"models": ["base/minimoe"], "tasks": ["rte"]}
     return values
 
 
@@ -65,5 +66,6 @@ def shrink(path: Path, student: str = "minimoe", shape: Mapping = SMALLEST) -> N
     values["rounds"] = {"base": {"teacher": "models/teacher", "students": {student: dict(shape)}}}
     values["tasks"] = {"wnli": {"epochs": 1, "max_train": 64}}
     values["table"] = {"models": ["teacher", f"base/{student}"], "tasks": ["wnli"]}
+    values["export"] = {"models": [], "tasks": []}
     values["cost"] = {"length": 16, "batches": [1], "repeats": 1}
     path.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")

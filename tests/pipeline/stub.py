@@ -78,6 +78,16 @@ def main(stage: str) -> None:
             write(f"predictions/{model}/{task}.parquet", *made)
         case "cost":
             write(f"metrics/cost/{ARGUMENTS[0]}.json", settings("cost"), Path(f"models/{ARGUMENTS[0]}"))
+        case "export":
+            (model,) = ARGUMENTS
+            made = (settings("cost"), Path(f"models/{model}"), Path("data/records"))
+            write(f"exported/{model}/encoder/model.onnx", *made)
+            write(f"metrics/export/{model}/encoder.json", *made)
+        case "export_head":
+            model, task = ARGUMENTS
+            made = (settings(f"finetune/{task}"), Path(f"finetuned/{model}/{task}"), Path(f"data/tasks/{task}"))
+            write(f"exported/{model}/{task}/model.onnx", *made)
+            write(f"metrics/export/{model}/{task}.json", *made)
         case "report":
             for name in ("index.html", "results.txt"):
                 write(f"reports/{name}", Path("metrics"), Path("curves"), settings("report"))

@@ -67,16 +67,17 @@ def one_task_less(values):
 
 
 STUDENTS = [m for m in MODELS if m != "teacher"]
+ENCODER, HEAD = "export@base/minimoe", "export-head@base/minimoe-rte"
 CASES = {
-    experts: {"distill@base", "report"} | cells("base/minimoe") | costs("base/minimoe"),
+    experts: {"distill@base", "report", ENCODER, HEAD} | cells("base/minimoe") | costs("base/minimoe"),
     width: {"distill@assisted", "report"} | cells("assisted/minilm-ta") | costs("assisted/minilm-ta"),
     assistant: {"distill@base", "distill@assisted", "report"}
     | cells("assisted/minilm-ta")
     | costs("assisted/minilm-ta"),
     sparsity: {"distill@sparse", "report"} | cells("sparse/sparse") | costs("sparse/sparse"),
     sparsify_share: {"sparsify@teacher", "distill@sparse", "report"} | cells("sparse/sparse") | costs("sparse/sparse"),
-    task_rate: {"report"} | cells(*MODELS, tasks=["rte"]),
-    distill_rate: {"distill@base", "distill@assisted", "distill@sparse", "report"}
+    task_rate: {"report", HEAD} | cells(*MODELS, tasks=["rte"]),
+    distill_rate: {"distill@base", "distill@assisted", "distill@sparse", "report", ENCODER, HEAD}
     | cells(*STUDENTS)
     | costs(*STUDENTS),
     runtime: set(),

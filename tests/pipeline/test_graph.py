@@ -19,7 +19,7 @@ INFRASTRUCTURE = {"system", "resume", "pipeline", "params", "tracking", "hub/loa
 
 def module(stage: str) -> str:
     """Two stages run one module."""
-    return "inputs" if stage.startswith("inputs-") else stage.removesuffix("-teachers")
+    return "inputs" if stage.startswith("inputs-") else stage.removesuffix("-teachers").replace("-", "_")
 
 
 def outputs(stage: dict) -> list[str]:

@@ -41,7 +41,8 @@ def readers(name: str) -> set[str]:
         for path in declared.get("do", declared)["deps"]:
             pattern = re.sub(r"\\\$\\\{.*?\\\}", r"([^/]+)", re.escape(path))
             match = re.fullmatch(pattern, f"data/settings/{name}.json")
-            if match and (stage != "taught" or not match.groups()):  # which reads its task's as finetune does
+            # two stages read a task's as finetune does
+            if match and (stage not in ("taught", "export-head") or not match.groups()):
                 found.add("@".join([stage, *match.groups()]))
     return found
 
@@ -73,6 +74,7 @@ DATA_SET = {"corpus.download.source": "hub"}
 LOCAL = {"teacher.source": "local"}
 NO_SPARSE = {
     "rounds.sparse": GONE, "rounds.minidisc": GONE, "table.models": ["teacher", "base/minilm-2L-72H"],
+    "export.models": [],
 }  # fmt: skip
 CLUE = {"table.tasks": ["rte", "tnews"]}
 LARGE = {"source": "hub", "path": "data/sample", "hub": "a/b", "revision": "main"}
@@ -188,9 +190,11 @@ CASES = [
     ({}, "taught.models", ["base/minilm-2L-72H"], REPORT),
     *(({}, f"taught.{key}", value, {"taught"}) for key, value in {
         "temperature": 3.0, "weight": 0.1, "unlabelled": 9, "teacher": "base/minilm-2L-72H"}.items()),
-    ({}, "cost.length", 64, {"cost"} | REPORT),
-    ({}, "cost.batches", [1], {"cost"} | REPORT),
-    ({}, "cost.repeats", 3, {"cost"}),
+    ({}, "cost.length", 64, {"cost", "export"} | REPORT),
+    ({}, "cost.batches", [1], {"cost", "export"} | REPORT),
+    ({}, "cost.repeats", 3, {"cost", "export"}),
+    ({}, "export.models", ["teacher"], REPORT),
+    ({}, "export.tasks", ["cola"], REPORT),
     *(({}, f"runtime.{key}", value, set()) for key, value in {
         "workers": 7, "backend": "dask", "scheduler": "tcp://a:1", "device": "cpu", "micro_batch": 3,
         "compile": "never", "deterministic": True, "cells_per_gpu": 2, "shard_records": 9, "log_every": 3,

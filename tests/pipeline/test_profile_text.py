@@ -46,7 +46,7 @@ def test_a_long_value_moves_its_comment_and_a_short_one_brings_it_back(folder):
 
 def test_rounds_and_lists_are_replaced_whole(folder):
     rounds = "rounds:\n  mine:  # my own\n    teacher: models/teacher\n    students: {s: {layers: 1, hidden: 24}}\n"
-    own = two(folder, f"{rounds}table:\n  models:\n    - teacher\n    - mine/s\n")
+    own = two(folder, f"{rounds}table:\n  models:\n    - teacher\n    - mine/s\nexport:\n  models: []\n")
     assert rounds in own
     values = YAML(typ="safe").load(own)
     assert list(values["rounds"]) == ["mine"] and values["table"]["models"] == ["teacher", "mine/s"]
@@ -56,7 +56,7 @@ def test_rounds_and_lists_are_replaced_whole(folder):
 
 def test_a_block_takes_the_place_of_brackets_and_brackets_that_of_a_block(folder):
     further = "teachers:\n  a: {source: local, path: data, hub: a/b, revision: main}\n"
-    own = two(folder, f"{further}table:\n  models: [teacher]\n")
+    own = two(folder, f"{further}table:\n  models: [teacher]\nexport:\n  models: []\n")
     assert further in own and "  models: [teacher]             # rows" in own and "    - teacher" not in own
 
 

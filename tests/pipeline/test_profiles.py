@@ -130,7 +130,9 @@ def test_graph_is_what_the_table_needs(name, tmp_path):
     once |= {f"sparsify@{name}" for name in params.sparsify.teachers}
     once |= {f"{stage}@{name}" for name in params.teachers for stage in ("teachers", "inputs-teachers")}
     once |= {"inputs@corpus", "inputs@teacher"} | {f"inputs-tasks@{name}" for name in ("glue", "conll2003", "clue")}
-    assert set(edges) == once | rounds | cells | {f"cost@{model}" for model in params.table.models}
+    exports = {f"export@{model}" for model in params.export.models}
+    heads = {f"export-head@{model}-{task}" for model in params.export.models for task in params.export.tasks}
+    assert set(edges) == once | rounds | cells | {f"cost@{model}" for model in params.table.models} | exports | heads
     for model in params.table.models:
         assert maker(model) in edges[f"cost@{model}"]
         assert {maker(model), "tasks"} <= edges[f"finetune@{model}-{params.table.tasks[0]}"]

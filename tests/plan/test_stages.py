@@ -29,6 +29,9 @@ def test_every_stage_of_the_graph_has_a_row(name, tmp_path):
         f"finetune@{model}-{task}": f"finetune@*-{task}" for model in params.table.models for task in params.table.tasks
     }
     cells |= {f"cost@{model}": "cost" for model in params.table.models}
+    for model in params.export.models:
+        cells |= {f"export@{model}": "export@*"}
+        cells |= {f"export-head@{model}-{task}": f"export-head@*-{task}" for task in params.export.tasks}
     made = rows_of(params)
     assert set(made) == {cells.get(stage, stage) for stage in graph}
     assert all(row.seconds > 0 and row.work and row.size and row.speed for row in made.values())
@@ -130,7 +133,12 @@ def test_the_longest_cell_is_waited_for():
     left = {name: row.seconds for name, row in many.items() if name.startswith("finetune")}
     longest = max(left, key=left.get)
     assert left[longest] > 5 * sum(left.values()) / len(left)
-    one = rows_of(profile(table__models=["teacher"], runtime__cells_per_gpu=1), rates=rates, device="cuda", gpus=1)
+    one = rows_of(
+        profile(table__models=["teacher"], export__models=[], runtime__cells_per_gpu=1),
+        rates=rates,
+        device="cuda",
+        gpus=1,
+    )
     assert sum(left.values()) == pytest.approx(one[longest].seconds - one[longest].writes / 200e6, rel=0.05)
     assert few[longest].seconds > left[longest]
 

@@ -22,6 +22,7 @@ def write_params(heldout, of_the_round=None):
     base = params["rounds"]["base"]
     params["rounds"] = {"base": base | ({"heldout": of_the_round} if of_the_round else {})}
     params["table"]["models"] = ["teacher"]
+    params["export"]["models"] = []
     params["runtime"] |= {"workers": 1, "device": "cpu"}
     params["runtime"]["tracking"]["enabled"] = False
     yaml.dump(params, Path("params.yaml"))

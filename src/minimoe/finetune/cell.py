@@ -12,7 +12,7 @@ import torch
 from transformers.utils import logging
 
 from minimoe.finetune.data import Batches, EncodedExamples, encode, read_examples
-from minimoe.finetune.loop import FinetuneRun, all_logits, computing, load_finetuned, load_model, predict, train
+from minimoe.finetune.loop import FinetuneRun, all_logits, load_finetuned, load_model, predict, train
 from minimoe.finetune.metrics import majority, scores
 from minimoe.finetune.predictions import given, write
 from minimoe.finetune.teaching import Teaching, unlabelled
@@ -20,6 +20,7 @@ from minimoe.finetune.tokenizer import load_tokenizer
 from minimoe.resume.checkpoints import Checkpoints, NoCheckpoints
 from minimoe.system.errors import UserError
 from minimoe.system.files import whole_folder
+from minimoe.system.machine import computing
 from minimoe.tasks.task import Task
 
 logging.set_verbosity_error()  # a new head is what we ask for

@@ -8,7 +8,6 @@ from the run's seed alone.
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -83,17 +82,6 @@ def _head(task: Task) -> dict:
     labels = {"id2label": dict(enumerate(task.labels)), "label2id": {n: i for i, n in enumerate(task.labels)}}
     losses = {"classification": "single_label_classification", "multilabel": "multi_label_classification"}
     return {**labels, "problem_type": losses[task.kind]} if task.kind in losses else labels
-
-
-@contextmanager
-def computing(threads: int) -> Iterator[None]:
-    """Compute on so many cores, whatever the environment says: on a CPU their number decides how sums round."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @torch.inference_mode()

@@ -12,7 +12,7 @@ from transformers import AutoModel
 
 import minimoe.models  # noqa: F401  registers the students
 from minimoe.finetune.data import EncodedExamples, read_examples
-from minimoe.finetune.loop import EVALUATION_BATCH, computing
+from minimoe.finetune.loop import EVALUATION_BATCH
 from minimoe.finetune.metrics import scores
 from minimoe.finetune.predictions import given, write
 from minimoe.finetune.tokenizer import load_tokenizer
@@ -20,6 +20,7 @@ from minimoe.hub.loading import load_encoder
 from minimoe.models.sentence import SentenceHead, read_head
 from minimoe.system.errors import UserError
 from minimoe.system.files import whole_folder
+from minimoe.system.machine import computing
 from minimoe.tasks.task import Task
 from minimoe.training.optim import autocast
 

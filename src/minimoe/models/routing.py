@@ -57,7 +57,7 @@ class Router(nn.Linear):
         logits = self(tokens)
         top, expert = logits.max(-1, keepdim=True)
         gate = (logits - top).exp().sum(-1, keepdim=True).reciprocal()  # max of the softmax: 1 / Σ exp(l − max l)
-        step = _step(len(logits), self.out_features, tokens)
+        step = _step(logits.shape[0], self.out_features, tokens)
         return Routing(gate.to(tokens.dtype), *arrange(expert.squeeze(-1), self.out_features, step))
 
 
@@ -88,7 +88,7 @@ def arrange(expert: Tensor, experts: int, step: int) -> tuple[Tensor, Tensor, Te
     Returns:
         The routing's `places`, `order`, `expert` and `ends`. P depends on N, E and `step` alone.
     """
-    count = (len(expert) + experts * (step - 1)) // step * step
+    count = (expert.shape[0] + experts * (step - 1)) // step * step
     # a counting sort: no order of equal keys to decide, and no wait for a count on the host
     place = torch.arange(count, device=expert.device)
     chosen = expert == torch.arange(experts, device=expert.device)[:, None]
@@ -97,7 +97,7 @@ def arrange(expert: Tensor, experts: int, step: int) -> tuple[Tensor, Tensor, Te
     ends = wanted.cumsum(0)
     places = (ends - wanted - 1)[expert] + number.gather(0, expert[None]).squeeze(0)
     ends[-1] = count  # the last expert has the places that are left
-    order = torch.zeros_like(place).scatter_(0, places, place[: len(expert)])
+    order = torch.zeros_like(place).scatter_(0, places, place[: expert.shape[0]])
     return places, order, torch.searchsorted(ends, place, right=True), ends
 
 
@@ -132,7 +132,7 @@ class _Restored(torch.autograd.Function):
     @staticmethod
     def forward(ctx, rows: Tensor, places: Tensor) -> Tensor:
         ctx.save_for_backward(places)
-        ctx.count = len(rows)
+        ctx.count = rows.shape[0]
         return rows.index_select(0, places)
 
     @staticmethod

@@ -177,6 +177,7 @@ def _report(params: Params) -> dict:
         "tasks": params.table.tasks,
         "length": params.cost.length,
         "batches": params.cost.batches,
+        "exported": params.export.model_dump(),
         "rounds": rounds,
         "own": _own(params),
         "inputs": {

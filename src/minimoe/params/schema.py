@@ -12,6 +12,7 @@ from minimoe.params.runtime import Runtime
 from minimoe.params.sections import (
     Corpus,
     Cost,
+    Export,
     Finetune,
     FurtherTeacher,
     OwnFinetune,
@@ -26,6 +27,7 @@ from minimoe.tasks.task import Task
 
 TAUGHT = "taught/"  # what names of rows begin with that are taught the task too
 RESERVED = {"teacher", "teachers", "sparsified", TAUGHT.rstrip("/")}
+ENCODER = "encoder"  # beside the tasks' names, the folder of a row's exported encoder
 SCORING = {"max_length", "precision", "threads"}  # keys of finetuning that a task reads on which nothing is trained
 
 
@@ -46,6 +48,7 @@ class Params(Section):
     table: Table
     taught: Taught
     cost: Cost
+    export: Export
     runtime: Runtime
 
     @property
@@ -71,7 +74,7 @@ class Params(Section):
     @model_validator(mode="after")
     def _sections_agree(self):
         problems = [*self._unknown_models(), *self._unknown_tasks(), *self._unteachable()]
-        problems = problems or list(self._unread())
+        problems = problems or [*self._unread(), *self._unexportable()]
         # only when every name is known can rounds be followed and widths be compared
         problems = problems or list(disagreements(self))
         if problems:
@@ -94,6 +97,16 @@ class Params(Section):
                 yield f"taught.models: expected {expected}: {', '.join(students)}; got {model!r}"
         if self.taught.models and self.taught.teacher not in rows:
             yield f"taught.teacher: expected one of table.models, {', '.join(rows)}; got {self.taught.teacher!r}"
+
+    def _unexportable(self):
+        for key, known in (("models", self.table.models), ("tasks", self.table.tasks)):
+            for name in getattr(self.export, key):
+                if name not in known:
+                    yield f"export.{key}: expected some of table.{key}, {', '.join(known)}; got {name!r}"
+                elif key == "tasks" and not self.task(name).trained:
+                    yield f"export.tasks: expected tasks that models are finetuned on; got {name!r}, which trains none"
+                elif key == "tasks" and name == ENCODER:
+                    yield f"export.tasks: expected none of this name, as exported/ROW/{name} is a row's encoder"
 
     def _unknown_tasks(self):
         known = [*TASKS, *self.own_tasks]

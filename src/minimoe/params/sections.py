@@ -196,3 +196,10 @@ class Cost(Section):
     length: Positive
     batches: Entries[Positive]
     repeats: Positive
+
+
+class Export(Section):
+    """Rows that are exported to ONNX."""
+
+    models: Annotated[list[ModelPath], AfterValidator(distinct)]
+    tasks: Annotated[list[Key], AfterValidator(distinct)]

@@ -66,6 +66,8 @@ def repro(stages: Sequence[str] = ()) -> None:
     taught = [f"taught@{model}-{task}" for task in params.table.tasks for model in params.taught.models]
     outdated = look(cells)
     shown = {"report"} | {f"cost@{model}" for model in params.table.models}
+    shown |= {f"export@{model}" for model in params.export.models}
+    shown |= {f"export-head@{model}-{task}" for model in params.export.models for task in params.export.tasks}
     preflight(params.runtime, whole=bool(outdated.stale - shown))
     if outdated.all:
         threads = max(params.finetuning(task).threads for task in params.table.tasks)

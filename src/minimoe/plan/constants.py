@@ -46,6 +46,8 @@ TOKENIZER = 2e6  # bytes a second of training WordPiece, 27 MB in 14 s
 NETWORK = 5e6  # bytes a second from dumps.wikimedia.org or the hub; not measured
 DISK = 200e6  # bytes a second to write an output, hash it and copy it to DVC's cache; not measured
 REPORT = 5.0  # seconds to draw and write the report
+TRACE = 3.0  # seconds to export a model to ONNX in both forms, beside its layers
+TRACE_LAYER = 1.5  # seconds of a layer: 0.8 dense, 1.9 with experts of the feed-forward
 STAGE = 1.5  # seconds of a stage beside its imports and its work: DVC, MLflow
 STEP = 0.02  # seconds a step of Hugging Face's Trainer beside the model's own, where no trial says
 

@@ -5,20 +5,19 @@ from dataclasses import replace
 
 from minimoe.params.sections import Finetune
 from minimoe.plan import constants
+from minimoe.plan.exports import FLOAT, costs, exports
 from minimoe.plan.operations import STEP, Pass, activations
 from minimoe.plan.row import Row, Run, number
 from minimoe.plan.sizes import COUNTED, GUESSED, Amount
 from minimoe.plan.timing import MEASURED, Rates
-from minimoe.report.cost import WARM_UP
 
-FLOAT = 4  # bytes of a weight
 STATES = 4  # numbers that training keeps of a weight: itself, its gradient, and two of AdamW's
 
 
 def rows(run: Run) -> list[Row]:
     """All rows in the order of the graph; cells and costs together."""
     made = [*_texts(run), *_teachers(run), *(_distill(run, name) for name in run.params.rounds)]
-    return [*made, _tasks(run), *_finetune(run), _costs(run), _report(run)]
+    return [*made, _tasks(run), *_finetune(run), costs(run), *exports(run), _report(run)]
 
 
 def _row(run: Run, stage: str, reads: float, writes: float, work: str, seconds: float, **more) -> Row:
@@ -193,16 +192,6 @@ def _tasks(run: Run) -> Row:
     written = constants.EXAMPLE * count
     seconds = written / (constants.NETWORK if hub else constants.PLAIN)
     return _row(run, "tasks", written, written, f"{number(count)} examples", seconds, size=size, speed=GUESSED)
-
-
-def _costs(run: Run) -> Row:
-    settings, (models, done) = run.params.cost, run.left("cost@{}")
-    paths = [f"models/{model}" for model in models]
-    passes = (WARM_UP + settings.repeats) * sum(settings.batches)
-    computed = passes * sum(run.models.forward(path, settings.length) for path in paths)
-    seconds = computed / (run.rates.teacher * run.rates.scale("fp32")) + len(models) * run.begin()
-    reads = FLOAT * sum(map(run.models.weights, paths))
-    return Row("cost", reads, 0, f"{len(models)} models", seconds, COUNTED, run.rates.basis, done=done)
 
 
 def _report(run: Run) -> Row:

@@ -24,10 +24,11 @@ from minimoe.distill.batch import Batch
 from minimoe.distill.hooks import Teacher
 from minimoe.distill.round import distill
 from minimoe.finetune.data import Batches, EncodedExamples
-from minimoe.finetune.loop import computing, train
+from minimoe.finetune.loop import train
 from minimoe.params.rounds import Distill, Student
 from minimoe.params.sections import Finetune
 from minimoe.records.dataset import Records
+from minimoe.system.machine import computing
 from minimoe.tasks.table import TASKS
 from minimoe.teacher.tokenizer import SPECIAL
 from minimoe.training.speed import shortest

@@ -4,7 +4,7 @@ So no stale file gets into a report, and a missing one is an error that names th
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -37,6 +37,7 @@ class Results:
     curves: pd.DataFrame  # round, student, step, train_loss, heldout_loss
     seeds: list[int]  # of the finetuning runs
     machines: list[str]  # that measured the latencies
+    exported: pd.DataFrame = field(default_factory=pd.DataFrame)  # exported.csv, as `exported.collect_exported` says
 
     @cached_property
     def finetuned(self) -> pd.DataFrame:

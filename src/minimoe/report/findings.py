@@ -12,6 +12,7 @@ import pandas as pd
 from minimoe.report.ablations import TableGroup, sections
 from minimoe.report.collect import Results
 from minimoe.report.comparisons import Comparison
+from minimoe.report.exported import exported_tables
 from minimoe.report.models import is_teacher
 from minimoe.report.pairs import controls, pairs
 from minimoe.report.scores import signed
@@ -43,7 +44,7 @@ def find(results: Results) -> Findings:
             "Intervals: over tasks. Every model was distilled once, so the luck of one distillation is not "
             "in them; a difference of held-out loss has no interval at all."
         )
-    return Findings(told, comparisons, sections(results, comparisons))
+    return Findings(told, comparisons, [*sections(results, comparisons), *exported_tables(results)])
 
 
 def _teacher(results: Results, name: str) -> str:

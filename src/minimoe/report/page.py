@@ -34,12 +34,15 @@ PAIRS = 40  # in a figure; of more, those of the largest differences
 def write_report(results: Results, folder: str | Path, made: Provenance) -> None:
     """Write results.csv, models.csv, results.md, results.txt (for a terminal) and index.html to `folder`, all or none.
 
-    Only the page says when and from what it was `made`; the other files are the same at every run.
+    And exported.csv where something was exported. Only the page says when and from what it was `made`; the other files
+    are the same at every run.
     """
     findings = find(results)
     with whole_folder(folder) as temporary:
         results.scores.to_csv(temporary / "results.csv", index=False)
         models_table(results).to_csv(temporary / "models.csv", index=False)
+        if not results.exported.empty:
+            results.exported.to_csv(temporary / "exported.csv", index=False)
         (temporary / "results.md").write_text(markdown(results, findings), encoding="utf-8")
         (temporary / "results.txt").write_text(terminal(results, findings) + "\n", encoding="utf-8")
         (temporary / "index.html").write_text(page(results, findings, made), encoding="utf-8")

@@ -51,6 +51,19 @@ def importing() -> Iterator[None]:
         gc.enable()
 
 
+@contextmanager
+def computing(threads: int) -> Iterator[None]:
+    """Compute on so many cores, whatever the environment says: on a CPU their number decides how sums round."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def device(wanted: str) -> str:
     """The torch device for `runtime.device`; `auto` takes a GPU where there is one."""
     import torch

@@ -1,0 +1,85 @@
+"""Compare an exported model with the PyTorch model that it was made from, on real examples of many shapes."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from minimoe.export.graph import REMEDY
+from minimoe.export.session import OnnxModel
+from minimoe.models.routing import Router
+from minimoe.system.errors import UserError, readable
+
+BOUND = 1e-4  # of the largest error of an output, relative to the largest output of its batch
+# With experts, rounding may decide about a token between two of them; so few sequences may differ by more.
+REROUTED = 0.02
+BATCHES = (1, 3, 32)  # sequences at once
+SHORT = 8  # tokens
+Batch = dict[str, Tensor]
+
+
+def shapes(examples: Callable[[Sequence[int]], Batch], count: int, longest: int) -> Iterator[Batch]:
+    """Batches of several sizes: of a few tokens, of examples as they are, and one sequence of the most tokens.
+
+    Args:
+        examples: gives a batch [B, T] of the examples of these numbers, each filled by a mask behind its tokens.
+        count: examples there are.
+        longest: tokens that the model takes.
+    """
+    sizes = [min(size, count) for size in BATCHES]
+    for size in sizes:
+        batch = examples(_evenly(count, size))
+        yield {name: values[:, :SHORT] for name, values in batch.items()}
+        yield batch
+    many = examples(_evenly(count, min(count, longest)))
+    real = many["attention_mask"].bool()
+    yield {name: values[real][None, :longest] for name, values in many.items()}
+
+
+def _evenly(count: int, some: int) -> list[int]:
+    return [(2 * number + 1) * count // (2 * some) for number in range(some)]
+
+
+@torch.inference_mode()
+def compare(model: nn.Module, exported: OnnxModel, batches: Sequence[Batch]) -> dict[str, float | int]:
+    """The largest relative error of a sequence's outputs, and how many sequences took another expert by rounding.
+
+    Padding is left out. Raises `UserError` where the error is beyond `BOUND`.
+    """
+    folder, found = model.config.name_or_path, []
+    for batch in batches:
+        shape = list(batch["input_ids"].shape)
+        with readable(f"{folder}: onnxruntime cannot compute its graph for a batch of {shape}", REMEDY):
+            found.append(_errors(model(**batch), exported(**batch), batch))
+    errors = torch.cat(found)
+    beyond = ~(errors <= BOUND)  # NaN too
+    routed = any(isinstance(module, Router) for module in model.modules())
+    if beyond.sum() > (math.ceil(REROUTED * len(errors)) if routed else 0):
+        raise UserError(
+            f"{folder}: expected its graph to give PyTorch's outputs up to a relative error of {BOUND:g}, got "
+            f"{errors.max():.2g} and more than that bound in {beyond.sum()} of {len(errors)} sequences; {REMEDY}"
+        )
+    return {"error": errors[~beyond].max().item(), "rerouted": int(beyond.sum())}
+
+
+def _errors(expected, got: Batch, batch: Batch) -> Tensor:
+    """The largest error of each sequence over all outputs, relative to the largest value of an output [B]."""
+    found = []
+    for name, values in got.items():
+        wanted, mask = expected[name], batch["attention_mask"].bool()
+        real = mask[..., None] if values.dim() == 3 else torch.ones_like(mask[:, :1])
+        error = ((values - wanted).abs() * real).flatten(1).amax(1)
+        found.append(error / (wanted.abs() * real).max())
+    return torch.stack(found).amax(0)
+
+
+@torch.inference_mode()
+def cosine(exported: OnnxModel, other: OnnxModel, batches: Sequence[Batch]) -> float:
+    """The mean cosine between the last outputs of two graphs: sentence embeddings, or else states of all tokens."""
+    found = []
+    for batch in batches:
+        one, two = (list(model(**batch).values())[-1] for model in (exported, other))
+        similar = nn.functional.cosine_similarity(one, two, dim=-1)
+        found.append(similar[batch["attention_mask"].bool()] if similar.dim() == 2 else similar)
+    return torch.cat(found).mean().item()

@@ -1,0 +1,183 @@
+"""Every kind of student as ONNX: the same outputs for every shape and routing, and int8 in every weight."""
+
+import inspect
+import json
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from export.conftest import COST, POSITIONS
+from models.kinds import KINDS
+from transformers import AutoModel, AutoTokenizer
+
+from minimoe.export import check
+from minimoe.export.encoder import export_encoder
+from minimoe.export.graph import FP32, INT8
+from minimoe.export.session import OnnxModel
+from minimoe.models import routing
+from minimoe.models.routing import Router
+from minimoe.models.sentence import read_head
+from minimoe.system.errors import UserError
+
+TEXTS = ["a film", "ann sees the film in paris and bob sees it in rome"]
+EXPERTS = [kind for kind in KINDS if "experts" in kind]
+
+
+def difference(made, batch) -> float:
+    """The largest, relative, between the encoder in PyTorch and its fp32 graph, at real tokens."""
+    model = AutoModel.from_pretrained(made.source).eval()
+    given = {name: torch.from_numpy(values) for name, values in batch.items()}
+    with torch.no_grad():
+        wanted = model(**given).last_hidden_state
+    got = torch.from_numpy(onnxruntime.InferenceSession(made.out / FP32).run(["last_hidden_state"], batch)[0])
+    real = given["attention_mask"].bool()
+    return ((got - wanted)[real].abs().max() / wanted[real].abs().max()).item()
+
+
+def sequences(made, size: int, length: int) -> dict[str, np.ndarray]:
+    tokenizer = AutoTokenizer.from_pretrained(made.source)
+    names = tokenizer.model_input_names
+    ids = np.random.default_rng(size).integers(5, len(tokenizer), (size, length))
+    mask = np.ones_like(ids)
+    mask[1:, length // 2 + 1 :] = 0
+    return {name: {"input_ids": ids, "attention_mask": mask}.get(name, np.zeros_like(ids)) for name in names}
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "sentence"])
+def test_outputs_are_those_of_pytorch(kind, encoder):
+    made = encoder(kind)
+    assert made.metrics["error"] < 2e-6
+    assert made.metrics["rerouted"] == 0
+    assert made.metrics["cosine"] > 0.99
+    longest = POSITIONS - 2 * ("roberta" in kind)  # behind the padding's
+    for size, length in ((1, 1), (1, longest), (2, 3), (5, 17), (32, longest)):
+        assert difference(made, sequences(made, size, length)) < 2e-6
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "sentence"])
+def test_a_folder_loads_with_its_tokenizer_in_a_line(kind, encoder):
+    made = encoder(kind)
+    session = onnxruntime.InferenceSession(made.out / INT8)
+    tokens = AutoTokenizer.from_pretrained(made.out)(TEXTS, padding=True, return_tensors="np")
+    states = session.run(None, dict(tokens))[0]
+    assert states.shape == (2, tokens["input_ids"].shape[1], 24)
+    own, config = (json.loads((folder / "config.json").read_text()) for folder in (made.source, made.out))
+    assert config == {key: value for key, value in own.items() if key != "auto_map"}
+    assert {path.name for path in made.out.iterdir()} == {
+        path.name for path in made.source.iterdir() if path.suffix not in (".safetensors", ".py")
+    } | {"onnx"}
+
+
+@pytest.mark.parametrize("kind", EXPERTS)
+def test_every_matrix_is_in_int8_but_routers(kind, encoder):
+    made = encoder(kind)
+    config = AutoModel.from_pretrained(made.source).config
+    weights = {weight.name: weight for weight in onnx.load(made.out / INT8).graph.initializer}
+    matrices = [weight for weight in weights.values() if len(weight.dims) == 2]
+    floats = sum(np.prod(w.dims) for w in matrices if w.data_type == onnx.TensorProto.FLOAT)
+    attention, ffn = (sum(experts) for experts in (config.attention_experts, config.ffn_experts))
+    routers = sum(24 * n for n in (attention, ffn) if n > config.num_hidden_layers)
+    biases = (4 * 24 * attention if attention > config.num_hidden_layers else 0) + (
+        (48 + 24) * ffn if ffn > config.num_hidden_layers else 0
+    )
+    assert floats == routers + biases
+    counted = [w for w in matrices if w.data_type == onnx.TensorProto.INT8]
+    wanted = attention * 4 * 24 * 24 + ffn * 2 * 24 * 48
+    assert sum(np.prod(w.dims) for w in counted) == wanted
+    assert not any(len(w.dims) == 3 for w in weights.values())
+    assert "/" not in "".join(entry.value for node in onnx.load(made.out / FP32).graph.node
+                              for entry in node.metadata_props)  # no path of this machine  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["experts-2,4", "experts-roberta"])
+@pytest.mark.parametrize("chosen", [0, 1, None])
+def test_every_routing(kind, chosen, encoder, tmp_path):
+    """All tokens at one expert, the others without any; and every expert with some, in a trace that saw it so."""
+    source = encoder(kind)
+    model, tokenizer = AutoModel.from_pretrained(source.source).eval(), AutoTokenizer.from_pretrained(source.source)
+    for module in model.modules():
+        if isinstance(module, Router) and chosen is not None:
+            module.weight.data.zero_()
+            module.bias.data.zero_()[chosen] = 9.0
+        elif isinstance(module, Router):
+            module.weight.data.mul_(30)
+    model.save_pretrained(tmp_path / "model")
+    tokenizer.save_pretrained(tmp_path / "model")
+    routed = export_encoder(tmp_path / "model", source.records, tmp_path / "out", **COST)
+    assert routed["error"] < 2e-6
+    assert routed["cosine"] > 0.99
+    if chosen is not None:  # what the trace saw goes to one expert; the graph takes other tokens to others
+        with torch.no_grad():
+            session = onnxruntime.InferenceSession(tmp_path / "out" / FP32)
+        assert session.run(None, sequences(source, 1, 1))[0].shape == (1, 1, 24)
+
+
+def test_sentence_embeddings(encoder):
+    made = encoder("sentence")
+    session = onnxruntime.InferenceSession(made.out / FP32)
+    assert [one.name for one in session.get_outputs()] == ["last_hidden_state", "sentence_embedding"]
+    tokens = AutoTokenizer.from_pretrained(made.out)(TEXTS, padding=True, return_tensors="np")
+    (embeddings,) = session.run(["sentence_embedding"], dict(tokens))
+    given = {name: torch.from_numpy(values) for name, values in tokens.items()}
+    with torch.no_grad():
+        hidden = AutoModel.from_pretrained(made.source).eval()(**given).last_hidden_state
+        wanted = read_head(made.source, 24)(hidden, given["attention_mask"].bool())
+    np.testing.assert_allclose(embeddings, wanted, atol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(embeddings, axis=-1), 1, atol=1e-6)
+    assert (made.out / "1_Pooling/config.json").is_file()
+
+
+def test_sizes_and_latencies(encoder):
+    made = encoder("experts-2,4")
+    files = {"pytorch": made.source / "model.safetensors", "fp32": made.out / FP32, "int8": made.out / INT8}
+    for form, path in files.items():
+        assert made.metrics[f"mb_{form}"] == round(path.stat().st_size / 1e6, 2)
+        assert all(made.metrics[f"latency_ms_b{batch}_{form}"] > 0 for batch in COST["batches"])
+
+
+@pytest.mark.parametrize(("size", "beyond"), [(1e-7, False), (1e-2, True), (np.nan, True)])
+def test_a_graph_with_other_weights_is_refused(size, beyond, encoder, tmp_path):
+    made = encoder("dense")
+    graph = onnx.load(made.out / FP32)
+    weight = next(w for w in graph.graph.initializer if w.name == "embeddings.word_embeddings.weight")
+    noise = np.random.default_rng(0).normal(scale=size, size=weight.dims).astype(np.float32)
+    values = onnx.numpy_helper.to_array(weight) + noise
+    weight.CopyFrom(onnx.numpy_helper.from_array(values, weight.name))
+    (tmp_path / "config.json").write_text((made.out / "config.json").read_text())
+    onnx.save(graph, tmp_path / "model.onnx")
+    model, exported = AutoModel.from_pretrained(made.source).eval(), OnnxModel(tmp_path, "model.onnx", 1)
+    batch = {name: torch.from_numpy(values) for name, values in sequences(made, 4, 9).items()}
+    if not beyond:
+        assert check.compare(model, exported, [batch])["error"] < check.BOUND
+        return
+    with pytest.raises(UserError, match=r"dense/model: expected its graph to give .* in 4 of 4 sequences"):
+        check.compare(model, exported, [batch])
+
+
+def test_a_frozen_size_is_seen(encoder, monkeypatch, tmp_path):
+    """As `len` of a tensor freezes it: the graph then computes no other number of tokens than the trace saw."""
+    made = encoder("experts-1,4")
+    source = inspect.getsource(routing.arrange)
+    assert "expert.shape[0]" in source
+    changed = {}
+    exec(source.replace("expert.shape[0]", "len(expert)"), vars(routing), changed)
+    monkeypatch.setattr(routing, "arrange", changed["arrange"])
+    with pytest.raises(UserError, match=r"1,4/model: onnxruntime cannot compute its graph for a batch of \[1, 8\]: .*"):
+        export_encoder(made.source, made.records, tmp_path / "out", **COST)
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_cannot_be_traced(encoder, monkeypatch, tmp_path):
+    made = encoder("experts-1,4")
+    whole = Router.route
+    monkeypatch.setattr(Router, "route", lambda self, tokens: whole(self, tokens) if tokens.sum().item() > 0 else None)
+    with pytest.raises(UserError, match=r"1,4/model: cannot be exported to ONNX: "):
+        export_encoder(made.source, made.records, tmp_path / "out", **COST)
+
+
+def test_too_long_to_measure(encoder, tmp_path):
+    made = encoder("dense")
+    with pytest.raises(UserError, match=r"cost.length: expected at most 40, the positions of .*, got 41"):
+        export_encoder(made.source, made.records, tmp_path / "out", **COST | {"length": 41})
