@@ -3,6 +3,7 @@
 # make gpu: what one GPU makes of distilling, finetuning and loading.
 # make faults: kills, full disks, flipped bits and more, injected into a tiny pipeline.
 # make docs: the documentation as a site, in work/site.
+# make release: the wheel, the documentation and the sample's page, in dist/; the sample runs from the wheel alone.
 # make audit: known vulnerabilities of the pinned dependencies.
 PYTHON ?= python3
 VENV   ?= .venv
@@ -10,7 +11,7 @@ PORT   ?= 5000
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PYTHONNOUSERSITE = 1
 
-.PHONY: repro test lint bench load gpu faults audit docs ui env clean
+.PHONY: repro test lint bench load gpu faults audit docs release ui env clean
 
 repro: env
 	python -m minimoe repro
@@ -39,6 +40,9 @@ audit: env
 
 docs: env
 	python -m mkdocs build --strict --quiet
+
+release: env
+	python .ci/release.py
 
 ui: env
 	python -m minimoe ui --port $(PORT)
