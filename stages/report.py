@@ -1,4 +1,6 @@
-"""report: every metric of the table's models as tables, figures and a page."""
+"""report: every metric of the table's models as tables, figures and a page, and a card for every student."""
+
+from pathlib import Path
 
 from dataclasses import replace
 
@@ -6,6 +8,8 @@ from minimoe import tracking
 from minimoe.params import load
 from minimoe.params.rounds import Distill, Round
 from minimoe.params.settings import round_of, settings
+from minimoe.publish.card import Run
+from minimoe.publish.sources import read_sources
 from minimoe.report.collect import Results, collect
 from minimoe.report.exported import collect_exported
 from minimoe.report.page import write_report
@@ -24,10 +28,11 @@ def main() -> None:
     own = {name: from_settings(task) for name, task in chosen.pop("own").items()}
     comes_from = provenance(chosen.pop("inputs"))
     distill = Distill.model_construct()  # a round says all by itself
+    language, sources = chosen.pop("language"), read_sources(".", chosen.pop("sources"))
     exported = collect_exported(".", chosen.pop("exported"), chosen["batches"])
-    results = collect(".", **chosen, rounds=rounds, distill=distill, own=own)
-    results = replace(results, exported=exported)
-    write_report(results, FOLDER, comes_from)
+    results = replace(collect(".", **chosen, rounds=rounds, distill=distill, own=own), exported=exported)
+    students = Run(Path(), results, rounds, distill, language, sources, comes_from.invented, own)
+    write_report(results, FOLDER, comes_from, students.cards())
     read = {"data/settings/report.json": "settings"}
     with tracking.run(load().runtime.tracking, "report", {"stage": "report"}, {}, inputs=read) as tracker:
         tracker.artifact(FOLDER)

@@ -17,10 +17,11 @@ def main() -> None:
         case "pretrain":
             _pretrain({**teacher["pretrain"], "seed": teacher["seed"]})
         case "local":
-            copy_teacher(teacher["path"], TOKENIZER, OUT)
+            said = copy_teacher(teacher["path"], TOKENIZER, OUT)
+            read = {"teacher": said} if said else {}
         case "hub":
-            commit = copy_teacher(teacher["hub"], TOKENIZER, OUT, revision=teacher["revision"])
-            read["teacher"] = {"hub": teacher["hub"], "revision": teacher["revision"], "commit": commit}
+            said = copy_teacher(teacher["hub"], TOKENIZER, OUT, revision=teacher["revision"])
+            read["teacher"] = {"hub": teacher["hub"], "revision": teacher["revision"], **said}
     record("teacher", "teacher", read, load().runtime.tracking)
 
 

@@ -18,10 +18,11 @@ def main() -> None:
     teacher, out = settings(f"teachers/{name}"), f"models/teachers/{name}"
     match teacher["source"]:
         case "local":
-            copy_further(teacher["path"], TOKENIZER, out)
+            said = copy_further(teacher["path"], TOKENIZER, out)
+            read = {"teacher": said} if said else {}
         case "hub":
-            commit = copy_further(teacher["hub"], TOKENIZER, out, revision=teacher["revision"])
-            read["teacher"] = {"hub": teacher["hub"], "revision": teacher["revision"], "commit": commit}
+            said = copy_further(teacher["hub"], TOKENIZER, out, revision=teacher["revision"])
+            read["teacher"] = {"hub": teacher["hub"], "revision": teacher["revision"], **said}
     record(f"teachers/{name}", "teachers", read, params.runtime.tracking)
 
 

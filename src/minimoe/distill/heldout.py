@@ -79,6 +79,7 @@ class StudentResult:
             "train_loss": self.curve[-1]["train_loss"],
             "steps": self.steps,
             "records": self.records,
+            "own_code": not self.encoder.config.is_plain,  # whether its folder needs the code that lies in it
         }
         if self.heldout.load:
             values |= {"expert_load": self.heldout.load, "router_entropy": self.heldout.entropy}

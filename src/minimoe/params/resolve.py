@@ -27,6 +27,7 @@ TRAINING = frozenset(
 MINILM_TRAINING = frozenset({"relation_dropout", "log_epsilon"})  # … both; what is measured is exact
 BALANCE = frozenset({"load_balance", "balance_padding"})  # … while a student with experts trains
 ASSISTANT = frozenset({"assistant_tradeoff"})  # … where an assistant is chosen
+NAMED = {"wikipedia": ["wiki", "date"], "hub": ["hub"]}  # what names a source on a student's card; no path of one's own
 
 
 def write(params: Params, root: str | Path = ".") -> None:
@@ -116,12 +117,17 @@ def _finetune(params: Params, task: str) -> dict:
 
 def _inputs(params: Params) -> dict[str, str]:
     """The files that the user brings along, by what they are for; empty where they are not read."""
+    sources = _sources(params)
+    unused = {f"tasks/{name}": "" for name, _ in params.task_data if f"tasks/{name}" not in sources}
+    return unused | {name: source.path if source.source == "local" else "" for name, source in sources.items()}
+
+
+def _sources(params: Params) -> dict[str, Section]:
+    """The sections that say where something comes from which is read, by what it is."""
     used = {params.task(task).family for task in params.table.tasks}
     sources = {"corpus": params.corpus.download, "teacher": params.teacher}
     sources |= {f"teachers/{name}": further for name, further in params.teachers.items()}
-    sources |= {f"tasks/{name}": source for name, source in params.task_data if name in used}
-    unused = {f"tasks/{name}": "" for name, _ in params.task_data if name not in used}
-    return unused | {name: source.path if source.source == "local" else "" for name, source in sources.items()}
+    return sources | {f"tasks/{name}": source for name, source in params.task_data if name in used}
 
 
 def _round(params: Params, round_: Round) -> dict:
@@ -180,6 +186,8 @@ def _report(params: Params) -> dict:
         "exported": params.export.model_dump(),
         "rounds": rounds,
         "own": _own(params),
+        "language": params.corpus.language,
+        "sources": {name: _only(source, NAMED) for name, source in _sources(params).items()},
         "inputs": {
             name.removeprefix("tasks/"): path
             for name, path in _inputs(params).items()

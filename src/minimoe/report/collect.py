@@ -97,8 +97,8 @@ def collect(
     used = list(dict.fromkeys(name.partition("/")[0] for name in own.values() if not is_teacher(name)))
     return Results(
         models={
-            model: replace(_model(root, name, rounds, distill), name=model, task_teacher=task_teacher * (model != name))
-            for model, name in own.items()
+            model: replace(described, name=model, task_teacher=task_teacher * (model != described.name))
+            for model, described in ((model, read_model(root, name, rounds, distill)) for model, name in own.items())
         },
         columns=columns,
         scores=scores.drop(columns="majority"),
@@ -132,7 +132,8 @@ def _rows(columns: Sequence[Column], model: str, task: str, cell: Metrics) -> li
     return rows
 
 
-def _model(root: Path, name: str, rounds: Mapping[str, Round], distill: Distill) -> Model:
+def read_model(root: Path, name: str, rounds: Mapping[str, Round], distill: Distill) -> Model:
+    """What params and metrics/distill say of a model."""
     if is_teacher(name):
         return Model(name)
     round_, _, student = name.partition("/")

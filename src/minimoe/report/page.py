@@ -3,10 +3,11 @@
 The template says how the page looks; this module prepares what it shows.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from importlib import resources
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 
 import jinja2
 from markupsafe import Markup
@@ -31,9 +32,12 @@ FIGURES = 12  # of one kind that are drawn; of more, the first
 PAIRS = 40  # in a figure; of more, those of the largest differences
 
 
-def write_report(results: Results, folder: str | Path, made: Provenance) -> None:
+def write_report(
+    results: Results, folder: str | Path, made: Provenance, cards: Mapping[str, str] = MappingProxyType({})
+) -> None:
     """Write results.csv, models.csv, results.md, results.txt (for a terminal) and index.html to `folder`, all or none.
 
+    Of each student of `cards` also its card, cards/<round>/<student>/README.md.
     And exported.csv where something was exported. Only the page says when and from what it was `made`; the other files
     are the same at every run.
     """
@@ -46,6 +50,10 @@ def write_report(results: Results, folder: str | Path, made: Provenance) -> None
         (temporary / "results.md").write_text(markdown(results, findings), encoding="utf-8")
         (temporary / "results.txt").write_text(terminal(results, findings) + "\n", encoding="utf-8")
         (temporary / "index.html").write_text(page(results, findings, made), encoding="utf-8")
+        for model, card in cards.items():
+            path = temporary / "cards" / model / "README.md"
+            path.parent.mkdir(parents=True)
+            path.write_text(card, encoding="utf-8")
 
 
 def page(results: Results, findings: Findings, made: Provenance) -> str:

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from huggingface_hub import ModelCard
+
 from minimoe.hub.loading import load_encoder, load_tokenizer, read_weights
 from minimoe.hub.snapshot import Snapshot, snapshot
 from minimoe.models.sentence import FILES, MODULES, read_head, write_head
@@ -19,18 +21,22 @@ from minimoe.system.files import whole_folder, write_json
 
 SAFE = ("model*.safetensors", "model*.safetensors.index.json")
 PICKLED = "pytorch_model*.bin"
+CARD = "README.md"
 NAMES_OF_CODE = {"auto_map", "attn_implementation", "_attn_implementation", "_attn_implementation_internal"}
 
 
-def copy_teacher(name: str, tokenizer: str | Path, out: str | Path, revision: str | None = None) -> str | None:
+def copy_teacher(name: str, tokenizer: str | Path, out: str | Path, revision: str | None = None) -> dict[str, str]:
     """Save the encoder of the folder, or with a `revision` of the hub id, `name` with `tokenizer` into `out`.
 
-    Returns the hub's commit, None for a folder.
+    Returns the hub's `commit`, and the `license` and `license_name` that the model's card (README.md) says: those of
+    these that there are.
     Raises `UserError` where config, weights or tokenizer are missing, do not fit, or are no encoder's.
     """
     folder, commit = _download(name, revision) if revision is not None else (Path(name), None)
+    said = {"commit": commit} if commit else {}
     if not (folder / "config.json").is_file():
         raise UserError(f"teacher: {name} holds no config.json; expected a Hugging Face model folder")
+    said |= _license(folder / CARD)
     with whole_folder(out) as temporary:
         _copy_config(folder / "config.json", temporary / "config.json")
         _copy_weights(folder, temporary, name)
@@ -39,15 +45,24 @@ def copy_teacher(name: str, tokenizer: str | Path, out: str | Path, revision: st
         config = _check(temporary, name)
         if (folder / MODULES).is_file():
             write_head(read_head(folder, config.hidden_size, "get the model again, or remove the file"), temporary)
-    return commit
+    return said
+
+
+def _license(card: Path) -> dict[str, str]:
+    """What a model's card says of its license; nothing where there is no card, or none that says something."""
+    if not card.is_file():
+        return {}
+    with readable(f"{card}: cannot be read", "expected a model card; mend its metadata, or remove the file"):
+        data = ModelCard.load(card, ignore_metadata_errors=True).data
+    return {key: data[key] for key in ("license", "license_name") if isinstance(data.get(key), str)}
 
 
 def _download(name: str, revision: str) -> Snapshot:
     """The hub's model; pickled weights only where there are no others, of the same commit."""
-    found = snapshot("model", name, revision, ["config.json", *SAFE, *FILES], "teacher.hub")
+    found = snapshot("model", name, revision, ["config.json", CARD, *SAFE, *FILES], "teacher.hub")
     if _weights(found.folder, SAFE[0]):
         return found
-    return snapshot("model", name, found.commit, ["config.json", PICKLED, *FILES], "teacher.hub")
+    return snapshot("model", name, found.commit, ["config.json", CARD, PICKLED, *FILES], "teacher.hub")
 
 
 def _copy_config(source: Path, out: Path) -> None:

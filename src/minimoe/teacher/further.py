@@ -9,10 +9,10 @@ from minimoe.teacher.copy import copy_teacher
 from minimoe.teacher.tokenizer import copy_tokenizer
 
 
-def copy_further(name: str, tokenizer: str | Path, out: str | Path, revision: str | None = None) -> str | None:
+def copy_further(name: str, tokenizer: str | Path, out: str | Path, revision: str | None = None) -> dict[str, str]:
     """Save the encoder of the folder, or with a `revision` of the hub id, `name` with `tokenizer` into `out`.
 
-    Returns the hub's commit, None for a folder.
+    Returns what `copy_teacher` does.
     Raises `UserError` where its own tokenizer has another vocabulary, which would make every record another text to
     it, and as `copy_teacher` does.
     """
