@@ -6,6 +6,8 @@ from bad.models import CONFIG, TOKENIZER, WEIGHTS, unusable, weights
 SMALL = "models/base/small"
 METRICS, COSTS, CURVE = "metrics/finetune/base/small/sst2.json", "metrics/cost/base/small.json", "curves/base.csv"
 
+ORIGIN = "data/origin/teacher.json"
+
 CASES = {
     # a cell of the table
     **unusable("finetune, a model", "finetune base/small sst2", SMALL),
@@ -55,6 +57,14 @@ CASES = {
         "report", json_of(METRICS, {"results.sst2.mean": "high"}), METRICS, "dvc repro"
     ),
     "report: results that are a number": Case("report", json_of(METRICS, {"results": 3}), METRICS, "dvc repro"),
+    "report: no origin": Case("report", drop(ORIGIN), ORIGIN, "dvc repro"),
+    "report: an origin truncated": Case("report", cut(ORIGIN), ORIGIN, "dvc repro"),
+    "report: a license that is a number": Case(
+        "report", write(ORIGIN, '{"teacher": {"license": 3}}'), "license", "dvc repro"
+    ),
+    "report: a student of unknown form": Case(
+        "report", json_of("metrics/distill/base.json", {"small.own_code": GONE}), "own_code", "dvc repro"
+    ),
     "report: no cost": Case("report", drop(COSTS), COSTS, "dvc repro"),
     "report: a cost that is text": Case("report", json_of(COSTS, {"params_total": "many"}), COSTS, "dvc repro"),
     "report: no curve": Case("report", drop(CURVE), CURVE, "dvc repro"),

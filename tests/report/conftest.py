@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from minimoe.params.rounds import ASSISTANT, Distill, Round
+from minimoe.params.rounds import ASSISTANT, Distill, Experts, Round
 from minimoe.report.collect import Results, collect
 from minimoe.report.columns import columns_of
 from minimoe.report.models import is_teacher
@@ -168,6 +168,7 @@ def _distilled(round_: Round, name: str, steps: int) -> dict:
     heldout = {"minilm": 0.21, "minimoe": 0.20}.get(name, 0.22)
     metrics = {"heldout_loss": heldout, "heldout_loss_initial": 1.9, "train_loss": 0.2, "steps": steps, "records": 9}
     shape = round_.students.get(name)
+    metrics["own_code"] = bool(shape and (shape.experts != Experts() or shape.sparsity))
     if shape and shape.experts.ffn > 1:
         even, uneven = [1 / shape.experts.ffn] * shape.experts.ffn, [0.7, 0.3, *[0.0] * (shape.experts.ffn - 2)]
         metrics["expert_load"] = {"ffn": [even, uneven]}

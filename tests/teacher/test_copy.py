@@ -75,13 +75,13 @@ def test_from_the_hub_with_pickled_weights_only_where_there_are_no_others(tmp_pa
         return Snapshot(tmp_path / "model", "c0ffee")
 
     monkeypatch.setattr("minimoe.teacher.copy.snapshot", snapshot)
-    assert copy_teacher("some/model", tokenizer, tmp_path / "out", revision="v1") == "c0ffee"
+    assert copy_teacher("some/model", tokenizer, tmp_path / "out", revision="v1") == {"commit": "c0ffee"}
     assert not any(pattern.startswith("pytorch_model") for pattern in asked[0][1])
     assert len(asked) == 1
     torch.save(model.state_dict(), tmp_path / "model" / "pytorch_model.bin")
     (tmp_path / "model" / "model.safetensors").unlink()
     copy_teacher("some/model", tokenizer, tmp_path / "out", revision="v1")
-    assert asked[2] == ("c0ffee", ["config.json", "pytorch_model*.bin", *FILES])  # both of one commit
+    assert asked[2] == ("c0ffee", ["config.json", "README.md", "pytorch_model*.bin", *FILES])  # both of one commit
 
 
 def test_how_a_sentence_encoder_pools_is_kept(tmp_path, model, tokenizer):

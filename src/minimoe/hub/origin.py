@@ -1,4 +1,4 @@
-"""Record which commit of the hub a stage has read, and the license it found: in `data/origin/<name>.json` and in MLflow.
+"""Record which commit of the hub a stage has read, and the license found: in `data/origin/<name>.json` and in MLflow.
 
 Not in the folder that the stage makes: a commit that changes nothing but a repository's README would rerun whatever
 depends on that folder.

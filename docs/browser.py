@@ -1,0 +1,24 @@
+"""Chromium, as it is installed on this machine: pictures of pages, and what a script finds in them."""
+
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+
+def find() -> str | None:
+    """The browser's program, None where there is none."""
+    return next(filter(None, map(shutil.which, NAMES)), None)
+
+
+def run(program: str, page: Path, *options: str) -> str:
+    """Open the file `page` without a window and with a profile of its own; what the browser prints."""
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(
+            [program, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--user-data-dir={folder}",
+             *options, page.resolve().as_uri()],
+            check=True, capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+    return done.stdout
