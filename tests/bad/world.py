@@ -67,7 +67,8 @@ TASK_FILES = {
 }
 STAGES = (
     "settings", "download", "extract", "format", "tokenizer", "records", "teacher", "tasks", "sparsify teacher",
-    "distill base", "distill sparse", "finetune teacher sst2", "finetune base/small sst2", "cost teacher", "cost base/small", "report",
+    "distill base", "distill sparse", "finetune teacher sst2", "finetune base/small sst2", "cost teacher",
+    "cost base/small", "report",
 )  # fmt: skip
 
 

@@ -84,6 +84,22 @@ def test_from_the_hub_with_pickled_weights_only_where_there_are_no_others(tmp_pa
     assert asked[2] == ("c0ffee", ["config.json", "README.md", "pytorch_model*.bin", *FILES])  # both of one commit
 
 
+def test_the_license_is_what_the_models_card_says(tmp_path, model, tokenizer):
+    card = tmp_path / "model/README.md"
+    for text, said in (
+        ("# A model without metadata\n", {}),
+        ("---\nlanguage: en\n---\n# A model\n", {}),
+        ("---\nlicense: other\nlicense_name: ours\n---\n", {"license": "other", "license_name": "ours"}),
+        ("---\nlicense: [mit, apache-2.0]\n---\n", {}),
+    ):
+        card.write_text(text)
+        assert copy_teacher(str(tmp_path / "model"), tokenizer, tmp_path / "out") == said
+        assert not (tmp_path / "out/README.md").exists()
+    card.write_text("---\nlicense: [mit\n---\n")
+    with pytest.raises(UserError, match=r"README\.md: cannot be read: .*; expected a model card; mend its metadata"):
+        copy_teacher(str(tmp_path / "model"), tokenizer, tmp_path / "out")
+
+
 def test_how_a_sentence_encoder_pools_is_kept(tmp_path, model, tokenizer):
     copy_teacher(str(tmp_path / "model"), tokenizer, tmp_path / "out")
     assert not (tmp_path / "out/modules.json").exists()

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from huggingface_hub import ModelCard
+from huggingface_hub import metadata_load
 
 from minimoe.hub.loading import load_encoder, load_tokenizer, read_weights
 from minimoe.hub.snapshot import Snapshot, snapshot
@@ -53,7 +53,7 @@ def _license(card: Path) -> dict[str, str]:
     if not card.is_file():
         return {}
     with readable(f"{card}: cannot be read", "expected a model card; mend its metadata, or remove the file"):
-        data = ModelCard.load(card, ignore_metadata_errors=True).data
+        data = metadata_load(card) or {}
     return {key: data[key] for key in ("license", "license_name") if isinstance(data.get(key), str)}
 
 
