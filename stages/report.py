@@ -1,8 +1,7 @@
 """report: every metric of the table's models as tables, figures and a page, and a card for every student."""
 
-from pathlib import Path
-
 from dataclasses import replace
+from pathlib import Path
 
 from minimoe import tracking
 from minimoe.params import load
