@@ -12,6 +12,7 @@ from minimoe.system.files import write_json
 STUDENTS = 10  # of a round
 TASKS = ["sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "conll2003"]
 POINTS = 40  # of a curve
+SEEDS, EXAMPLES = 3, 1000  # of a cell
 SETTINGS = {  # that rounds differ in: values, and how many rounds have the same
     "learning_rate": ([1e-4, 2e-4, 3e-4, 5e-4, 1e-3], 1),
     "dropout": ([0.0, 0.05, 0.1, 0.15, 0.2], 5),
@@ -46,11 +47,18 @@ def names(models: int) -> list[str]:
 
 
 def write(folder: Path, models: int) -> None:
-    """Write the metrics of all stages."""
+    """Write the metrics and answers of all stages."""
     rng = np.random.default_rng(0)
     for model in names(models):
         for task in TASKS:
-            results = {column.key: _result(rng) for column in columns_of([task])}
+            keys = [column.key for column in columns_of([task])]
+            answers = {key: rng.random((SEEDS, EXAMPLES)) < rng.uniform(0.6, 0.8) for key in keys}
+            results = {key: _result(found) for key, found in answers.items()}
+            columns = {"column": np.repeat(keys, EXAMPLES), "gold": 1}
+            columns |= {str(seed): np.concatenate([found[seed] for found in answers.values()]) for seed in range(SEEDS)}
+            path = folder / f"predictions/{model}/{task}.parquet"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pd.DataFrame(columns).astype(dict.fromkeys(columns.keys() - {"column"}, "int32")).to_parquet(path)
             write_json(folder / f"metrics/finetune/{model}/{task}.json", {"results": results, "runs": []})
         counts = {"macs_128": 28_000_000, "params_total": 700_000, "params_active": 600_000}
         write_json(folder / f"metrics/cost/{model}.json", counts | {"latency_ms_b1": 2.5, "machine": "none"})
@@ -67,9 +75,9 @@ def write(folder: Path, models: int) -> None:
         pd.DataFrame(rows).to_csv(folder / f"curves/{name}.csv", index=False)
 
 
-def _result(rng) -> dict:
-    mean = round(float(rng.uniform(60, 80)), 4)
-    return {"metric": "accuracy", "mean": mean, "std": 0.5, "runs": 3, "majority": 50.0}
+def _result(right: np.ndarray) -> dict:
+    mean = round(100 * float(right.mean()), 4)
+    return {"metric": "accuracy", "mean": mean, "std": 0.5, "runs": SEEDS, "majority": 50.0}
 
 
 def write_a_report(folder: Path, models: int) -> None:
@@ -81,5 +89,5 @@ def write_a_report(folder: Path, models: int) -> None:
     from minimoe.report.provenance import Provenance
 
     made = {name: Round.model_validate(values) for name, values in rounds(models).items()}
-    results = collect(folder, names(models), TASKS, made, load().distill, length=128, batches=[1])
+    results = collect(folder, names(models), TASKS, made, load().distill, length=128, batches=[1], seed=0)
     write_report(results, folder / "reports", Provenance())

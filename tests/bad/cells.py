@@ -4,6 +4,7 @@ from bad.harm import GONE, Case, cut, drop, json_of, params, write
 from bad.models import CONFIG, TOKENIZER, WEIGHTS, unusable, weights
 
 SMALL = "models/base/small"
+PREDICTIONS = "predictions/base/small/sst2.parquet"
 METRICS, COSTS, CURVE = "metrics/finetune/base/small/sst2.json", "metrics/cost/base/small.json", "curves/base.csv"
 
 ORIGIN = "data/origin/teacher.json"
@@ -64,6 +65,14 @@ CASES = {
     ),
     "report: a student of unknown form": Case(
         "report", json_of("metrics/distill/base.json", {"small.own_code": GONE}), "own_code", "dvc repro"
+    ),
+    "report: no predictions": Case("report", drop(PREDICTIONS), PREDICTIONS, "dvc repro"),
+    "report: predictions truncated": Case("report", cut(PREDICTIONS), PREDICTIONS, "dvc repro"),
+    "report: predictions that are text": Case(
+        "report", write(PREDICTIONS, "column,gold,1\n"), PREDICTIONS, "dvc repro"
+    ),
+    "report: predictions of another score": Case(
+        "report", json_of(METRICS, {"results.sst2.mean": 12.5}), PREDICTIONS, "dvc repro"
     ),
     "report: no cost": Case("report", drop(COSTS), COSTS, "dvc repro"),
     "report: a cost that is text": Case("report", json_of(COSTS, {"params_total": "many"}), COSTS, "dvc repro"),

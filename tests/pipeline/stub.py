@@ -90,4 +90,4 @@ def main(stage: str) -> None:
             write(f"metrics/export/{model}/{task}.json", *made)
         case "report":
             for name in ("index.html", "results.txt"):
-                write(f"reports/{name}", Path("metrics"), Path("curves"), settings("report"))
+                write(f"reports/{name}", Path("metrics"), Path("curves"), Path("predictions"), settings("report"))

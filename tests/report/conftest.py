@@ -2,16 +2,21 @@
 
 import json
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import torch
 from ruamel.yaml import YAML
 
+from minimoe.finetune.data import EncodedExamples
+from minimoe.finetune.predictions import write
 from minimoe.params.rounds import ASSISTANT, Distill, Experts, Round
 from minimoe.report.collect import Results, collect
 from minimoe.report.columns import columns_of
 from minimoe.report.models import is_teacher
 from minimoe.tasks.table import TASKS as TABLE
+from minimoe.tasks.task import Split, Task
 
 SAMPLE = Path(__file__).parents[2] / "profiles/sample.yaml"
 DISTILL = Distill.model_validate(YAML(typ="safe").load(SAMPLE.read_text(encoding="utf-8"))["distill"])
@@ -87,6 +92,7 @@ EVERY = SMALL | {
 }
 LATENCIES = {"latency_ms_b1": 2.5, "latency_ms_b32": 14.0, "machine": "a computer, 2 cores"}
 FURTHER = ("teacher", "teachers/large")
+EXAMPLES = 1000  # of every set
 
 
 class Tree:
@@ -95,7 +101,7 @@ class Tree:
     def __init__(self, root: Path, rounds: dict, teachers: tuple[str, ...] = ("teacher",), distill: Distill = DISTILL):
         self.root, self.distill = root, distill
         self.rounds = {name: Round.model_validate(values) for name, values in rounds.items()}
-        self.tasks = TASKS
+        self.tasks, self._answered = TASKS, {}
         self.models = [*teachers, *(f"{name}/{m}" for name, round_ in self.rounds.items() for m in round_.models)]
         for model in self.models:
             for task in TASKS:
@@ -122,11 +128,43 @@ class Tree:
         change(values)
         self.write(path, values)
 
+    def answer(self) -> None:
+        """Write predictions that give the scores of the metrics, where those are whole."""
+        for file in (self.root / "metrics/finetune").rglob("*.json"):
+            with suppress(ValueError, KeyError, TypeError, AttributeError):
+                cell = json.loads(file.read_text())
+                name = str(file.relative_to(self.root / "metrics/finetune").with_suffix(".parquet"))
+                if cell["results"] and cell != self._answered.get(name):
+                    write_answers(self.root / "predictions" / name, cell["results"])
+                    self._answered[name] = cell
+
     def collect(self, models=None, tasks=tuple(TASKS), **more) -> Results:
-        sizes = {"length": 128, "batches": [1, 32]} | more
+        sizes = {"length": 128, "batches": [1, 32], "seed": 1} | more
+        self.answer()
         return collect(
             self.root, models or self.models, tasks, self.rounds, self.distill, **sizes, task_teacher="teacher"
         )
+
+
+def write_answers(path: Path, results: dict) -> None:
+    """Runs that are right on the first examples, so many that they have the scores of `results`."""
+    metric, runs = (next(iter(results.values()))[key] for key in ("metric", "runs"))
+    kind = "multilabel" if metric == "micro_f1" else "classification"
+    splits = tuple(Split(key, key) for key in results)
+    task = Task(name="", kind=kind, columns=(), labels=("a", "b"), metrics=(metric,), splits=splits)
+    order = torch.arange(EXAMPLES)
+    found = {key: (order < round(result["mean"] * EXAMPLES / 100)).int() for key, result in results.items()}
+    gold = torch.ones(EXAMPLES, dtype=torch.int32)
+    if kind == "multilabel":
+        gold, *own = (torch.stack([values, 1 - values], 1) for values in (gold, *found.values()))
+        found = dict(zip(found, own, strict=True))
+    sets = {key: EncodedExamples(gold=gold.tolist()) for key in results}
+    write(path, task, sets, dict.fromkeys(range(runs), found))
+
+
+@pytest.fixture(autouse=True)
+def few_replicates(monkeypatch):
+    monkeypatch.setattr("minimoe.report.collect.REPLICATES", 200)
 
 
 @pytest.fixture

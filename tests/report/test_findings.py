@@ -1,44 +1,57 @@
 """What the report says about differences, and that it does not say more than the numbers do."""
 
-import pandas as pd
 import pytest
 
-from minimoe.report.comparisons import compare, task_means
+from minimoe.report.comparisons import Pair, compare
 from minimoe.report.findings import find
 
-ABOUT = {"question": "?", "subject": "?", "first": "a", "second": "b"}
+
+def one(results, first="base/minimoe", second="base/minilm", *others: Pair):
+    return compare(results, [Pair(first=first, second=second), *others])[0]
 
 
-def scores(**by_task: float) -> pd.Series:
-    return pd.Series(by_task)
-
-
-def test_columns_of_one_task_count_once():
-    first = pd.DataFrame({"task": ["mnli", "mnli", "rte", "sst2"], "mean": [52.0, 54.0, 51.0, 51.0]})
-    second = pd.DataFrame({"task": ["mnli", "mnli", "rte", "sst2"], "mean": [50.0, 50.0, 50.0, 50.0]})
-    found = compare(task_means(first), task_means(second), **ABOUT)
-    assert (found.tasks, found.above) == (3, 3)
-    assert found.mean == pytest.approx((3 + 1 + 1) / 3)
-
-
-def test_the_interval_is_students():
-    found = compare(scores(a=1.0, b=2.0, c=3.0, d=4.0), scores(a=0.0, b=0.0, c=0.0, d=0.0), **ABOUT)
-    # t(3) at 97.5 % is 3.1824; the standard error of 1, 2, 3, 4 is 0.6455
-    assert (found.low, found.high) == pytest.approx((2.5 - 3.1824 * 0.6455, 2.5 + 3.1824 * 0.6455), abs=1e-3)
+def test_columns_of_one_task_count_once(tree):
+    for name, matched, mismatched, rte in (("minimoe", 52.0, 54.0, 51.0), ("minilm", 50.0, 50.0, 50.0)):
+        tree.edit(f"metrics/finetune/base/{name}/mnli.json", lambda v, m=matched, mm=mismatched: (
+            v["results"]["mnli"].update(mean=m), v["results"]["mnli-mm"].update(mean=mm)))  # fmt: skip
+        tree.edit(f"metrics/finetune/base/{name}/rte.json", lambda v, m=rte: v["results"]["rte"].update(mean=m))
+    found = one(tree.collect(tasks=["mnli", "rte"]))
+    assert {task: own.mean for task, own in found.by_task.items()} == pytest.approx({"mnli": 3.0, "rte": 1.0})
+    assert found.mean == pytest.approx(2.0) and found.above == 2
+    # 20, 40 and 10 of 1000 examples are answered rightly by one alone
+    error = (((0.02 * 0.98 + 0.04 * 0.96) / 4 + 0.01 * 0.99) / 4 / 1000) ** 0.5 * 100
+    assert found.high - found.low == pytest.approx(2 * 1.96 * error, rel=0.2)
+    assert found.low < found.mean < found.high
 
 
 @pytest.mark.parametrize(
-    ("values", "verdict"),
-    [
-        ({"a": 1.0, "b": 1.1, "c": 0.9}, "higher"),
-        ({"a": -1.0, "b": -1.1, "c": -0.9}, "lower"),
-        ({"a": 3.0, "b": -1.0, "c": 0.5}, "not told apart from noise"),
-        ({"a": 0.0, "b": 0.0, "c": 0.0}, "not told apart from noise"),
-        ({"a": 9.0, "b": 9.0}, "too few tasks to tell"),
-    ],
+    ("difference", "verdict"),
+    [(2.0, "higher"), (-2.0, "lower"), (0.1, "not told apart from noise"), (0.0, "not told apart from noise")],
 )
-def test_verdicts(values, verdict):
-    assert compare(scores(**values), scores(**dict.fromkeys(values, 0.0)), **ABOUT).verdict == verdict
+def test_verdicts(tree, difference, verdict):
+    for name, mean in (("minimoe", 60 + difference), ("minilm", 60.0)):
+        tree.edit(f"metrics/finetune/base/{name}/rte.json", lambda v, m=mean: v["results"]["rte"].update(mean=m))
+    assert one(tree.collect(tasks=["rte"])).verdict == verdict
+
+
+def test_more_comparisons_need_more_evidence(tree):
+    for name, mean in (("minimoe", 60.5), ("minilm", 60.0)):
+        tree.edit(f"metrics/finetune/base/{name}/rte.json", lambda v, m=mean: v["results"]["rte"].update(mean=m))
+    others = {"teacher": 70.1, "base/assistant": 70.0, "assisted/minilm-ta": 80.1, "control/scratch": 80.0}
+    for name, mean in others.items():
+        tree.edit(f"metrics/finetune/{name}/rte.json", lambda v, m=mean: v["results"]["rte"].update(mean=m))
+    results = tree.collect(tasks=["rte"])
+    more = [Pair(first=one, second=other) for one, other in zip(list(others)[::2], list(others)[1::2], strict=True)]
+    alone, among = one(results), one(results, "base/minimoe", "base/minilm", *more)
+    assert alone.p < among.p and (alone.low, alone.high) == (among.low, among.high)
+
+
+def test_the_last_sentence_says_what_intervals_hold(tree):
+    last = find(tree.collect()).sentences[-1]
+    assert "corrected for all 3 comparisons" in last and "distilled once" in last and "other seeds" in last
+    for file in (tree.root / "metrics/finetune").rglob("*.json"):
+        tree.edit(file, lambda v: v.update(runs=v.get("runs", [])[:1]))
+    assert "there is one seed, whose luck is not in them" in find(tree.collect()).sentences[-1]
 
 
 def test_the_control_is_compared_with_students_of_its_size_alone(tree):

@@ -5,6 +5,7 @@ import json
 import pytest
 from report.conftest import TASKS
 
+from minimoe.report.comparisons import compare
 from minimoe.report.findings import find
 from minimoe.report.page import write_report
 from minimoe.report.pairs import controls, pairs
@@ -21,14 +22,15 @@ def taught(tree):
             path = f"metrics/finetune/{row.removeprefix('taught/')}/{task}.json"
             cell = json.loads((tree.root / path).read_text())
             for result in cell["results"].values():
-                result["mean"] += 1.5 + len(task) / 100
+                result["mean"] += 1.5 + len(task) / 10
             tree.write(f"metrics/finetune/{row}/{task}.json", cell)
     tree.models = [*tree.models, *ROWS]
     return tree
 
 
 def test_a_row_is_compared_with_itself_not_taught(taught):
-    found = {(pair.question, pair.first, pair.second): pair for pair in pairs(taught.collect())}
+    results = taught.collect()
+    found = {(pair.question, pair.first, pair.second): pair for pair in compare(results, pairs(results))}
     questions = {(first, second) for question, first, second in found if question == "taught the task or not"}
     assert questions == {("taught/base/minilm", "base/minilm"), ("taught/base/minimoe", "base/minimoe")}
     pair = found["taught the task or not", "taught/base/minilm", "base/minilm"]

@@ -179,6 +179,7 @@ def _report(params: Params) -> dict:
         rounds[name] = _together(phases) | _made(round_)
     return {
         "models": params.rows,
+        "seed": params.seed,
         "task_teacher": params.taught.teacher if params.taught.models else "",
         "tasks": params.table.tasks,
         "length": params.cost.length,

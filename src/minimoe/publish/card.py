@@ -15,9 +15,10 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from minimoe.params.rounds import Distill, Round
 from minimoe.publish.sources import corpus_words, license_words, teacher_words
 from minimoe.report.cells import METRICS
-from minimoe.report.collect import Results, read_model
+from minimoe.report.collect import Results
 from minimoe.report.metrics import Metrics
 from minimoe.report.models import Model
+from minimoe.report.students import read_model
 from minimoe.tasks.table import TASKS
 from minimoe.tasks.task import Split, Task
 

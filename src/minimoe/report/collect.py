@@ -8,20 +8,24 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
+from zlib import crc32
 
+import numpy as np
 import pandas as pd
 
+from minimoe.bootstrap.replicates import REPLICATES, Answers, replicates
 from minimoe.params.rounds import Distill, Round
 from minimoe.params.schema import TAUGHT
 from minimoe.report.columns import Column, columns_of
 from minimoe.report.metrics import Metrics, again, missing
-from minimoe.report.models import Model, describe, is_chosen, is_teacher
+from minimoe.report.models import Model, is_teacher
+from minimoe.report.predictions import read_answers, stage_of
+from minimoe.report.students import read_model
 from minimoe.system.errors import UserError
 from minimoe.tasks.task import Task
 
 SCORES = (-100, 100)  # correlations may be below 0
 SPANS = {"mean": SCORES, "std": (0, 200), "runs": (1,), "majority": SCORES}
-PARTS = {"attention", "ffn"}  # sub-layers with experts
 CURVE_COLUMNS = ["student", "step", "train_loss", "heldout_loss"]
 
 
@@ -37,6 +41,8 @@ class Results:
     curves: pd.DataFrame  # round, student, step, train_loss, heldout_loss
     seeds: list[int]  # of the finetuning runs
     machines: list[str]  # that measured the latencies
+    answers: Mapping[str, Answers]  # by column: those of the models, in their order
+    seed: int  # of the replicates
     exported: pd.DataFrame = field(default_factory=pd.DataFrame)  # exported.csv, as `exported.collect_exported` says
 
     @cached_property
@@ -51,11 +57,25 @@ class Results:
         return any(not column.trained for column in self.columns)
 
     @cached_property
-    def by_model(self) -> dict[str, pd.DataFrame]:
-        """By model the mean scores by which it is compared, a row a column of the table, with its task beside it."""
-        tasks = {column.key: column.task for column in self.columns}
-        rows = self.finetuned.assign(task=self.finetuned.task.map(tasks))
-        return {model: own[["task", "mean"]] for model, own in rows.groupby("model")}
+    def by_task(self) -> pd.DataFrame:
+        """The scores by which models are compared: a row a model, a column a task, the mean of its columns."""
+        tasks = self.finetuned.task.map({column.key: column.task for column in self.columns})
+        means = self.finetuned.assign(task=tasks).groupby(["model", "task"])["mean"].mean().unstack()
+        return means.loc[list(self.models), list(dict.fromkeys(tasks))]
+
+    @cached_property
+    def replicates(self) -> np.ndarray:
+        """Bootstrap replicates of `by_task` [models, tasks, replicates]; a task's are the same in any table."""
+        compared = set(self.finetuned.task)
+        made = [
+            replicates(
+                [self.answers[column.key] for column in self.columns if column.task == task and column.key in compared],
+                [self.seed, crc32(task.encode())],
+                REPLICATES,
+            )
+            for task in self.by_task.columns
+        ]
+        return np.stack(made, 1)
 
     @cached_property
     def costs_by_model(self) -> dict[str, pd.Series]:
@@ -65,12 +85,13 @@ class Results:
 
 def collect(
     root: str | Path, models: Sequence[str], tasks: Sequence[str], rounds: Mapping[str, Round], distill: Distill,
-    length: int, batches: Sequence[int], task_teacher: str = "", own: Mapping[str, Task] = MappingProxyType({}),
+    length: int, batches: Sequence[int], seed: int, task_teacher: str = "",
+    own: Mapping[str, Task] = MappingProxyType({}),
 ) -> Results:  # fmt: skip
-    """Read the metrics of `models` on `tasks` from root/metrics and root/curves.
+    """Read the results of `models` on `tasks` from root/metrics, root/curves and root/predictions.
 
     distill: the settings of rounds that do not say otherwise.
-    length, batches: those of the cost stage, which name its numbers.
+    length, batches: those of the cost stage, which name its numbers. seed: of the bootstrap's draws.
     task_teacher: the row that teaches those whose names begin with `taught/`.
     own: those of the tasks that are the user's own.
     Raises `UserError` for a cell that is missing or not whole.
@@ -78,7 +99,7 @@ def collect(
     root = Path(root)
     columns = columns_of(tasks, own)
     cells = [
-        (model, task, Metrics.read(root / f"metrics/finetune/{model}/{task}.json", f"{_stage(model)}-{task}"))
+        (model, task, Metrics.read(root / f"metrics/finetune/{model}/{task}.json", stage_of(model, task)))
         for model in models
         for task in tasks
     ]
@@ -107,12 +128,9 @@ def collect(
         curves=_curves(root, used, models),
         seeds=list(dict.fromkeys(_seeds(columns, cells))),
         machines=list(dict.fromkeys(cost.text("machine") for cost in costs.values())),
+        answers=read_answers(root, models, columns, scores),
+        seed=seed,
     )
-
-
-def _stage(model: str) -> str:
-    """The stage that finetunes a row."""
-    return f"taught@{model.removeprefix(TAUGHT)}" if model.startswith(TAUGHT) else f"finetune@{model}"
 
 
 def _seeds(columns: list[Column], cells: list[tuple[str, str, Metrics]]) -> Iterator[int]:
@@ -130,45 +148,6 @@ def _rows(columns: Sequence[Column], model: str, task: str, cell: Metrics) -> li
         values = {key: result.number(key, *span) for key, span in SPANS.items()}
         rows.append({"model": model, "task": column.key, "metric": result.text("metric"), **values})
     return rows
-
-
-def read_model(root: Path, name: str, rounds: Mapping[str, Round], distill: Distill) -> Model:
-    """What params and metrics/distill say of a model."""
-    if is_teacher(name):
-        return Model(name)
-    round_, _, student = name.partition("/")
-    metrics = Metrics.read(root / f"metrics/distill/{round_}.json", f"distill@{round_}").part(student)
-    for key in ("steps", "heldout_loss", *(["sparsity"] if is_chosen(name, rounds) else [])):
-        metrics.number(key, low=0)
-    _check_further(metrics)
-    return describe(name, rounds, distill, metrics.values)
-
-
-def _check_further(metrics: Metrics) -> None:
-    """What only some students have: shares of experts [L, E], entropies [L], what an assistant was chosen among."""
-    loads = metrics.part("expert_load").by_key() if metrics.has("expert_load") else {}
-    if not loads.keys() <= PARTS:
-        metrics.refuse("expert_load", f"expected {' and '.join(sorted(PARTS))}, found {', '.join(loads)}")
-    for part, layers in loads.items():
-        shares = [[share.as_number(0, 1) for share in layer.parts()] for layer in layers.parts()]
-        if len({len(layer) for layer in shares}) > 1:
-            layers.refuse("", "expected as many experts in every layer, got others")
-        _check_entropy(metrics, part, len(shares))
-    candidates = metrics.part("candidates").by_key() if metrics.has("candidates") else {}
-    if not all(sparsity.isdecimal() for sparsity in candidates):
-        metrics.refuse("candidates", f"expected sparsities in %, found {', '.join(candidates)}")
-    for candidate in candidates.values():
-        for key in ("heldout_loss", "metric", "score"):
-            candidate.number(key)
-
-
-def _check_entropy(metrics: Metrics, part: str, layers: int) -> None:
-    """The routers' entropies of a sub-layer, where they are there."""
-    entropies = metrics.part("router_entropy") if metrics.has("router_entropy") else None
-    if entropies and entropies.has(part):
-        values = [entropy.as_number(low=0) for entropy in entropies.part(part).parts()]
-        if len(values) != layers:
-            entropies.refuse(part, f"expected {layers} numbers, one a layer, got {len(values)}")
 
 
 def _curves(root: Path, rounds: Sequence[str], models: Sequence[str]) -> pd.DataFrame:

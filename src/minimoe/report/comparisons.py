@@ -1,54 +1,33 @@
-"""Compare two models over the tasks.
+"""Compare models over the tasks: differences in points, their intervals, and which of them are no chance.
 
-The unit of a comparison is a task (two columns of one task are averaged first, because they rise and fall
-together). The interval is Student's 95 % interval of the mean difference over tasks. It holds the noise of
-finetuning, because each task is finetuned independently; it does not hold the luck of a single distillation.
+A difference is the mean over tasks (two columns of one task are averaged first). Its interval is over other examples
+and other seeds of finetuning, of the same tasks; it holds neither what other tasks would show, nor the luck of a single
+distillation. What is told apart from noise is a test of all the comparisons together (`bootstrap.differences`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 
-import pandas as pd
-from scipy import stats
+import numpy as np
 
+from minimoe.bootstrap.differences import LEVEL, Interval, corrected, interval
+from minimoe.report.collect import Results
 from minimoe.report.scores import signed
 
-FEWEST_TASKS = 3  # for an interval
 
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """Two models to compare: `first` minus `second`."""
 
-@dataclass(frozen=True)
-class Comparison:
-    """`first` minus `second`, in points of score; low and high are None with fewer than three tasks."""
-
-    question: str  # what the two differ in
-    subject: str  # likewise, as a sentence begins
+    question: str = ""  # what the two differ in
+    subject: str = ""  # likewise, as a sentence begins
     first: str
     second: str
-    mean: float
-    low: float | None
-    high: float | None
-    above: int  # tasks on which first is above second
-    tasks: int
+    means: tuple[str, ...] = ()  # the models whose mean `first` is; none: it is one
     heldout: tuple[float, float] | None = None  # held-out losses, where they measure the same
     macs: float = 1.0  # first's multiply-adds over second's
     parameters: float = 1.0  # likewise
     latency: Mapping[str, float] = field(default_factory=dict)  # likewise, by batch size
-
-    @property
-    def verdict(self) -> str:
-        """In a word or two, whether the difference is one."""
-        if self.low is None:
-            return "too few tasks to tell"
-        if self.low <= 0 <= self.high:
-            return "not told apart from noise"
-        return "higher" if self.mean > 0 else "lower"
-
-    @property
-    def evidence(self) -> str:
-        """The difference, its interval and the count of tasks."""
-        interval = "" if self.low is None else f", 95 % interval {signed(self.low)} to {signed(self.high)}"
-        return f"{signed(self.mean)} points{interval}, above on {self.above} of {self.tasks} tasks"
 
     @property
     def heldout_change(self) -> str:
@@ -62,24 +41,57 @@ class Comparison:
         return f"{abs(first / second - 1):.1%} {side}".replace("%", " %")
 
 
-def task_means(scores: pd.DataFrame) -> pd.Series:
-    """The mean score by task, of rows of columns of the results table: columns task and mean."""
-    return scores.groupby("task")["mean"].mean()
+@dataclass(frozen=True, kw_only=True)
+class Comparison(Pair):
+    """A pair with its difference, in points of score."""
+
+    mean: float
+    low: float
+    high: float
+    p: float  # corrected for the number of comparisons
+    by_task: Mapping[str, Interval]
+
+    @property
+    def above(self) -> int:
+        """The number of tasks on which first is above second."""
+        return sum(task.mean > 0 for task in self.by_task.values())
+
+    @property
+    def verdict(self) -> str:
+        """In a word or two, whether the difference is one."""
+        if self.p > LEVEL:
+            return "not told apart from noise"
+        return "higher" if self.mean > 0 else "lower"
+
+    @property
+    def evidence(self) -> str:
+        """The difference, its interval, its p value and the count of tasks."""
+        span = f"95 % interval {signed(self.low)} to {signed(self.high)}"
+        tasks = f"above on {self.above} of {len(self.by_task)} tasks"
+        return f"{signed(self.mean)} points, {span}, {p_value(self.p)}, {tasks}"
 
 
-def compare(scores: pd.Series, others: pd.Series, **about: object) -> Comparison:
-    """Compare two scores by task."""
-    difference = scores.to_numpy() - others.to_numpy()  # of the same tasks; ten times as fast as by their names
-    mean, count = difference.mean(), len(difference)
-    half = None
-    if count >= FEWEST_TASKS:
-        half = _quantile(count - 1) * (difference.std(ddof=1) / count**0.5)
-    return Comparison(
-        mean=mean, low=None if half is None else mean - half, high=None if half is None else mean + half,
-        above=int((difference > 0).sum()), tasks=count, **about,
-    )  # fmt: skip
+def p_value(p: float) -> str:
+    """A p value as text."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
 
 
-@cache
-def _quantile(freedom: int) -> float:
-    return stats.t.ppf(0.975, freedom)
+def compare(results: Results, pairs: Sequence[Pair]) -> list[Comparison]:
+    """Compare the pairs, whose number p values are corrected for."""
+    if not pairs:
+        return []
+    place, tasks = {model: row for row, model in enumerate(results.models)}, list(results.by_task.columns)
+    scores, drawn = results.by_task.to_numpy(), results.replicates
+    means, totals, details = [], [], []
+    for pair in pairs:
+        first, second = [place[model] for model in pair.means or [pair.first]], place[pair.second]
+        difference = scores[first].mean(0) - scores[second]  # by task
+        replicates = drawn[first].mean(0) - drawn[second]  # [tasks, replicates]
+        means.append(difference.mean())
+        totals.append(replicates.mean(0))
+        details.append({task: interval(*own) for task, *own in zip(tasks, difference, replicates, strict=True)})
+    chances = corrected(np.array(means), np.stack(totals))
+    found = zip(pairs, map(interval, means, totals), chances, details, strict=True)
+    return [
+        Comparison(**vars(pair), **whole._asdict(), p=float(p), by_task=by_task) for pair, whole, p, by_task in found
+    ]

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from minimoe.report.collect import Results
-from minimoe.report.comparisons import Comparison
+from minimoe.report.comparisons import Comparison, Pair
 from minimoe.report.drawing import ROLES, STYLE, Spot, place_labels, to_svg
 from minimoe.report.models import Model
 from minimoe.report.scores import big, loss
@@ -26,7 +26,7 @@ DOT = {"marker": "o", "markersize": 6.5, "markeredgewidth": 1.6, "zorder": 2}
 SKIPPED = 0.25  # of a curve's steps: the steep start, which would flatten all that follows
 
 
-def compute_figure(results: Results, scores: pd.Series, label: str, pairs: Sequence[Comparison]) -> str:
+def compute_figure(results: Results, scores: pd.Series, label: str, pairs: Sequence[Pair]) -> str:
     """`scores` (index: model) against multiply-adds, log x; a line joins each mixture and its dense twin."""
     macs = side_by_side(results.costs.iloc[:, 0])
     with matplotlib.rc_context(STYLE):
@@ -119,8 +119,7 @@ def differences_figure(
             model = models.get(pair.first)  # a mean of several students is none of them
             colour = ROLES[model.family if model else "ink"]
             axes.plot([0, 0], [place - 0.18, place + 0.28], color=ROLES["muted"], linewidth=1, zorder=1)
-            if pair.low is not None:
-                axes.plot([pair.low, pair.high], [place, place], color=colour, linewidth=2.2, alpha=0.5)
+            axes.plot([pair.low, pair.high], [place, place], color=colour, linewidth=2.2, alpha=0.5)
             axes.plot(pair.mean, place, **_dot(model), gid=f"mark-{place}")
             axes.text(0, place - 0.38, labels[place], fontsize=9, va="center", transform=axes.get_yaxis_transform())
         axes.set_ylim(count - 0.6, -0.7)
@@ -132,7 +131,7 @@ def differences_figure(
 
 def scale_of(comparisons: Sequence[Comparison]) -> tuple[float, float]:
     """Points from the lowest to the highest end of an interval, zero included, with a little room."""
-    ends = [0.0, *(end for c in comparisons for end in (c.mean, c.low, c.high) if end is not None)]
+    ends = [0.0, *(end for c in comparisons for end in (c.mean, c.low, c.high))]
     room = 0.05 * (max(ends) - min(ends)) or 1.0
     return min(ends) - room, max(ends) + room
 

@@ -1,7 +1,7 @@
 """State what the results show in sentences, with their uncertainty.
 
-A difference whose interval holds 0 is reported as not told apart from noise; the last sentence says what the
-intervals do not hold.
+A difference that the test of all comparisons does not find is reported as not told apart from noise; the last sentence
+says what the intervals hold and what they do not.
 """
 
 from collections import Counter
@@ -11,7 +11,7 @@ import pandas as pd
 
 from minimoe.report.ablations import TableGroup, sections
 from minimoe.report.collect import Results
-from minimoe.report.comparisons import Comparison
+from minimoe.report.comparisons import Comparison, compare
 from minimoe.report.exported import exported_tables
 from minimoe.report.models import is_teacher
 from minimoe.report.pairs import controls, pairs
@@ -31,7 +31,7 @@ class Findings:
 
 def find(results: Results) -> Findings:
     """Everything that the table's models allow to say; what has no counterpart in the table is left out."""
-    comparisons = [*controls(results), *pairs(results)]
+    comparisons = compare(results, [*controls(results), *pairs(results)])
     told = [_teacher(results, name) for name in results.models if is_teacher(name)]
     told += _at_majority(results)
     subjects: dict[str, list[Comparison]] = {}
@@ -40,10 +40,7 @@ def find(results: Results) -> Findings:
     for subject, of_it in subjects.items():
         told += _told(of_it, subject)
     if comparisons:
-        told.append(
-            "Intervals: over tasks. Every model was distilled once, so the luck of one distillation is not "
-            "in them; a difference of held-out loss has no interval at all."
-        )
+        told.append(_of_intervals(results, len(comparisons)))
     return Findings(told, comparisons, [*sections(results, comparisons), *exported_tables(results)])
 
 
@@ -58,6 +55,17 @@ def _teacher(results: Results, name: str) -> str:
     return (
         f"{name.capitalize()}: above the majority label in {(margins > 0).sum()} of {len(margins)} columns, by "
         f"{margins.mean():.1f} points on average; {rest}."
+    )
+
+
+def _of_intervals(results: Results, count: int) -> str:
+    """What intervals and p values hold, and what not."""
+    seeds = "examples; of finetuning there is one seed, whose luck is not in them" if len(results.seeds) < 2 else (
+        "examples and other seeds of finetuning")  # fmt: skip
+    return (
+        f"Intervals: over other {seeds}, for each pair by itself; p values are corrected for all {count} comparisons. "
+        "Every model was distilled once, so the luck of one distillation is not in them, nor what other tasks would "
+        "show; a difference of held-out loss has no interval at all."
     )
 
 

@@ -23,7 +23,7 @@ from minimoe.report.pairs import EXPERTS, not_told_apart
 from minimoe.report.provenance import Provenance
 from minimoe.report.published import CLAIM, PUBLISHED
 from minimoe.report.scores import big, headline, headline_majority, headlines
-from minimoe.report.tables import MAJORITY, UNTRAINED, markdown, models_table, terminal
+from minimoe.report.tables import MAJORITY, UNTRAINED, differences_table, markdown, models_table, terminal
 from minimoe.system.files import whole_folder
 from minimoe.tasks.table import SCORE
 
@@ -35,7 +35,7 @@ PAIRS = 40  # in a figure; of more, those of the largest differences
 def write_report(
     results: Results, folder: str | Path, made: Provenance, cards: Mapping[str, str] = MappingProxyType({})
 ) -> None:
-    """Write results.csv, models.csv, results.md, results.txt (for a terminal) and index.html to `folder`, all or none.
+    """Write results, models and differences as .csv, results.md, results.txt (for a terminal) and index.html, or none.
 
     Of each student of `cards` also its card, cards/<round>/<student>/README.md.
     And exported.csv where something was exported. Only the page says when and from what it was `made`; the other files
@@ -44,6 +44,7 @@ def write_report(
     findings = find(results)
     with whole_folder(folder) as temporary:
         results.scores.to_csv(temporary / "results.csv", index=False)
+        differences_table(findings.comparisons).to_csv(temporary / "differences.csv", index=False)
         models_table(results).to_csv(temporary / "models.csv", index=False)
         if not results.exported.empty:
             results.exported.to_csv(temporary / "exported.csv", index=False)

@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from itertools import combinations
 from operator import itemgetter
 
-import pandas as pd
-
 from minimoe.report.collect import Results
-from minimoe.report.comparisons import Comparison, compare, task_means
+from minimoe.report.comparisons import Pair, compare
 from minimoe.report.models import FURTHER, TEACHER, Model, differences
 
 PUBLISHED = {"relation_dropout", "log_epsilon", "balance_padding"}  # the published loss differs from ours in these
@@ -84,19 +82,18 @@ QUESTIONS = (
 )  # fmt: skip
 
 
-def pairs(results: Results) -> list[Comparison]:
+def pairs(results: Results) -> list[Pair]:
     """Every pair that answers one of `QUESTIONS`, then every pair that differs in one setting."""
     students = [model for model in results.models.values() if model.steps]
-    scores = {model.name: _scores(results, model.name) for model in students}
     close = [(students[one], students[other], one > other, found) for one, other, found in _close(students)]
     chosen = [
-        _pair(results, scores, question.name, question.subject, first, second)
+        _pair(results, question.name, question.subject, first, second)
         for question in QUESTIONS for first, second, _, found in close if question.fits(first, second, found)
     ]  # fmt: skip
     for first, second, later, found in close:
         if later and len(found) == 1 and not found & NOT_SETTINGS:
             name = _setting(first, second, *found)
-            chosen.append(_pair(results, scores, name, name[0].upper() + name[1:], first, second))
+            chosen.append(_pair(results, name, name[0].upper() + name[1:], first, second))
     return chosen
 
 
@@ -110,7 +107,7 @@ def _close(students: list[Model]) -> list[tuple[int, int, set[str]]]:
     return sorted([*found, *((other, one, differing) for one, other, differing in found)], key=itemgetter(0, 1))
 
 
-def controls(results: Results) -> list[Comparison]:
+def controls(results: Results) -> list[Pair]:
     """The mean of the distilled students of a control's size, against the control."""
     found = []
     alike = [model for model in results.models.values() if not model.task_teacher]
@@ -120,16 +117,14 @@ def controls(results: Results) -> list[Comparison]:
         if students:
             name = f"mean of {len(students)} distilled {size}" if students[1:] else students[0]
             about = {"question": "distilled or not", "subject": "Distillation", "first": name, "second": control.name}
-            found.append(compare(_scores(results, *students), _scores(results, control.name), **about))
+            found.append(Pair(means=tuple(students), **about))
     return found
 
 
 def not_told_apart(results: Results, model: str, others: Sequence[str]) -> list[str]:
     """Those of `others` whose difference from `model` over the tasks may be noise."""
-    own = _scores(results, model)
-    found = {other: compare(own, _scores(results, other), question="", subject="", first=model, second=other)
-             for other in others if other != model}  # fmt: skip
-    return [other for other, comparison in found.items() if comparison.verdict not in ("higher", "lower")]
+    found = compare(results, [Pair(first=model, second=other) for other in others if other != model])
+    return [one.second for one in found if one.verdict not in ("higher", "lower")]
 
 
 def _setting(first: Model, second: Model, key: str) -> str:
@@ -139,14 +134,10 @@ def _setting(first: Model, second: Model, key: str) -> str:
     return f"{'then ' * bool(then)}{name.replace('_', ' ')} {one} or {other}"
 
 
-def _pair(
-    results: Results, scores: dict[str, pd.Series], question: str, subject: str, first: Model, second: Model
-) -> Comparison:
+def _pair(results: Results, question: str, subject: str, first: Model, second: Model) -> Pair:
     costs = results.costs_by_model[first.name] / results.costs_by_model[second.name]
     same = first.yardstick == second.yardstick
-    return compare(
-        scores[first.name],
-        scores[second.name],
+    return Pair(
         question=question,
         subject=subject,
         first=first.name,
@@ -156,8 +147,3 @@ def _pair(
         parameters=costs["params_total"],
         latency={name.removeprefix(LATENCY): costs[name] for name in costs.index if name.startswith(LATENCY)},
     )
-
-
-def _scores(results: Results, *models: str) -> pd.Series:
-    """Mean score of these models by task."""
-    return task_means(pd.concat([results.by_model[model] for model in models]))

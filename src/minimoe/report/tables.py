@@ -1,10 +1,13 @@
 """Render results as tables: models.csv, Markdown, and a compact form for the terminal."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 from tabulate import tabulate
 
 from minimoe.report.ablations import TableGroup
 from minimoe.report.collect import Results
+from minimoe.report.comparisons import Comparison
 from minimoe.report.findings import Findings
 from minimoe.report.published import CLAIM, LINK, PAPER, PUBLISHED
 from minimoe.report.scores import big, glue_scores, loss, majority_glue, score
@@ -30,6 +33,17 @@ def models_table(results: Results) -> pd.DataFrame:
         for model in results.models.values()
     ]
     return pd.DataFrame(rows).join(results.costs, on="model")
+
+
+def differences_table(comparisons: Sequence[Comparison]) -> pd.DataFrame:
+    """differences.csv: each comparison over all tasks, with its corrected p value and verdict, then by task."""
+    names = ["question", "first", "second", "task", "points", "low", "high", "p", "verdict"]
+    rows = []
+    for one in comparisons:
+        pair = (one.question, one.first, one.second)
+        rows.append((*pair, "all", one.mean, one.low, one.high, one.p, one.verdict))
+        rows += [(*pair, task, *own, None, None) for task, own in one.by_task.items()]
+    return pd.DataFrame(rows, columns=names).round(4)
 
 
 def score_rows(results: Results) -> list[list[str]]:
