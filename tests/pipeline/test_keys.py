@@ -86,7 +86,7 @@ OTHERS = {
 }  # all but `assisted` and `control`, which take distill's
 # (what holds besides, the key, its other value, the stages)
 CASES = [
-    ({}, "seed", 1, {"records", "teacher", "sparsify@teacher"} | ROUNDS),
+    ({}, "seed", 1, {"records", "teacher", "sparsify@teacher"} | ROUNDS | REPORT),
     ({}, "corpus.language", "de", {"format"} | REPORT),
     ({}, "corpus.download.source", "wikipedia", {"download", "inputs@corpus"} | REPORT),
     ({}, "corpus.download.path", "data/sample", {"download", "inputs@corpus"} | REPORT),
