@@ -68,7 +68,7 @@ TASK_FILES = {
 STAGES = (
     "settings", "download", "extract", "format", "tokenizer", "records", "teacher", "tasks", "sparsify teacher",
     "distill base", "distill sparse", "finetune teacher sst2", "finetune base/small sst2", "cost teacher",
-    "cost base/small", "report",
+    "cost base/small", "export base/small", "export_head base/small sst2", "report",
 )  # fmt: skip
 
 
