@@ -57,6 +57,12 @@ Write each model of a checkpoint released by the authors of MiniMoE as a Hugging
 
   minimoe convert released models/bert-base-minimoe-3L-384H"""
 
+PUSH = """\
+Upload a student and its card to the Hugging Face hub, as one commit. Nothing else ever uploads anything.
+
+  minimoe push base/minilm-2L-72H your-name/minilm-2L-72H              a repository that only you see
+  minimoe push base/minilm-2L-72H your-name/minilm-2L-72H --public --license apache-2.0"""
+
 
 def main() -> None:
     """Run the command that the command line names."""
@@ -100,6 +106,11 @@ def _parser() -> argparse.ArgumentParser:
     command = add("convert", _convert, "convert a checkpoint released by the authors of MiniMoE", CONVERT)
     command.add_argument("source", metavar="SRC", help="the released folder: config, weights, vocabulary")
     command.add_argument("out", metavar="DST", help="a new folder")
+    command = add("push", _push, "upload a student and its card to the Hugging Face hub", PUSH)
+    command.add_argument("student", metavar="ROUND/STUDENT", help="a student of params.yaml, up to date")
+    command.add_argument("repository", metavar="NAMESPACE/NAME", help="on the hub; made if it is not there")
+    command.add_argument("--public", action="store_true", help="make the repository one that everyone sees")
+    command.add_argument("--license", metavar="ID", help="in place of the card's, such as apache-2.0")
     return parser
 
 
@@ -146,6 +157,12 @@ def _convert(source: str, out: str) -> None:
     from minimoe.convert.checkpoint import convert
 
     convert(source, out)
+
+
+def _push(student: str, repository: str, public: bool, license: str | None) -> None:
+    from minimoe.publish.push import push
+
+    push(student, repository, license, public)
 
 
 def _port(text: str) -> int:

@@ -2,9 +2,11 @@
 
 A repository is a dictionary of files. Large ones, by their suffix, are kept as the hub keeps them: named by SHA-256,
 fetched by plain HTTP from the CDN or, where `xet` is on, piece by piece from the store. The store's answers are those
-of its version 1: which pieces a file is made of, and the pieces, each behind a header of eight bytes.
+of its version 1: which pieces a file is made of, and the pieces, each behind a header of eight bytes. What is pushed
+comes by plain HTTP alone (`receive`).
 """
 
+import base64
 import hashlib
 import json
 import socket
@@ -14,6 +16,8 @@ import time
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote, urlsplit
+
+import yaml
 
 LARGE = (".safetensors", ".bin", ".parquet")
 PIECE = 60_000  # bytes
@@ -35,6 +39,9 @@ class Hub:
         self.files: dict[str, bytes] = {}  # further ones, by path
         self.flipped: set[str] = set()  # ends of paths of files that arrive with a bit flipped
         self.tokens: dict[str, str] = {}  # repository → the token that it is shown to
+        self.writers: dict[str, str] = {}  # token → the user who may write with it
+        self.private: set[str] = set()
+        self.uploads: dict[str, bytes] = {}  # by SHA-256, before the commit that names them
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -44,7 +51,7 @@ class Hub:
                 with suppress(ConnectionError):
                     outer.answer(self)
 
-            do_HEAD = do_GET
+            do_HEAD = do_POST = do_PUT = do_GET
 
             def log_message(self, *_):
                 pass
@@ -72,9 +79,12 @@ class Hub:
     def answer(self, handler):
         path = unquote(urlsplit(handler.path).path)
         self.requests.append((handler.command, path))
+        sent = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
         for beginning, faults in self.faults.items():
             if path.startswith(beginning) and faults:
                 return self.misbehave(handler, path, faults.pop(0))
+        if handler.command in ("POST", "PUT"):
+            return self.serve(handler, *self.receive(path, sent, handler))
         self.serve(handler, *self.found(path, handler))
 
     def misbehave(self, handler, path, fault):
@@ -124,6 +134,83 @@ class Hub:
         if isinstance(repository, tuple):
             return repository
         return self.resolve(repository, kind, name, rest)
+
+    def receive(self, path: str, sent: bytes, handler) -> tuple[int, dict, bytes]:
+        """Status, headers and body for what makes a repository, checks a card, or brings files and a commit."""
+        if path.startswith("/upload/"):  # an address that the hub gave: it asks for no token
+            oid = path.rpartition("/")[2]
+            if hashlib.sha256(sent).hexdigest() != oid:
+                return 400, {}, b"not of this sum"
+            self.uploads[oid] = sent
+            return 200, {}, b""
+        user = self.writers.get(handler.headers.get("Authorization", "").removeprefix("Bearer "))
+        if user is None:
+            return 401, {"X-Error-Message": "Invalid username or password."}, b""
+        if path == "/api/validate-yaml":
+            return self.checked(json.loads(sent)["content"])
+        if path == "/api/repos/create":
+            return self.created(json.loads(sent), user)
+        owner, name, *rest = path.removeprefix("/api/models/").strip("/").split("/")
+        key = f"models/{owner}/{name.removesuffix('.git')}"
+        if key not in self.repositories:
+            return 404, {"X-Error-Code": "RepoNotFound", "X-Error-Message": "Repository not found"}, b""
+        if owner != user:
+            return 403, {"X-Error-Message": "Forbidden: you need write access to this repository"}, b""
+        if rest[-1] == "batch":
+            return 200, {}, self.json({"objects": [self.wanted(each) for each in json.loads(sent)["objects"]]})
+        if rest[0] == "preupload":
+            files = [self.mode(key, each) for each in json.loads(sent)["files"]]
+            return 200, {}, self.json({"files": files})
+        return self.committed(key, [json.loads(line) for line in sent.splitlines()])
+
+    def created(self, about: dict, user: str):
+        """A new repository, as the hub makes one: with a commit, empty but for .gitattributes."""
+        owner = about.get("organization") or user
+        key = f"models/{owner}/{about['name']}"
+        url = {"url": f"{self.url}/{owner}/{about['name']}"}
+        if owner != user:
+            why = f"You don't have the rights to create a model under the namespace {owner!r}"
+            return 403, {"X-Error-Message": why}, self.json({"error": why})
+        if key in self.repositories:
+            return 409, {"X-Error-Message": "You already created this model repo"}, self.json(url)
+        if about["visibility"] == "private":
+            self.private.add(key)
+        self.add("model", key.removeprefix("models/"), {".gitattributes": b"*.safetensors filter=lfs\n"})
+        return 200, {}, self.json(url)
+
+    def checked(self, card: str):
+        """Of a card's metadata, some of what the hub demands."""
+        data = yaml.safe_load(card.split("---\n")[1])
+        license = data.get("license", "mit")
+        errors = [] if license.islower() else [{"message": f'"license" must be one of mit, … not {license}'}]
+        errors += [{"message": '"model-index[0].results" is empty'} for index in data.get("model-index", [])
+                   if not all(result["metrics"] for result in index["results"])]  # fmt: skip
+        return (400 if errors else 200), {}, self.json({"errors": errors, "warnings": []})
+
+    def mode(self, key: str, file: dict) -> dict:
+        there = self.repositories[key]["main"][1].get(file["path"])
+        large = file["path"].endswith(LARGE)
+        oid = there and (hashlib.sha256(there).hexdigest() if large else git_sum(there))
+        return {"path": file["path"], "uploadMode": "lfs" if large else "regular", "shouldIgnore": False, "oid": oid}
+
+    def wanted(self, file: dict) -> dict:
+        """How a large file is to be brought, where it is not there."""
+        there = {hashlib.sha256(content).hexdigest() for _, content in self.large()} | self.uploads.keys()
+        actions = {"upload": {"href": f"{self.elsewhere}/upload/{file['oid']}", "header": {}}}
+        return file if file["oid"] in there else file | {"actions": actions}
+
+    def committed(self, key: str, lines: list[dict]):
+        files = dict(self.repositories[key]["main"][1])
+        stored = self.uploads | {hashlib.sha256(content).hexdigest(): content for _, content in self.large()}
+        for line in lines[1:]:
+            value = line["value"]
+            if line["key"] == "lfsFile" and value["oid"] not in stored:
+                return 400, {"X-Error-Message": f"{value['path']} was not uploaded"}, b""
+            large = line["key"] == "lfsFile"
+            files[value["path"]] = stored[value["oid"]] if large else base64.b64decode(value["content"])
+        commit = self.add("model", key.removeprefix("models/"), files)
+        url = f"{self.url}/{key.removeprefix('models/')}/commit/{commit}"
+        return 200, {}, self.json({"success": True, "commitOid": commit, "commitUrl": url, "hookOutput": ""})
 
     def shown(self, key: str, handler):
         repository = self.repositories.get(key)

@@ -137,25 +137,30 @@ def _transfer(request: dict) -> dict:
     try:
         return {"folder": snapshot_download(**request)}
     except Exception as error:  # Xet's errors are of no class of their own
-        return _failure(error)
+        return failure(error)
 
 
-def _failure(error: Exception) -> dict:
+def failure(error: Exception) -> dict:
     """Whether an error may pass, after how many seconds, and whether it is Xet's."""
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
     from huggingface_hub.utils import httpx
 
     causes = list(_causes(error))
-    answers = [cause.response for cause in causes if isinstance(cause, HfHubHTTPError)]
+    refusals = [cause for cause in causes if isinstance(cause, HfHubHTTPError)]
+    answers = [cause.response for cause in refusals]
     broken = any(isinstance(cause, httpx.TransportError) for cause in causes)
-    xet = isinstance(error, RuntimeError)
+    xet = isinstance(error, RuntimeError | ConnectionError)  # the client's own are httpx's
     refused = refusal(error)
     cut = broken or xet or "Consistency check failed" in str(error)
     again = answers[0].status_code in PASSING if answers else cut
     if refused or any(isinstance(cause, OfflineModeIsEnabled) for cause in causes):
         again = False
-    # the innermost error is the reason; what is said around it may be wrong
+    # the innermost error is the reason; what is said around it may be wrong, but for what the hub itself says
     told = causes[-1] if broken or answers else error
+    if isinstance(error, ValueError) and not again:
+        told = error  # a card with wrong metadata
+    elif answers and answers[0].status_code in (401, 403) and refusals[0].server_message:
+        told = f"{refusals[0].server_message} ({answers[0].status_code})"
     reason = " ".join(str(told).split()).partition(" Please retry with")[0][:LONGEST_REASON] or type(told).__name__
     pause = asked_pause(answers[0].headers) if answers else 0.0
     return {"reason": refused or reason, "again": again, "pause": pause, "xet": xet}

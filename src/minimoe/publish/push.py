@@ -1,0 +1,143 @@
+"""Push a student and its card to the Hugging Face hub: `minimoe push ROUND/STUDENT REPOSITORY`.
+
+All files come in one commit, so the repository is as it was or has all of them. Like a download (`hub.snapshot`), the
+transfer runs in a process of its own, because the hub's client cannot be interrupted; where Xet fails, the next
+attempt takes plain HTTP. It says in JSON how it went:
+
+    minimoe push ── python -m minimoe.publish.push        {"url": …} or {"reason": …, "again": …}
+"""
+
+import json
+import os
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+from minimoe.hub.snapshot import ATTEMPTS, IMPATIENT, PAUSE, QUIET, failure
+from minimoe.params import load
+from minimoe.system.errors import UserError
+from minimoe.system.interrupts import end_with
+from minimoe.system.retry import Broken, retry
+
+CARD = "README.md"
+
+
+def push(student: str, repository: str, license: str | None = None, public: bool = False) -> str:
+    """Upload a student's folder and its card, and return the address of the commit.
+
+    Args:
+        student: ROUND/STUDENT of this run, which is up to date.
+        repository: NAMESPACE/NAME on the hub; made if it is not there.
+        license: an identifier of the hub, such as apache-2.0, in place of the card's.
+        public: a repository that is made now can be seen by everyone; one that is there stays as it is.
+
+    Raises:
+        UserError: no such student, one that is out of date, no token, or what the hub or the network answered.
+    """
+    from huggingface_hub import get_token
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id
+
+    folder, card = _made(student)
+    try:
+        validate_repo_id(repository)
+    except HFValidationError as error:
+        raise UserError(f"{repository!r}: not a repository of the hub ({error})") from None
+    if "/" not in repository:
+        raise UserError(f"{repository!r}: expected NAMESPACE/NAME, such as your-name/{student.rpartition('/')[2]}")
+    if not get_token():
+        raise UserError("no token of the hub here: `hf auth login`, or set HF_TOKEN, with one that may write")
+    text = card_of(card.read_text(encoding="utf-8"), student, repository, license)
+    url = upload(folder, text, repository, f"{student}, by minimoe", public)
+    print(f"{student}: {url}")
+    return url
+
+
+def _made(student: str) -> tuple[Path, Path]:
+    """The student's folder and card, as the present params and code make them."""
+    from minimoe.pipeline.repro import look
+
+    students = [f"{name}/{each}" for name, round_ in load().rounds.items() for each in round_.models]
+    if student not in students:
+        raise UserError(f"{student!r}: expected one of {', '.join(students)}")
+    folder, card = Path("models", student), Path("reports/cards", student, CARD)
+    stale = look().all & {f"distill@{student.partition('/')[0]}", "report"}
+    for path in (folder, card):
+        if stale or not path.exists():
+            why = f"{' and '.join(sorted(stale))} out of date" if stale else f"{path} is missing"
+            raise UserError(f"{student}: {why}; `minimoe repro` first, so that the card is that of the model")
+    return folder, card
+
+
+def card_of(text: str, student: str, repository: str, license: str | None) -> str:
+    """The card with the lines that load the student from the hub, and with another license if one is given."""
+    from huggingface_hub import ModelCard
+
+    card = ModelCard(text.replace(f'"models/{student}"', f'"{repository}"'))
+    if license:
+        card.data.license, card.data.license_name = license, None
+        head, heading, _ = card.text.rpartition("## License\n")
+        card.text = f"{head}{heading}\n`{license}`, by whoever published it.\n"
+    return str(card)
+
+
+def upload(folder: Path, card: str, repository: str, message: str, public: bool) -> str:
+    """Upload a folder with a card as one commit; returns its address. Raises `UserError`."""
+    what = f"{repository}: cannot be pushed to"
+    request = {"folder": str(folder), "card": card, "repository": repository, "message": message, "public": public}
+    environment = os.environ | QUIET | {name: value for name, value in IMPATIENT.items() if name not in os.environ}
+
+    def attempt() -> str:
+        answer = _in_a_process(request, environment)
+        if "url" in answer:
+            return answer["url"]
+        if answer["xet"]:
+            environment["HF_HUB_DISABLE_XET"] = "1"
+        if answer["again"]:
+            raise Broken(answer["reason"], answer["pause"])
+        raise UserError(f"{what}: {answer['reason']}")
+
+    return retry(attempt, what, ATTEMPTS, PAUSE)
+
+
+def _in_a_process(request: dict, environment: dict[str, str]) -> dict:
+    """The answer of a transfer, which ends with this process."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "minimoe.publish.push"],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,  # the terminal's Ctrl-C is for this process
+        preexec_fn=partial(end_with, os.getpid()),
+    )
+    try:
+        said, _ = process.communicate(json.dumps(request).encode())
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    if process.returncode:
+        raise Broken(f"the transfer ended with code {process.returncode}")
+    return json.loads(said)
+
+
+def _transfer(folder: str, card: str, repository: str, message: str, public: bool) -> dict:
+    """Of the transferring process: what came of it."""
+    from huggingface_hub import CommitOperationAdd, HfApi
+    from huggingface_hub.utils import logging
+
+    logging.set_verbosity(logging.CRITICAL)  # what it would say of attempts, the command does
+    api, root = HfApi(), Path(folder)
+    files = {path.relative_to(root).as_posix(): path for path in sorted(root.rglob("*")) if path.is_file()}
+    try:
+        api.create_repo(repository, private=not public, exist_ok=True)
+        added = [CommitOperationAdd(name, path) for name, path in files.items() if name != CARD]
+        added.append(CommitOperationAdd(CARD, card.encode()))
+        return {"url": api.create_commit(repository, added, commit_message=message).commit_url}
+    except Exception as error:  # Xet's errors are of no class of their own
+        return failure(error)
+
+
+if __name__ == "__main__":
+    print(json.dumps(_transfer(**json.load(sys.stdin))))
