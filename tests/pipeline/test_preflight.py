@@ -62,10 +62,11 @@ def test_what_is_there_is_not_spoken_of(tmp_path, capsys):
 
 
 def test_repro_looks_first(monkeypatch, no_gpu):
-    params = SimpleNamespace(runtime=settings(device="cuda"), table=SimpleNamespace(models=[], tasks=[]))
+    empty = {"table": SimpleNamespace(models=[], tasks=[]), "taught": SimpleNamespace(models=[])}
+    params = SimpleNamespace(runtime=settings(device="cuda"), **empty)
     monkeypatch.setattr(repro, "load", lambda: params)
     monkeypatch.setattr(repro, "repair", lambda: None)
-    monkeypatch.setattr(repro, "_stale", lambda: {"settings"})
-    monkeypatch.setattr(repro, "_dvc", lambda *_: pytest.fail("began"))
+    monkeypatch.setattr(repro, "look", lambda _: repro.Outdated({"settings"}, ["settings"], []))
+    monkeypatch.setattr(repro.grid, "run", lambda *_: pytest.fail("began"))
     with pytest.raises(UserError, match=r"runtime\.device"):
         repro.repro()
