@@ -62,7 +62,7 @@ def test_what_is_there_is_not_spoken_of(tmp_path, capsys):
 
 
 def test_repro_looks_first(monkeypatch, no_gpu):
-    empty = {"table": SimpleNamespace(models=[], tasks=[]), "taught": SimpleNamespace(models=[])}
+    empty = {section: SimpleNamespace(models=[], tasks=[]) for section in ("table", "taught", "export")}
     params = SimpleNamespace(runtime=settings(device="cuda"), **empty)
     monkeypatch.setattr(repro, "load", lambda: params)
     monkeypatch.setattr(repro, "repair", lambda: None)
