@@ -3,7 +3,6 @@
 import shutil
 import subprocess
 import tempfile
-from pathlib import Path
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
@@ -13,12 +12,12 @@ def find() -> str | None:
     return next(filter(None, map(shutil.which, NAMES)), None)
 
 
-def run(program: str, page: Path, *options: str) -> str:
-    """Open the file `page` without a window and with a profile of its own; what the browser prints."""
+def run(program: str, address: str, *options: str) -> str:
+    """Open a page without a window and with a profile of its own; what the browser prints."""
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
             [program, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--user-data-dir={folder}",
-             *options, page.resolve().as_uri()],
+             *options, address],
             check=True, capture_output=True, text=True, timeout=120,
         )  # fmt: skip
     return done.stdout

@@ -98,7 +98,7 @@ def second():
 if __name__ == "__main__":
     first = ["cell@teacher-y", "cell@teacher-x", "cell@base/a-x"]
     waves = [grid.Wave(partial(list, first), in_order=True), grid.Wave(second)]
-    exit_cleanly(lambda: grid.run(waves, nothing, Progress(set(first))))
+    exit_cleanly(lambda: grid.run(waves, nothing, Progress(set(first), partial(set, first))))
 """
 # the forge must not call this itself: it initialises a GPU, and no process can use one that is forked afterwards
 GPUS = """

@@ -44,7 +44,7 @@ def look(folder, text: str, width: int) -> dict:
     """What is seen of a page that is so many pixels wide."""
     path = folder / "wrapper.html"
     path.write_text(WRAPPER % (width, html.escape(text, quote=True)), encoding="utf-8")
-    dom = browser.run(PROGRAM, path, "--window-size=1500,1000", "--virtual-time-budget=5000", "--dump-dom")
+    dom = browser.run(PROGRAM, path.as_uri(), "--window-size=1500,1000", "--virtual-time-budget=5000", "--dump-dom")
     return json.loads(html.unescape(re.search(r'(?s)<pre id="seen">(.*?)</pre>', dom)[1]))
 
 

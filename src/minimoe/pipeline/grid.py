@@ -94,6 +94,8 @@ def _forge(waves: list[Wave], prepare: Callable[[], None], progress: Progress | 
         with ProcessPoolExecutor(1, runner.FORK) as pool:  # in a process that none is forked from: it may open a GPU
             stages = pool.submit(wave.stages).result()
             environments = pool.submit(wave.workers).result()[: len(stages)] if stages else []
+            if progress:
+                progress.left &= pool.submit(progress.outdated).result()
         if not _done(wave, stages, environments, progress):
             sys.exit(1)
 
@@ -113,7 +115,7 @@ def _done(wave: Wave, stages: list[str], environments: list[Environment], progre
         while not told.empty():
             stage, seconds = told.get()
             if progress:
-                progress.done(stage, seconds / len(running))
+                progress.done(stage, seconds and seconds / len(running))
     if not _well(running):
         os.killpg(0, signal.SIGTERM)
     for worker in running:

@@ -6,6 +6,7 @@ What a stage will take is what it took the last time, in work/seconds.json, or e
 import json
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from statistics import mean
@@ -18,21 +19,23 @@ SECONDS = Path("work/seconds.json")  # by stage, of a machine to itself: shared 
 class Progress:
     """Prints a line for every stage that is done."""
 
-    def __init__(self, stages: set[str]):
-        """`stages`: those that are stale, and those that depend on them."""
-        self.left = set(stages)
+    def __init__(self, stages: set[str], outdated: Callable[[], set[str]]):
+        """`stages`: those that are stale, and those that depend on them; `outdated` looks which are by then."""
+        self.left, self.outdated = set(stages), outdated
         self.count = len(stages)
         self.began = time.monotonic()
         self.seconds = _read()
 
-    def done(self, stage: str, seconds: float) -> None:
+    def done(self, stage: str, seconds: float | None) -> None:
         """Say that a stage is up to date.
 
-        seconds: that it took, over the number of stages that ran at once.
+        seconds: that it took, over the number of stages that ran at once; None where it was up to date before.
         """
         if stage not in self.left:
             return
         self.left.discard(stage)
+        if seconds is None:
+            return
         self.seconds[stage] = seconds
         with suppress(OSError):  # a full disk is for those to report who write results
             write_json(SECONDS, {name: round(value, 2) for name, value in sorted(self.seconds.items())})

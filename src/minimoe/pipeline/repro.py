@@ -74,7 +74,7 @@ def repro(stages: Sequence[str] = ()) -> None:
         workers, start = where(params.runtime, threads)
         parallel = [grid.Wave(partial(_longest_first, names), workers, start) for names in (cells, taught)]
         waves = [grid.Wave(partial(_before, cells), in_order=True), *parallel, grid.Wave(_rest, in_order=True)]
-        grid.run(waves, partial(prepare, params.runtime.tracking), Progress(outdated.all))
+        grid.run(waves, partial(prepare, params.runtime.tracking), Progress(outdated.all, _all))
     _show()
 
 
@@ -100,6 +100,10 @@ def _longest_first(cells: list[str]) -> list[str]:
     """Those that are stale; no long one is left to the end."""
     stale = look().stale
     return sorted((cell for cell in cells if cell in stale), key=_examples, reverse=True)
+
+
+def _all() -> set[str]:
+    return look().all
 
 
 def _rest() -> list[str]:

@@ -48,7 +48,7 @@ def as_main(module: str, arguments: list[str]) -> None:
 def bring_up_to_date(
     names: Iterator[str],
     start: Callable[[str, list[str]], None] = as_main,
-    tell: Callable[[tuple[str, float]], None] = lambda done: None,
+    tell: Callable[[tuple[str, float | None]], None] = lambda done: None,
     in_order: bool = False,
 ) -> bool:
     """Bring stages up to date, one after another; returns whether one failed.
@@ -57,7 +57,7 @@ def bring_up_to_date(
         names: of the stages.
         start: runs a stage's module with its arguments in a fork of this process, in the stage's folder and
             environment: here, or on another machine.
-        tell: is called with every stage that is up to date now, and the seconds that it took.
+        tell: is called with every stage that is up to date now, and the seconds that it took if it was not before.
         in_order: one that fails ends all; otherwise it stops no other.
     """
     if not _has_parts():
@@ -85,7 +85,7 @@ def _has_parts() -> bool:
     return True
 
 
-def _by_program(names: Iterator[str], tell: Callable[[tuple[str, float]], None], in_order: bool) -> bool:
+def _by_program(names: Iterator[str], tell: Callable[[tuple[str, float | None]], None], in_order: bool) -> bool:
     print("this version of DVC is another than expected: every stage is run by `dvc repro`", file=sys.stderr)
     failed = False
     for name in names:
@@ -102,7 +102,7 @@ def _by_program(names: Iterator[str], tell: Callable[[tuple[str, float]], None],
     return failed
 
 
-def _in_process(repo, names: Iterator[str], tell: Callable[[tuple[str, float]], None], in_order: bool) -> bool:
+def _in_process(repo, names: Iterator[str], tell: Callable[[tuple[str, float | None]], None], in_order: bool) -> bool:
     from dvc.exceptions import DvcException
     from dvc.repo import lock_repo
 
@@ -115,14 +115,14 @@ def _in_process(repo, names: Iterator[str], tell: Callable[[tuple[str, float]], 
             began = time.monotonic()
             try:
                 with lock_repo(repo):
-                    write(stages[name].reproduce())
+                    write(ran := stages[name].reproduce())
             except DvcException as error:
                 print(f"error: {name}: {error}", file=sys.stderr, flush=True)
                 failed = True
                 if in_order:
                     break
             else:
-                tell((name, time.monotonic() - began))
+                tell((name, time.monotonic() - began if ran else None))
     return failed
 
 
