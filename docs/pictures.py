@@ -24,6 +24,7 @@ from minimoe.params import load
 OUT = Path(__file__).parent / "images"
 PAGE = Path("reports/index.html")
 SIZE = (1200, 770)  # of the window, in CSS pixels
+ASSISTANT = 310  # pixels, at the right, of the panel with which MLflow opens; it is cut off
 PATIENCE = 60  # seconds until MLflow serves
 DRAWN = "--virtual-time-budget=30000"  # milliseconds of the page's own clock, in which it asks for values and draws
 
@@ -39,10 +40,14 @@ def main() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    served = subprocess.Popen([sys.executable, "-m", "minimoe", "ui", "--port", str(port)], stdout=subprocess.DEVNULL)
+    served = subprocess.Popen(
+        [sys.executable, "-m", "minimoe", "ui", "--port", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         wait_for(f"http://127.0.0.1:{port}/health")
-        picture(program, f"http://127.0.0.1:{port}/{comparison()}", OUT / "mlflow.png", DRAWN)
+        picture(program, f"http://127.0.0.1:{port}/{comparison()}", OUT / "mlflow.png", DRAWN, beside=ASSISTANT)
     finally:
         served.terminate()
         served.wait()
@@ -71,14 +76,14 @@ def wait_for(address: str) -> None:
     sys.exit(f"pictures: MLflow did not answer in {PATIENCE} s at {address}")
 
 
-def picture(program: str, address: str, out: Path, *options: str) -> None:
-    """Write what the browser shows of a page, at the top, to the PNG file `out`."""
+def picture(program: str, address: str, out: Path, *options: str, beside: int = 0) -> None:
+    """Write the top of a page as the browser shows it to the PNG file `out`, without `beside` pixels at the right."""
     with tempfile.TemporaryDirectory() as folder:
         shot = Path(folder, "shot.png")
-        browser.run(program, address, f"--window-size={SIZE[0]},{SIZE[1]}", f"--screenshot={shot}", *options)
+        browser.run(program, address, f"--window-size={SIZE[0] + beside},{SIZE[1]}", f"--screenshot={shot}", *options)
         with Image.open(shot) as image:
             out.parent.mkdir(exist_ok=True)
-            image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(out, optimize=True)
+            image.crop((0, 0, *SIZE)).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(out, optimize=True)
 
 
 if __name__ == "__main__":
