@@ -24,7 +24,7 @@ from minimoe.params import load
 OUT = Path(__file__).parent / "images"
 PAGE = Path("reports/index.html")
 SIZE = (1200, 770)  # of the window, in CSS pixels
-ASSISTANT = 310  # pixels, at the right, of the panel with which MLflow opens; it is cut off
+ASSISTANT = 400  # pixels, at the right, of the panel with which MLflow opens; it is cut off
 PATIENCE = 60  # seconds until MLflow serves
 DRAWN = "--virtual-time-budget=30000"  # milliseconds of the page's own clock, in which it asks for values and draws
 
