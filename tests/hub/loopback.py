@@ -204,6 +204,9 @@ class Hub:
         stored = self.uploads | {hashlib.sha256(content).hexdigest(): content for _, content in self.large()}
         for line in lines[1:]:
             value = line["value"]
+            if line["key"] == "deletedFile":
+                del files[value["path"]]
+                continue
             if line["key"] == "lfsFile" and value["oid"] not in stored:
                 return 400, {"X-Error-Message": f"{value['path']} was not uploaded"}, b""
             large = line["key"] == "lfsFile"

@@ -98,6 +98,16 @@ def test_pushed_again_nothing_is_sent_but_what_changed(hub, folder):
     assert not hub.private  # it stays as it was
 
 
+def test_what_an_earlier_student_left_is_removed(hub, folder):
+    (folder / "1_Pooling").mkdir()
+    (folder / "1_Pooling/config.json").write_text("{}")
+    push(STUDENT, REPOSITORY)
+    assert "1_Pooling/config.json" in on(hub)
+    (folder / "1_Pooling/config.json").unlink()
+    push(STUDENT, REPOSITORY)
+    assert on(hub).keys() == {path.name for path in folder.iterdir()} - {"1_Pooling"} | {"README.md", ".gitattributes"}
+
+
 def test_a_license_of_ones_own(hub, folder):
     push(STUDENT, REPOSITORY, license="apache-2.0")
     card = ModelCard(on(hub)["README.md"].decode())

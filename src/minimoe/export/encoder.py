@@ -64,7 +64,7 @@ def export_encoder(
         metrics = compare(model, forms["fp32"], seen)
         metrics["cosine"] = cosine(forms["fp32"], forms["int8"], seen)
         metrics |= megabytes(folder, temporary)
-        models = {"pytorch": encoder, **forms}
+        models = {"pytorch": model, **forms}
         for batch in batches:
             for form, one in models.items():
                 metrics[f"latency_ms_b{batch}_{form}"] = round(latency(one, batch, length, repeats), 3)

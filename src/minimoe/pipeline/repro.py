@@ -83,7 +83,7 @@ class Outdated:
     """Stages that are stale, or depend on one that is."""
 
     stale: set[str]  # those that are known to be
-    before: list[str]  # of all, in order, those that depend on no cell of the table
+    before: list[str]  # of all, in order, those that a cell of the table depends on; where none is given, all
     after: list[str]  # in order, the others; the cells are among them
 
     @property
@@ -169,15 +169,15 @@ def look(cells: Sequence[str] = ()) -> Outdated:
 def _outdated(repo, cells: set[str]) -> Outdated:
     stale = set(repo.status())  # of all stages: faster than of many named ones
     places = {stage: place for place, stage in enumerate(repo.index.stages)}
-    before, after, reached, behind = [], [], set(), set()
     graph = repo.index.graph  # a stage leads to those that it depends on
+    needed = {stage for stage in places if stage.addressing in cells}
+    needed = set().union(*(networkx.descendants(graph, cell) for cell in needed)) if cells else set(places)
+    before, after, reached = [], [], set()
     for stage in networkx.lexicographical_topological_sort(graph.reverse(), places.get):
         depends = set(graph.successors(stage))
-        if stage.addressing in cells or depends & behind:
-            behind.add(stage)
         if stage.addressing in stale or depends & reached:
             reached.add(stage)
-            (after if stage in behind else before).append(stage.addressing)
+            (before if stage in needed else after).append(stage.addressing)
     return Outdated(stale, before, after)
 
 

@@ -124,7 +124,7 @@ def _in_a_process(request: dict, environment: dict[str, str]) -> dict:
 
 def _transfer(folder: str, card: str, repository: str, message: str, public: bool) -> dict:
     """Of the transferring process: what came of it."""
-    from huggingface_hub import CommitOperationAdd, HfApi
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
     from huggingface_hub.utils import logging
 
     logging.set_verbosity(logging.CRITICAL)  # what it would say of attempts, the command does
@@ -132,9 +132,11 @@ def _transfer(folder: str, card: str, repository: str, message: str, public: boo
     files = {path.relative_to(root).as_posix(): path for path in sorted(root.rglob("*")) if path.is_file()}
     try:
         api.create_repo(repository, private=not public, exist_ok=True)
-        added = [CommitOperationAdd(name, path) for name, path in files.items() if name != CARD]
-        added.append(CommitOperationAdd(CARD, card.encode()))
-        return {"url": api.create_commit(repository, added, commit_message=message).commit_url}
+        kept = {CARD, ".gitattributes", *files}
+        changes = [CommitOperationDelete(name) for name in api.list_repo_files(repository) if name not in kept]
+        changes += [CommitOperationAdd(name, path) for name, path in files.items() if name != CARD]
+        changes.append(CommitOperationAdd(CARD, card.encode()))
+        return {"url": api.create_commit(repository, changes, commit_message=message).commit_url}
     except Exception as error:  # Xet's errors are of no class of their own
         return failure(error)
 
