@@ -27,7 +27,7 @@ WARM = sys.platform == "linux"
 COMMAND = re.compile(r"python -m (stages\.\w+)((?: [\w./-]+)*)")  # what can be forked; anything else DVC starts
 SIGHT_SECONDS = 90  # in which this machine sees what another one has written to a shared folder
 WRITE_SECONDS = 60  # between two rewritings of dvc.lock by cells; what is finished in between is in DVC's run cache
-POOL = "joblib.externals.loky.reusable_executor"  # joblib's processes, which go with a process that ends, but not with a fork
+POOL = "joblib.externals.loky.reusable_executor"  # its processes go with a process that ends, but not with a fork
 PARTS = {  # of DVC, with the arguments that are passed to them here
     "dvc.stage.run:cmd_run": ("stage", "dry", "run_env"),
     "dvc.stage.run:prepare_kwargs": ("stage", "run_env"),
