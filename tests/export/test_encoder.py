@@ -137,6 +137,30 @@ def test_sizes_and_latencies(encoder):
         assert all(made.metrics[f"latency_ms_b{batch}_{form}"] > 0 for batch in COST["batches"])
 
 
+class WrongFor:
+    """A graph that is wrong for one of a batch's sequences, or for all, where the batch has so many."""
+
+    def __init__(self, model, size: int, whole: bool):
+        self.model, self.size, self.whole = model, size, whole
+
+    def __call__(self, **batch):
+        states = self.model(**batch).last_hidden_state.clone()
+        if len(states) == self.size:
+            states[: None if self.whole else 1] += 1.0
+        return {"last_hidden_state": states}
+
+
+def test_with_experts_one_sequence_of_a_batch_may_take_another_but_not_all_of_it(encoder):
+    made = encoder("experts-1,4")
+    model = AutoModel.from_pretrained(made.source).eval()
+    batches = [
+        {name: torch.from_numpy(values) for name, values in sequences(made, size, 9).items()} for size in (1, 3, 32)
+    ]
+    assert check.compare(model, WrongFor(model, 32, whole=False), batches)["rerouted"] == 1
+    with pytest.raises(UserError, match=r"expected its graph to give .* in 1 of 36 sequences"):
+        check.compare(model, WrongFor(model, 1, whole=True), batches)
+
+
 @pytest.mark.parametrize(("size", "beyond"), [(1e-7, False), (1e-2, True), (np.nan, True)])
 def test_a_graph_with_other_weights_is_refused(size, beyond, encoder, tmp_path):
     made = encoder("dense")

@@ -82,16 +82,21 @@ def finetune(
             if len(runs) < len(grid):
                 _save(checkpoints, runs)
     cell = summary(name, task, runs, {split: batches.examples.gold for split, batches in sets.items()})
-    best = next(run for run in runs if run.learning_rate == cell["learning_rate"] and run.state)
-    model = load_model(folder, task, best.seed)
-    model.load_state_dict(best.state)
+    chosen = [run for run in runs if run.learning_rate == cell["learning_rate"]]
+    _write_model(next(run for run in chosen if run.state), folder, task, tokenizer, out)
+    answers = {run.seed: run.predictions for run in chosen}
+    write(predictions, task, {name: batches.examples for name, batches in sets.items()}, answers)
+    tracker.metrics({column: result["mean"] for column, result in cell["results"].items()})
+    return cell
+
+
+def _write_model(run: FinetuneRun, folder: str | Path, task: Task, tokenizer, out: str | Path) -> None:
+    """Write the model as the run left it, with its tokenizer."""
+    model = load_model(folder, task, run.seed)
+    model.load_state_dict(run.state)
     with whole_folder(out) as temporary:
         model.save_pretrained(temporary)
         tokenizer.save_pretrained(temporary)
-    chosen = {run.seed: run.predictions for run in runs if run.learning_rate == cell["learning_rate"]}
-    write(predictions, task, {name: batches.examples for name, batches in sets.items()}, chosen)
-    tracker.metrics({column: result["mean"] for column, result in cell["results"].items()})
-    return cell
 
 
 def _run(folder: str | Path, task: Task, sets: dict[str, Batches], seed: int, **settings) -> FinetuneRun:
