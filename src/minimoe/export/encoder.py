@@ -31,6 +31,11 @@ class Embedder(nn.Module):
         super().__init__()
         self.encoder, self.head, self.config = encoder, head, encoder.config
 
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are, as of the encoder alone."""
+        return self.encoder.device
+
     def forward(self, input_ids: Tensor, attention_mask: Tensor, **inputs: Tensor) -> dict[str, Tensor]:
         """Ids and mask [B, T] → states of all tokens [B, T, D], and sentence embeddings [B, size], by name."""
         hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask, **inputs).last_hidden_state
