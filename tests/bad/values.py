@@ -140,6 +140,8 @@ DISAGREE = [
     ({"rounds.base.students.minilm-2L-72H.sparsity": 50}, "hidden: not beside sparsity"),
     ({"rounds.sparse.students.sparse-80.start": "teacher"}, "students.sparse-80.start: not beside sparsity"),
     ({"rounds.once-for-all.once_for_all.start": "teacher"}, "once_for_all.start: unknown key"),
+    ({f"{STUDENT}.seed": -1}, f"{STUDENT}.seed: expected at least 0"),
+    ({"rounds.once-for-all.once_for_all.seed": 1}, "once_for_all.seed: unknown key"),
     ({f"{STUDENT}.start": "theirs"}, f"{STUDENT}.start: expected 'random' or 'teacher' or a list"),
     ({f"{STUDENT}.start": []}, f"{STUDENT}.start: expected"),
     ({f"{STUDENT}.start": [0, 1]}, f"{STUDENT}.start.0: expected at least 1"),

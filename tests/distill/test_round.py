@@ -9,6 +9,7 @@ from tiny_rounds import DENSE, EXPERTS, TinyRecords, run, settings, weights
 from minimoe.distill.batch import Batch, TokenCounts
 from minimoe.distill.hooks import LayerHooks
 from minimoe.distill.learner import Learner
+from minimoe.distill.round import _second
 from minimoe.distill.supernet import Supernet
 from minimoe.params.rounds import Student
 from minimoe.system.errors import UserError
@@ -39,6 +40,17 @@ def test_a_student_is_the_same_alone_and_among_others(teacher):
         alone = run(teacher, {name: shape})[name]
         assert torch.equal(weights(together[name]), weights(alone))
         assert together[name].curve == alone.curve
+
+
+@pytest.mark.parametrize("then", [None, {"objective": "embedding", "epochs": 1}])
+def test_a_student_may_have_a_seed_of_its_own(teacher, then):
+    seeded = {f"of-{seed}": DENSE.model_copy(update={"seed": seed}) for seed in (7, 8)}
+    together = run(teacher, {"dense": DENSE} | seeded, then=then, dropout=0.2, seed=7)
+    assert torch.equal(weights(together["of-7"]), weights(together["dense"]))
+    assert not torch.equal(weights(together["of-8"]), weights(together["dense"]))
+    assert together["of-8"].learner.key(0)[0] == (_second(8) if then else 8)  # of dropout
+    untrained = run(teacher, {"of-8": seeded["of-8"]}, epochs=0, seed=7)["of-8"]
+    assert torch.equal(weights(untrained), weights(run(teacher, {"dense": DENSE}, epochs=0, seed=8)["dense"]))
 
 
 @pytest.mark.parametrize("shape", [DENSE, EXPERTS])

@@ -160,6 +160,8 @@ CASES = [
     ({}, "rounds.base.students.minilm-2L-72H.neurons", 288, set()),  # as it is by itself
     ({}, "rounds.base.students.minilm-2L-72H.neurons", 144, rounds("base") | REPORT),
     ({}, "rounds.base.students.minilm-2L-72H.start", "random", set()),
+    ({}, "rounds.base.students.minilm-2L-72H.seed", 1, rounds("base") | REPORT),
+    ({}, "rounds.sparse.students.sparse-80.seed", 1, rounds("sparse") | REPORT),
     *(({"teacher.source": "hub"}, "rounds.base.students.minilm-2L-72H.start", start, rounds("base") | REPORT)
       for start in ("teacher", [1, 3])),
     *(({}, f"task_data.{name}.{key}", value, {"tasks", f"inputs-tasks@{name}"} | REPORT)

@@ -198,7 +198,7 @@ class Learner:
     def key(self, part: int) -> tuple[int, ...]:
         """What dropout and router noise of a part of this step are drawn from, with the number of a group of students.
 
-        All learners of a round have the same seed, so that each draws what it would draw alone.
+        Learners of a round draw apart, each by its own seed, so that each draws what it would draw alone.
         """
         return self.seed, self.step, part, self.accelerator.process_index
 

@@ -54,12 +54,15 @@ class Phase:
         if any(student.start != "random" for student in students.values()):
             self.factory.encoder = load_encoder(AutoModel, folder, dtype=torch.float32)
         self.supernets: list[Supernet] = []
+        self.seeds: list[int] = []  # of their dropout and router noise
 
     def make_students(self, students: dict[str, Student], shared: OnceForAll | None) -> None:
         """Make a supernet of each student, and one of those that share their weights."""
         self.supernets = [self.factory.student(name, shape) for name, shape in students.items()]
+        self.seeds = [self.data.seed if shape.seed is None else shape.seed for shape in students.values()]
         if shared:
             self.supernets.append(self.factory.once_for_all(shared))
+            self.seeds.append(self.data.seed)
         self.factory.encoder = None  # is not kept while they train
 
     def train(
@@ -68,8 +71,8 @@ class Phase:
         """Train them, with the teacher on its device."""
         data, accelerator = self.data, self.data.accelerator
         learners = [
-            Learner(own.to(accelerator.device), data.settings, data.steps, data.seed, accelerator, compiled=compiled)
-            for own in self.supernets
+            Learner(own.to(accelerator.device), data.settings, data.steps, seed, accelerator, compiled=compiled)
+            for own, seed in zip(self.supernets, self.seeds, strict=True)
         ]
         return TrainingLoop(data, learners, self.teacher, trackers, checkpoints, log_every).run()
 

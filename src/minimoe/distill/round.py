@@ -51,7 +51,7 @@ def distill(
         records: what to train on, and what is held out, of which `settings.heldout` are measured on.
         students: their shapes, by name.
         settings: the round's settings.
-        seed: of initial weights, order and dropout.
+        seed: of the order, and of initial weights and dropout of students without a seed of their own.
         then: of a second phase, in which the same students go on; every draw of it is another one.
         once_for_all: further students, which share one set of weights.
         assistant: whether to choose an assistant first and have it teach the students (MiniDisc).
@@ -70,8 +70,12 @@ def distill(
     checkpoints, options = checkpoints or NoCheckpoints(), {"compiled": compiled, "log_every": log_every}
     first = Phase(teacher_folder, records, students, settings, seed, accelerator, micro_batch)
     if then:  # its students are made now, so that what does not fit is told before anything is trained
-        second = Phase(teacher_folder, records, students, then, mixed(seed, SECOND) % 2**32, accelerator, micro_batch)
-        second.make_students(students, once_for_all)
+        second = Phase(teacher_folder, records, students, then, _second(seed), accelerator, micro_batch)
+        reseeded = {
+            name: shape if shape.seed is None else shape.model_copy(update={"seed": _second(shape.seed)})
+            for name, shape in students.items()
+        }
+        second.make_students(reseeded, once_for_all)
     results = {}
     first.teacher.to(accelerator, compiled=compiled)
     if assistant:
@@ -86,6 +90,11 @@ def distill(
         if shape.sparsity is not None:
             results[name].details["sparsity"] = shape.sparsity
     return results
+
+
+def _second(seed: int) -> int:
+    """The second phase's seed, from the first one's."""
+    return mixed(seed, SECOND) % 2**32
 
 
 def _accelerator(device: str, phases: list[Distill], same_bits: bool) -> Accelerator:

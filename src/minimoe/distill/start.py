@@ -24,7 +24,7 @@ class StudentFactory:
     Args:
         teacher: the teacher's config.
         settings: the round's settings.
-        seed: of random weights.
+        seed: of random weights, where a student has none of its own.
         sparsified: the teacher in the order of its importances, for students with a sparsity.
         assistant: a student that the sparse ones are cut from instead.
         head: what makes the teacher's sentence embeddings, where these are imitated.
@@ -43,7 +43,7 @@ class StudentFactory:
 
     def student(self, name: str, shape: Student) -> Supernet:
         """An ordinary student, as a supernet whose only subnet, of this name, is the whole of it."""
-        student = self._student(shape)
+        student = self._student(shape, self.seed if shape.seed is None else shape.seed)
         return Supernet(student, {name: student.encoder.config})
 
     def once_for_all(self, shapes: OnceForAll) -> Supernet:
@@ -65,27 +65,27 @@ class StudentFactory:
         whole = cut(self.sparsified.model, subnets["0"])
         return Supernet(StudentWithFeatures(whole, self.seed, extra_projection=True), subnets)
 
-    def _student(self, shape: Student) -> StudentWithFeatures:
+    def _student(self, shape: Student, seed: int) -> StudentWithFeatures:
         cut_to = self.sparsified.config if self.sparsified else None
         config = student_config(shape, self.teacher, self.settings.dropout, cut_to)
         if shape.start != "random":
-            encoder = student_from(self.encoder, config, self._layers(shape), self.seed)
+            encoder = student_from(self.encoder, config, self._layers(shape), seed)
         elif shape.sparsity is None:
-            encoder = new_student(config, self.seed)
+            encoder = new_student(config, seed)
         elif self.assistant:
             return cut_student(self.assistant, config)
         else:
             encoder = cut(self.sparsified.model, config)
         if self.head:
             head = student_head(self.head, config.hidden_size, self.length)
-            return StudentWithFeatures(encoder, self.seed, head=head)
+            return StudentWithFeatures(encoder, seed, head=head)
         states = self.teacher.hidden_size if self.settings.objective == "tinybert" else None
         if states and set(config.layer_heads) != {self.teacher.num_attention_heads}:
             raise UserError(
                 f"distill.objective: tinybert compares attention scores head by head, so expected students of the "
                 f"teacher's {self.teacher.num_attention_heads} heads; got {config.layer_heads}"
             )
-        student = StudentWithFeatures(encoder, self.seed, states=states)
+        student = StudentWithFeatures(encoder, seed, states=states)
         if shape.start != "random" and student.projection:
             imitated = self.encoder.encoder.layer[self._imitated - 1].attention.self
             student.projection.load_state_dict(imitated.state_dict())

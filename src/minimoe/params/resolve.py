@@ -165,9 +165,8 @@ def _made(round_: Round) -> dict:
 
 
 def _student(student: Student) -> dict:
-    if student.sparsity is not None:
-        return {"sparsity": student.sparsity}
-    return student.model_dump(exclude_none=True)
+    only = None if student.sparsity is None else {"sparsity", "seed"}
+    return student.model_dump(include=only, exclude_none=True)
 
 
 def _report(params: Params) -> dict:

@@ -14,6 +14,7 @@ from minimoe.params.base import (
     Positive,
     Rate,
     Section,
+    Seed,
     Share,
     Width,
     overrides_of,
@@ -47,11 +48,12 @@ class Student(Section):
     experts: Experts = Experts()
     start: Literal["random", "teacher"] | Annotated[list[Positive], Field(min_length=1)] = "random"  # or its layers
     sparsity: Annotated[int, Field(ge=1, le=99)] | None = None  # share of the teacher's weights that is cut away, in %
+    seed: Seed | None = None  # of its initial weights and its dropout; default: the run's
 
     @model_validator(mode="after")
     def _one_kind_of_shape(self):
         if self.sparsity is not None:
-            if extra := sorted(self.model_fields_set - {"sparsity"}):
+            if extra := sorted(self.model_fields_set - {"sparsity", "seed"}):
                 raise ValueError(f"{extra[0]}: not beside sparsity, which cuts the teacher's own shape; remove one")
             return self
         for key in ("layers", "hidden"):
@@ -71,14 +73,15 @@ class Student(Section):
 
     @property
     def size(self) -> "Student":
-        """The same with one expert in each place, and from random weights."""
-        return self.dense.model_copy(update={"start": "random"})
+        """The same with one expert in each place, from random weights of any seed."""
+        return self.dense.model_copy(update={"start": "random", "seed": None})
 
     def __str__(self) -> str:
         size = f"{self.layers}L-{self.hidden}H" if self.sparsity is None else f"{self.sparsity} % sparse"
         if self.experts != Experts():
             size += f", experts {self.experts.attention},{self.experts.ffn}"
-        return size if self.start == "random" else f"{size}, from its teacher"
+        size += "" if self.start == "random" else ", from its teacher"
+        return size if self.seed is None else f"{size}, seed {self.seed}"
 
 
 class OnceForAll(Section):

@@ -111,7 +111,8 @@ def _of_objectives() -> set[str]:
 
 
 def differences(first: Model, second: Model) -> set[str]:
-    """In what two students differ: taught_by, task_teacher, once_for_all, size, experts, start, and settings by name.
+    """In what two students differ: taught_by, task_teacher, once_for_all, size, experts, start, seed, and settings by
+    name.
 
     A second phase that one alone has is `then`. Of two, settings are then.KEY, where one of them changes the first
     phase's. A setting without effect on one of the two is no difference. Nor is the teacher's layer between students of
@@ -120,7 +121,7 @@ def differences(first: Model, second: Model) -> set[str]:
     plain = ("taught_by", "task_teacher", "once_for_all")
     found = {key for key in plain if getattr(first, key) != getattr(second, key)}
     found |= {"size"} if first.shape.size != second.shape.size else set()
-    found |= {"start"} if first.shape.start != second.shape.start else set()
+    found |= {key for key in ("start", "seed") if getattr(first.shape, key) != getattr(second.shape, key)}
     found |= {"experts"} if first.experts != second.experts else set()
     found |= _unequal(first, second, 0)
     if len(first.phases) != len(second.phases):
