@@ -155,6 +155,8 @@ DISAGREE = [
     ({"rounds.assisted.teacher": "models/base/minimoe-2L-72H", f"{TAUGHT}.start": "teacher"},
      f"{TAUGHT}.start: expected random with a teacher that has experts; got teacher"),
     ({"rounds.base.relation_heads": 7}, "minilm-2L-72H.hidden: expected a multiple of relation_heads 7"),
+    ({"teacher.pretrain.masked": 0}, "teacher.pretrain.masked: expected more than 0"),
+    ({"teacher.pretrain.masked": 1.0}, "teacher.pretrain.masked: expected less than 1"),
     ({"teacher.pretrain.heads": 5}, "teacher.pretrain.hidden: expected a multiple of heads 5"),
     ({"teacher.pretrain.hidden": 108, "distill.relation_heads": 24}, "rounds.base.teacher: expected a width"),
     ({"distill.teacher_layer": 4}, "distill.teacher_layer: expected last or 1 to 3"),

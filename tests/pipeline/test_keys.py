@@ -121,7 +121,8 @@ CASES = [
     *(({}, f"teacher.tokenizer.{key}", value, {"tokenizer"}) for key, value in {
         "vocabulary": 500, "lowercase": False}.items()),
     *(({"rounds.tinybert.objective": "minilm"}, f"teacher.pretrain.{key}", value, {"teacher"}) for key, value in {
-        "layers": 4, "hidden": 192, "heads": 6, "neurons": 96, "epochs": 1, "batch": 8, "learning_rate": 0.1}.items()),
+        "layers": 4, "hidden": 192, "heads": 6, "neurons": 96, "masked": 0.15, "epochs": 1, "batch": 8,
+        "learning_rate": 0.1}.items()),
     (HUB, "teacher.pretrain.epochs", 1, set()),
     ({}, "teachers", {"large": LARGE}, {"teachers@large", "inputs-teachers@large", "distill@larger"} | REPORT),
     (NO_SPARSE | {"sparsify.teachers": []}, "sparsify.teachers", ["teacher"], {"sparsify@teacher"}),

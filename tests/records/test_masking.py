@@ -31,6 +31,14 @@ def test_fifteen_percent_at_most_twenty(length, count):
     assert (labels != IGNORED).sum(1).tolist() == [count] * 8
 
 
+def test_another_share_has_no_bound():
+    ids, generator = sequences([102, 202] * 4), torch.Generator().manual_seed(1)
+    _, labels = mask_tokens(
+        ids, vocabulary=VOCABULARY, mask_id=MASK, special_ids=SPECIAL, generator=generator, share=0.4
+    )
+    assert (labels != IGNORED).sum(1).tolist() == [40, 80] * 4
+
+
 def test_special_tokens_and_padding_are_never_chosen():
     ids = sequences([128, 7, 2, 60] * 50)
     masked, labels = mask(ids)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer
 
-from minimoe.records.masking import MaskedBatches
+from minimoe.records.masking import IGNORED, MaskedBatches
 from minimoe.resume.checkpoints import Checkpoints
 from minimoe.system.errors import UserError
 from minimoe.teacher.pretrain import heldout_loss, masked_loss, pretrain
@@ -28,6 +28,7 @@ def run(records, tokenizer, out, **changes):
         "hidden": 32,
         "heads": 4,
         "neurons": 64,
+        "masked": 0.15,
         "epochs": 20,
         "batch": 16,
         "learning_rate": 5e-3,
@@ -55,6 +56,23 @@ def test_it_learns_and_is_saved_as_a_plain_bert(tmp_path, records, tokenizer):
     assert model.config.vocab_size == len(AutoTokenizer.from_pretrained(tmp_path / "out")) == 40
     assert model.config.hidden_dropout_prob == 0.1
     assert AutoModel.from_pretrained(tmp_path / "out").config.architectures == ["BertForMaskedLM"]
+
+
+def test_the_share_of_masked_tokens_is_for_training_alone(tmp_path, records, tokenizer, monkeypatch):
+    from minimoe.teacher import pretrain as module
+
+    hidden, measured = [], []
+    for name, seen in (("masked_loss", hidden), ("heldout_loss", measured)):
+        whole = getattr(module, name)
+
+        def watched(model, batch, *rest, whole=whole, seen=seen):
+            masked = batch if isinstance(batch, dict) else batch.batch(batch.records.heldout, 0)
+            seen.append(((masked["labels"] != IGNORED).sum() / (masked["input_ids"] > 4).sum()).item())
+            return whole(model, batch, *rest)
+
+        monkeypatch.setattr(module, name, watched)
+    run(records, tokenizer, tmp_path / "out", masked=0.5, epochs=1)
+    assert min(hidden) > 0.4 and measured[0] < 0.3
 
 
 def test_the_seed_decides(tmp_path, records, tokenizer):

@@ -98,6 +98,7 @@ class Pretrain(Section):
     hidden: Width
     heads: Few
     neurons: Width
+    masked: Annotated[float, Field(gt=0, lt=1)]
     epochs: Positive
     batch: Positive
     learning_rate: Rate

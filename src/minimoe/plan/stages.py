@@ -10,6 +10,7 @@ from minimoe.plan.operations import STEP, Pass, activations
 from minimoe.plan.row import Row, Run, number
 from minimoe.plan.sizes import COUNTED, GUESSED, Amount
 from minimoe.plan.timing import MEASURED, Rates
+from minimoe.records.masking import SHARE
 
 STATES = 4  # numbers that training keeps of a weight: itself, its gradient, and two of AdamW's
 
@@ -82,16 +83,16 @@ def _pretrained(run: Run, size: float) -> Row:
     own, records, config = run.params.teacher.pretrain, run.corpus.training, run.models.config("models/teacher")
     steps = own.epochs * -(-records.value // own.batch)
     work = f"{own.epochs} x {number(records.value)} records, {number(steps)} steps"
-    seconds = steps * (run.rates.step + own.batch * _masked_lm(run))
+    seconds = steps * (run.rates.step + own.batch * _masked_lm(run, own.masked))
     memory = STATES * size + FLOAT * own.batch * activations(config, run.params.corpus.records.max_length)
     basis = {"size": records.basis, "speed": run.rates.basis}
     return _row(run, "teacher", run.corpus.record_bytes.value, size, work, seconds, memory=memory, **basis)
 
 
-def _masked_lm(run: Run) -> float:
+def _masked_lm(run: Run, masked: float = SHARE) -> float:
     """Seconds of masked language modeling for one sequence, its loss and gradients, without dropout."""
     length, config = run.params.corpus.records.max_length, run.models.config("models/teacher")
-    head = 2 * 0.15 * length * config.hidden_size * (config.hidden_size + config.vocab_size)  # at masked tokens, 15 %
+    head = 2 * masked * length * config.hidden_size * (config.hidden_size + config.vocab_size)  # at masked tokens
     speed = run.rates.teacher * run.rates.scale("fp32")
     return STEP * (run.models.forward("models/teacher", length) + head) / speed
 

@@ -1,8 +1,8 @@
 """Pretrain a BERT by masked language modeling on the records: the sample's teacher.
 
 Differs from BERT because passes are few: no dropout while pretraining (Cramming, section 4.3). The saved
-config has BERT's 0.1 again, for finetuning. Logits are computed at masked positions only, a seventh of them,
-because the vocabulary's matrix is the largest of a small model.
+config has BERT's 0.1 again, for finetuning. Logits are computed at masked positions only, because the vocabulary's
+matrix is the largest of a small model.
 
 Without dropout, a step's records and masks are all that is drawn, and both are functions of the seed and the step.
 So weights, AdamW's moments and the losses so far are a checkpoint, from which a run ends with the same bytes.
@@ -36,7 +36,7 @@ class Losses(NamedTuple):
     """Cross-entropy in nats a masked token."""
 
     training: float  # mean over all steps
-    heldout: float  # of the model that was saved, on the records of the documents held out
+    heldout: float  # of the model that was saved, on the records of the documents held out, with BERT's share masked
 
 
 def pretrain(
@@ -48,6 +48,7 @@ def pretrain(
     hidden: int,
     heads: int,
     neurons: int,
+    masked: float,
     epochs: int,
     batch: int,
     learning_rate: float,
@@ -59,9 +60,9 @@ def pretrain(
 ) -> Losses:
     """Train on the training records of `records` (a `Records`) and save a `BertForMaskedLM` with its tokenizer.
 
-    The same seed gives the same weights. What is done so far lies in `checkpoints`; by default nothing is kept.
-    `tracker` gets the training loss, and in the end `heldout_masked_lm_loss`. Raises `UserError` where a loss or a
-    weight becomes NaN or infinite.
+    `masked` is the share of tokens that are hidden. The same seed gives the same weights. What is done so far lies in
+    `checkpoints`; by default nothing is kept. `tracker` gets the training loss, and in the end
+    `heldout_masked_lm_loss`. Raises `UserError` where a loss or a weight becomes NaN or infinite.
     """
     tokens = load_tokenizer(tokenizer)
     config = BertConfig(
@@ -79,10 +80,9 @@ def pretrain(
         if isinstance(module, nn.Dropout):
             module.p = 0.0
     deterministic(model.device)
-    masked = MaskedBatches(records, tokens, seed)
-    training = Pretraining(model, masked, epochs, batch, learning_rate)
+    training = Pretraining(model, MaskedBatches(records, tokens, seed, masked), epochs, batch, learning_rate)
     losses = training.run(checkpoints or NoCheckpoints(), tracker, log_every)
-    heldout = heldout_loss(model, masked, batch)
+    heldout = heldout_loss(model, MaskedBatches(records, tokens, seed), batch)
     tracker.metrics({"heldout_masked_lm_loss": heldout}, step=training.steps)
     with whole_folder(out) as temporary:
         model.save_pretrained(temporary)
