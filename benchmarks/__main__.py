@@ -21,7 +21,9 @@ from minimoe.system.git import commit
 from minimoe.system.machine import machine
 from minimoe.system.memory import keep_freed_memory
 
-NAMES = ["records", "loader", "kernels", "step", "rounds", "supernet", "experts", "memory", "grid", "startup"]
+NAMES = [
+    "records", "loader", "kernels", "step", "rounds", "supernet", "experts", "memory", "grid", "startup", "bootstrap",
+]  # fmt: skip
 RESULTS = Path(__file__).with_name("results.json")
 WRITTEN = "benchmarks/results.json"  # a change of it alone is none of the code
 

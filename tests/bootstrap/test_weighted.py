@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from minimoe.bootstrap.weighted import score
+from minimoe.bootstrap.weighted import weighted_scores
 from minimoe.finetune.metrics import METRICS
 
 SIZE, DRAWS = 60, 40
@@ -44,12 +44,29 @@ def test_a_weighted_score_is_the_score_of_the_resampled_examples(metric):
     name = "macro_f1" if metric == "several" else metric
     wanted = [100 * METRICS[name]([gold[i] for i in draw], [found[i] for i in draw]) for draw in draws]
     assert len(set(wanted)) > DRAWS / 4
-    assert score(name, *written, weights) == pytest.approx(wanted, abs=1e-4)
+    gold, found = written
+    other = np.roll(found, 1, axis=0)
+    both = weighted_scores(name, gold, [found, other], weights)
+    assert both[0] == pytest.approx(wanted, abs=1e-4)
+    assert (weighted_scores(name, gold, [other], weights)[0] == both[1]).all()  # whatever runs stand beside it
 
 
 @pytest.mark.parametrize("metric", ["pearson", "spearman", "matthews", "f1"])
 def test_where_all_answers_are_one_the_score_is_nothing(metric):
     gold, weights = np.array([0, 1, 0, 1]), np.ones((1, 4), np.float32)
-    assert score(metric, gold, np.zeros(4, int), weights) == 0
+    assert weighted_scores(metric, gold, [np.zeros(4, int)], weights) == 0
     only = np.array([[2, 0, 2, 0]], np.float32)  # a resample that holds one gold label alone
-    assert score(metric, gold, np.array([0, 1, 1, 0]), only) == 0
+    assert weighted_scores(metric, gold, [np.array([0, 1, 1, 0])], only) == 0
+
+
+def test_runs_and_resamples_in_blocks_score_as_all_at_once(monkeypatch):
+    rng = np.random.default_rng(4)
+    weights = rng.multinomial(SIZE, [1 / SIZE] * SIZE, 7).astype(np.float32)
+    for metric in METRICS:
+        _, _, gold, first = answers(metric, rng)
+        runs = [first, *(rng.permutation(first) for _ in range(4))]
+        wanted = weighted_scores(metric, gold, runs, weights)
+        with monkeypatch.context() as patch:
+            patch.setattr("minimoe.bootstrap.weighted.COUNTS", 5 * SIZE)
+            patch.setattr("minimoe.bootstrap.weighted.CACHED", 3 * SIZE)
+            assert weighted_scores(metric, gold, runs, weights) == pytest.approx(wanted, abs=1e-9)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy import ndarray
 
-from minimoe.bootstrap.weighted import CORRELATIONS, score
+from minimoe.bootstrap.weighted import weighted_scores
 
 REPLICATES = 2000
 AT_ONCE = 10_000_000  # weights
@@ -34,7 +34,7 @@ class Answers:
 def scores(answers: Answers) -> list[list[float]]:
     """The score of each model and seed on the examples as they are."""
     once = np.ones((1, len(answers.gold)))
-    return [[float(score(answers.metric, answers.gold, run, once)[0]) for run in runs] for runs in answers.runs]
+    return [weighted_scores(answers.metric, answers.gold, runs, once)[:, 0].tolist() for runs in answers.runs]
 
 
 def replicates(columns: Sequence[Answers], seed: int | Sequence[int], count: int) -> ndarray:
@@ -61,15 +61,12 @@ def replicates(columns: Sequence[Answers], seed: int | Sequence[int], count: int
 
 def _over_examples(answers: Answers, rng: np.random.Generator, count: int) -> list[ndarray]:
     """By model, the score of each seed in each resample of the examples [S, B]."""
-    size = len(answers.gold)
-    found: list[list[list[ndarray]]] = [[[] for _ in runs] for runs in answers.runs]
-    step = max(1, AT_ONCE // size // (10 if answers.metric in CORRELATIONS else 1))
+    size, runs = len(answers.gold), [run for own in answers.runs for run in own]
+    step, found = max(1, AT_ONCE // size), []
     for start in range(0, count, step):
         weights = _resamples(size, min(step, count - start), rng)
-        for model, runs in enumerate(answers.runs):
-            for place, run in enumerate(runs):
-                found[model][place].append(score(answers.metric, answers.gold, run, weights))
-    return [np.stack([np.concatenate(parts) for parts in runs]) for runs in found]
+        found.append(weighted_scores(answers.metric, answers.gold, runs, weights))
+    return np.split(np.concatenate(found, axis=1), np.cumsum([len(own) for own in answers.runs])[:-1])
 
 
 def _resamples(size: int, count: int, rng: np.random.Generator) -> ndarray:
