@@ -196,6 +196,7 @@ DISAGREE = [
     ({"rounds.once-for-all.then": {"objective": "embedding"}},
      "rounds.once-for-all.then.objective: expected minilm in a round with once_for_all"),
     ({"rounds.base.then": {"objective": "tinybert"}}, "experts.attention: expected 1 under tinybert"),
+    ({"distill.schedule": "constant"}, "distill.schedule: expected 'linear' or 'cosine', got 'constant'"),
     ({"distill.embedding_distance": "l1"}, "distill.embedding_distance: expected"),
     ({"rounds.once-for-all.objective": "tinybert"}, "rounds.once-for-all.objective: expected minilm"),
     ({"rounds.once-for-all.once_for_all.hidden": [70]}, "rounds.once-for-all.once_for_all.hidden: expected the widest"),

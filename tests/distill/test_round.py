@@ -1,4 +1,5 @@
 import json
+import math
 
 import goldens
 import numpy as np
@@ -13,7 +14,7 @@ from minimoe.distill.round import _second
 from minimoe.distill.supernet import Supernet
 from minimoe.params.rounds import Student
 from minimoe.system.errors import UserError
-from minimoe.training.optim import linear_schedule
+from minimoe.training.optim import cosine_schedule, linear_schedule
 
 FEW_HEADS = Student(layers=2, hidden=24, heads=4)  # as many as the teacher
 
@@ -162,6 +163,17 @@ def test_an_overflowing_step_is_left_out(teacher, monkeypatch):
 
 def test_schedule_warms_up_and_decays_to_zero():
     assert [linear_schedule(step, 6, 2) for step in range(7)] == [0, 0.5, 1, 0.75, 0.5, 0.25, 0]
+    cosine = [(1 + math.cos(math.pi * done / 4)) / 2 for done in range(5)]
+    assert [cosine_schedule(step, 6, 2) for step in range(7)] == pytest.approx([0, 0.5, *cosine])
+
+
+def test_a_round_follows_its_schedule(teacher):
+    tracked = {}
+    for schedule in ("linear", "cosine"):
+        result = run(teacher, {"dense": DENSE}, schedule=schedule, warmup=0.0)["dense"]  # of 8 steps
+        tracked[schedule] = [values["learning_rate"] for _, values in result.points if "learning_rate" in values]
+    assert tracked["linear"] == pytest.approx([1e-3 * (1 - step / 8) for step in range(8)])
+    assert tracked["cosine"] == pytest.approx([1e-3 * (1 + math.cos(math.pi * step / 8)) / 2 for step in range(8)])
 
 
 def test_six_steps_equal_the_published_trajectory():

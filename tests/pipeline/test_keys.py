@@ -131,7 +131,8 @@ CASES = [
     ({}, "distill.epochs", 3, TRAINED - rounds("minidisc", "sentence") | REPORT),
     ({}, "distill.batch", 64, ROUNDS | REPORT),
     *(({}, f"distill.{key}", value, TRAINED | REPORT) for key, value in {
-        "learning_rate": 0.1, "warmup": 0.1, "weight_decay": 0.1, "gradient_norm": 1.0, "adam_epsilon": 0.1}.items()),
+        "learning_rate": 0.1, "warmup": 0.1, "schedule": "cosine", "weight_decay": 0.1, "gradient_norm": 1.0,
+        "adam_epsilon": 0.1}.items()),
     *(({}, f"distill.{key}", value, ROUNDS | REPORT) for key, value in {
         "dropout": 0.2, "precision": "bf16", "heldout": 64}.items()),
     ({}, "distill.teacher_layer", 1, ROUNDS - rounds("sentence") | REPORT),

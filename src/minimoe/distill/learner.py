@@ -20,7 +20,7 @@ from minimoe.params.rounds import Distill
 from minimoe.training.compiled import compile_layers
 from minimoe.training.draws import drawing
 from minimoe.training.graphs import capturable, run_sections
-from minimoe.training.optim import NO_DECAY, autocast, linear_schedule
+from minimoe.training.optim import NO_DECAY, SCHEDULES, autocast
 from minimoe.training.processes import average_gradients, sum_over_processes, wrap_ddp
 
 
@@ -157,7 +157,7 @@ class Learner:
     def update(self) -> dict[str, dict[str, Tensor | float]]:
         """One optimizer step with the gradients accumulated; returns what training curves show of it, by student."""
         warmup = math.ceil(self.settings.warmup * self.steps)
-        rate = self.settings.learning_rate * linear_schedule(self.step, self.steps, warmup)
+        rate = self.settings.learning_rate * SCHEDULES[self.settings.schedule](self.step, self.steps, warmup)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
             # the published AdamW adds ε before it corrects the second moment's bias, torch's adds it after

@@ -22,7 +22,7 @@ OBJECTIVES = {  # … under this objective
     "embedding": frozenset({"embedding_distance"}),
 }
 TRAINING = frozenset(
-    {"learning_rate", "warmup", "weight_decay", "gradient_norm", "adam_epsilon", "evaluate_every"}
+    {"learning_rate", "warmup", "schedule", "weight_decay", "gradient_norm", "adam_epsilon", "evaluate_every"}
 )  # … while it trains
 MINILM_TRAINING = frozenset({"relation_dropout", "log_epsilon"})  # … both; what is measured is exact
 BALANCE = frozenset({"load_balance", "balance_padding"})  # … while a student with experts trains

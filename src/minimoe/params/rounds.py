@@ -127,6 +127,7 @@ class Distill(Section):
     batch: Positive
     learning_rate: Rate
     warmup: Share
+    schedule: Literal["linear", "cosine"]
     weight_decay: Share
     gradient_norm: Annotated[float, Field(gt=0)]
     adam_epsilon: Annotated[float, Field(gt=0)]

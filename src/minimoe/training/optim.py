@@ -1,5 +1,6 @@
 """Arithmetic and learning rate of a training step."""
 
+import math
 import os
 from contextlib import nullcontext
 
@@ -20,6 +21,16 @@ def linear_schedule(step: int, steps: int, warmup: int) -> float:
     if step < warmup:
         return step / warmup
     return max(0.0, (steps - step) / max(1, steps - warmup))
+
+
+def cosine_schedule(step: int, steps: int, warmup: int) -> float:
+    """As `linear_schedule`, but after the warm-up half a period of a cosine (Loshchilov & Hutter 2017, eq. 5)."""
+    if step < warmup:
+        return step / warmup
+    return (1 - math.cos(math.pi * linear_schedule(step, steps, warmup))) / 2
+
+
+SCHEDULES = {"linear": linear_schedule, "cosine": cosine_schedule}
 
 
 def deterministic(device: torch.device) -> None:
