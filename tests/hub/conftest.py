@@ -27,7 +27,7 @@ def started(monkeypatch, tmp_path, xet: bool) -> Hub:
     for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_TOKEN", "HF_HUB_DISABLE_XET", "HF_HUB_CACHE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hf/hub"))
-    monkeypatch.setattr("minimoe.hub.snapshot.PAUSE", 0.1)
+    monkeypatch.setattr("minimoe.hub.transfer.PAUSE", 0.1)
     return served
 
 

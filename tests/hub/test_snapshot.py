@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from minimoe.hub.snapshot import ATTEMPTS, snapshot
+from minimoe.hub.snapshot import snapshot
+from minimoe.hub.transfer import ATTEMPTS
 from minimoe.system.errors import UserError
 
 NAME = "some/model"

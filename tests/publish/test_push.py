@@ -17,7 +17,6 @@ from transformers import AutoModel
 from minimoe.models.save import save
 from minimoe.pipeline import repro
 from minimoe.pipeline.repro import Outdated
-from minimoe.publish import push as module
 from minimoe.publish.push import push
 from minimoe.system.errors import UserError
 
@@ -44,7 +43,6 @@ def hub(plain_hub, monkeypatch):
     plain_hub.writers["secret"] = "me"
     monkeypatch.setenv("HF_TOKEN", "secret")
     monkeypatch.setenv("HF_HUB_DISABLE_XET", "1")
-    monkeypatch.setattr(module, "PAUSE", 0.1)
     return plain_hub
 
 

@@ -1,24 +1,13 @@
 """Push a student and its card to the Hugging Face hub: `minimoe push ROUND/STUDENT REPOSITORY`.
 
-All files come in one commit, so the repository is as it was or has all of them. Like a download (`hub.snapshot`), the
-transfer runs in a process of its own, because the hub's client cannot be interrupted; where Xet fails, the next
-attempt takes plain HTTP. It says in JSON how it went:
-
-    minimoe push ── python -m minimoe.publish.push        {"url": …} or {"reason": …, "again": …}
+All files come in one commit, so the repository is as it was or has all of them.
 """
 
-import json
-import os
-import subprocess
-import sys
-from functools import partial
 from pathlib import Path
 
-from minimoe.hub.snapshot import ATTEMPTS, IMPATIENT, PAUSE, QUIET, failure
+from minimoe.hub.transfer import answer, transfer
 from minimoe.params import load
 from minimoe.system.errors import UserError
-from minimoe.system.interrupts import end_with
-from minimoe.system.retry import Broken, retry
 
 CARD = "README.md"
 
@@ -86,60 +75,22 @@ def upload(folder: Path, card: str, repository: str, message: str, public: bool)
     """Upload a folder with a card as one commit; returns its address. Raises `UserError`."""
     what = f"{repository}: cannot be pushed to"
     request = {"folder": str(folder), "card": card, "repository": repository, "message": message, "public": public}
-    environment = os.environ | QUIET | {name: value for name, value in IMPATIENT.items() if name not in os.environ}
-
-    def attempt() -> str:
-        answer = _in_a_process(request, environment)
-        if "url" in answer:
-            return answer["url"]
-        if answer["xet"]:
-            environment["HF_HUB_DISABLE_XET"] = "1"
-        if answer["again"]:
-            raise Broken(answer["reason"], answer["pause"])
-        raise UserError(f"{what}: {answer['reason']}")
-
-    return retry(attempt, what, ATTEMPTS, PAUSE)
+    return transfer("minimoe.publish.push", request, what)
 
 
-def _in_a_process(request: dict, environment: dict[str, str]) -> dict:
-    """The answer of a transfer, which ends with this process."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "minimoe.publish.push"],
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        start_new_session=True,  # the terminal's Ctrl-C is for this process
-        preexec_fn=partial(end_with, os.getpid()),
-    )
-    try:
-        said, _ = process.communicate(json.dumps(request).encode())
-    except BaseException:
-        process.kill()
-        process.wait()
-        raise
-    if process.returncode:
-        raise Broken(f"the transfer ended with code {process.returncode}")
-    return json.loads(said)
-
-
-def _transfer(folder: str, card: str, repository: str, message: str, public: bool) -> dict:
-    """Of the transferring process: what came of it."""
+def _commit(folder: str, card: str, repository: str, message: str, public: bool) -> str:
+    """Of the transferring process: make the commit; returns its address."""
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
-    from huggingface_hub.utils import logging
 
-    logging.set_verbosity(logging.CRITICAL)  # what it would say of attempts, the command does
     api, root = HfApi(), Path(folder)
     files = {path.relative_to(root).as_posix(): path for path in sorted(root.rglob("*")) if path.is_file()}
-    try:
-        api.create_repo(repository, private=not public, exist_ok=True)
-        kept = {CARD, ".gitattributes", *files}
-        changes = [CommitOperationDelete(name) for name in api.list_repo_files(repository) if name not in kept]
-        changes += [CommitOperationAdd(name, path) for name, path in files.items() if name != CARD]
-        changes.append(CommitOperationAdd(CARD, card.encode()))
-        return {"url": api.create_commit(repository, changes, commit_message=message).commit_url}
-    except Exception as error:  # Xet's errors are of no class of their own
-        return failure(error)
+    api.create_repo(repository, private=not public, exist_ok=True)
+    kept = {CARD, ".gitattributes", *files}
+    changes = [CommitOperationDelete(name) for name in api.list_repo_files(repository) if name not in kept]
+    changes += [CommitOperationAdd(name, path) for name, path in files.items() if name != CARD]
+    changes.append(CommitOperationAdd(CARD, card.encode()))
+    return api.create_commit(repository, changes, commit_message=message).commit_url
 
 
 if __name__ == "__main__":
-    print(json.dumps(_transfer(**json.load(sys.stdin))))
+    answer(_commit)
