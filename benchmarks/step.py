@@ -162,7 +162,7 @@ def settings(heads: int, precision: str) -> Distill:
     """The published schedule."""
     return Distill(
         epochs=1, batch=16, learning_rate=3e-4, warmup=0.01, weight_decay=0.01, gradient_norm=5.0, adam_epsilon=1e-6,
-        schedule="linear",
+        schedule="linear", expert_learning_rate=1.0, router_z_loss=0.0,
         dropout=0.1, precision=precision, objective="minilm", teacher_layer="last", relation_heads=heads,
         relation_dropout=0.0, log_epsilon=0.0, relation_weights=[1, 1, 1], tinybert_weights=[1, 1],
         embedding_distance="cosine", load_balance=0.01,

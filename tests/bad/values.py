@@ -197,6 +197,8 @@ DISAGREE = [
      "rounds.once-for-all.then.objective: expected minilm in a round with once_for_all"),
     ({"rounds.base.then": {"objective": "tinybert"}}, "experts.attention: expected 1 under tinybert"),
     ({"distill.schedule": "constant"}, "distill.schedule: expected 'linear' or 'cosine', got 'constant'"),
+    ({"distill.expert_learning_rate": 0}, "distill.expert_learning_rate: expected more than 0, got 0"),
+    ({"distill.router_z_loss": -1}, "distill.router_z_loss: expected at least 0, got -1"),
     ({"distill.embedding_distance": "l1"}, "distill.embedding_distance: expected"),
     ({"rounds.once-for-all.objective": "tinybert"}, "rounds.once-for-all.objective: expected minilm"),
     ({"rounds.once-for-all.once_for_all.hidden": [70]}, "rounds.once-for-all.once_for_all.hidden: expected the widest"),

@@ -16,7 +16,7 @@ from minimoe.models.routing import Router
 from minimoe.params.rounds import OnceForAll, Student
 from minimoe.training import graphs
 
-CALM = dict(dropout=0.0, load_balance=0.5)
+CALM = dict(dropout=0.0, load_balance=0.5, router_z_loss=0.5, expert_learning_rate=2.0, schedule="cosine")
 
 
 def train(teacher, sparsified, micro_batch: int = 0, compiled: bool = False) -> dict:

@@ -49,6 +49,7 @@ def test_without_the_kernels_the_chunks_of_a_gpu_take_as_many_for_any_batch(monk
         (TEACHER, {"log_epsilon": 1e-7, "relation_dropout": 0.1}),
         (TEACHER, {"objective": "tinybert"}),
         (TEACHER, {"balance_padding": True}),
+        (TEACHER, {"router_z_loss": 0.001, "expert_learning_rate": 2.0}),
         (RobertaConfig(**SHAPE), {}),
         (MegatronBertConfig(**SHAPE), {}),
     ],

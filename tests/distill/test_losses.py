@@ -1,9 +1,11 @@
+import math
+
 import goldens
 import pytest
 import torch
 
 from minimoe.distill.hooks import LayerHooks
-from minimoe.distill.load_balance import load_balance, mean_load_balance
+from minimoe.distill.load_balance import load_balance, mean_load_balance, mean_z_loss, z_loss
 from minimoe.distill.losses import minilm
 
 PUBLISHED = dict(log_epsilon=1e-7)
@@ -96,6 +98,19 @@ def test_load_balance_without_padding_ignores_padding():
     torch.manual_seed(0)
     logits, mask = torch.randn(20, 4), torch.arange(20) < 13
     torch.testing.assert_close(load_balance(logits, mask), load_balance(logits[:13], None))
+
+
+def test_z_loss_equals_its_formula_over_real_tokens():
+    torch.manual_seed(0)
+    logits, mask = torch.randn(20, 4, dtype=torch.float64), torch.arange(20) < 13
+    expected = sum(math.log(sum(math.exp(x) for x in row)) ** 2 for row in logits[:13].tolist()) / 13
+    assert z_loss(logits, mask).item() == pytest.approx(expected, rel=1e-12)
+    parts = [z_loss(logits[at], mask[at], tokens=13) for at in (slice(0, 5), slice(5, 20))]
+    assert sum(parts).item() == pytest.approx(expected, rel=1e-12)
+    both = mean_z_loss([logits, 2 * logits], [3 * logits], mask).item()
+    of = [z_loss(times * logits, mask).item() for times in (1, 2, 3)]
+    assert both == pytest.approx((of[0] + of[1]) / 4 + of[2] / 2, rel=1e-12)
+    assert mean_z_loss([], [], mask) == 0
 
 
 def _without_dropout(student):

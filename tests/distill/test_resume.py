@@ -81,6 +81,20 @@ def test_sentence_students(teacher, tmp_path, at):
     assert_same(resumed, run(teacher, BOTH, objective="embedding"))
 
 
+BEYOND = [  # the published form, one by one
+    {"expert_learning_rate": 3.0, "schedule": "cosine"},
+    {"router_z_loss": 0.1},
+]
+
+
+@pytest.mark.parametrize("changes", BEYOND)
+def test_what_goes_beyond_the_published_form(teacher, tmp_path, changes):
+    killed(9, teacher, BOTH, EveryThird(tmp_path, 0), **changes)
+    expected = run(teacher, BOTH, **changes)
+    assert_same(run(teacher, BOTH, checkpoints=EveryThird(tmp_path, 0), **changes), expected)
+    assert not torch.equal(weights(expected["experts"]), weights(run(teacher, BOTH)["experts"]))
+
+
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 def test_half_precision_and_its_scaler(teacher, tmp_path, precision, monkeypatch):
     scaler = torch.amp.GradScaler  # whose scale grows at step 3, so that it is not the one it starts with

@@ -10,10 +10,12 @@ from tiny_rounds import DENSE, EXPERTS, TinyRecords, run, settings, weights
 from minimoe.distill.batch import Batch, TokenCounts
 from minimoe.distill.hooks import LayerHooks
 from minimoe.distill.learner import Learner
-from minimoe.distill.round import _second
+from minimoe.distill.round import _second, distill
 from minimoe.distill.supernet import Supernet
-from minimoe.params.rounds import Student
+from minimoe.params.resolve import MINILM_TRAINING, TRAINING, WITH_EXPERTS
+from minimoe.params.rounds import Distill, Student
 from minimoe.system.errors import UserError
+from minimoe.tracking import NoTracker
 from minimoe.training.optim import cosine_schedule, linear_schedule
 
 FEW_HEADS = Student(layers=2, hidden=24, heads=4)  # as many as the teacher
@@ -214,3 +216,28 @@ def test_a_round_says_once_at_its_start_that_its_precision_is_slower(
     )
     run(teacher, {"dense": DENSE}, precision=precision, epochs=epochs)
     assert capsys.readouterr().err.count("distill.precision:") == lines
+
+
+def test_experts_may_learn_at_a_rate_of_their_own(teacher):
+    """AdamW's first step is as long as the rate, whatever the gradient, and weights decay by the rate they learn at."""
+    one = dict(batch=32, epochs=1, warmup=0.0, weight_decay=0.1, adam_epsilon=1e-20, learning_rate=0.01)
+    before = run(teacher, {"experts": EXPERTS}, **one | {"epochs": 0})["experts"].encoder.state_dict()
+    after = run(teacher, {"experts": EXPERTS}, expert_learning_rate=3.0, **one)["experts"].encoder.state_dict()
+    for name in ("intermediate.dense.weight", "attention.self.query.weight", "attn_gate.weight", "ffn_gate.weight"):
+        name = f"encoder.layer.0.{name}"
+        rate = 0.03 if before[name].dim() == 3 else 0.01
+        assert before[name].dim() == 2 + ("gate" not in name)
+        decayed = after[name] / (1 - rate * 0.1)
+        assert (decayed - before[name]).abs().max().item() == pytest.approx(rate, rel=1e-3), name
+
+
+@pytest.mark.parametrize(
+    ("student", "epochs", "unread"),
+    [(DENSE, 1, WITH_EXPERTS), (EXPERTS, 0, WITH_EXPERTS | TRAINING | MINILM_TRAINING)],
+)
+def test_a_round_reads_no_more_than_its_settings(teacher, student, epochs, unread):
+    whole = settings(epochs=epochs)
+    kept = Distill.model_construct(**whole.model_dump(exclude=unread))
+    assert not any(hasattr(kept, key) for key in unread)
+    made = distill(teacher, TinyRecords(), {"s": student}, kept, 7, trackers={"s": NoTracker()})
+    assert torch.equal(weights(made["s"]), weights(run(teacher, {"s": student}, epochs=epochs)["s"]))

@@ -145,6 +145,8 @@ CASES = [
     ({}, "distill.embedding_distance", "l2", rounds("sentence") | REPORT),
     ({}, "distill.load_balance", 0.1, rounds("base") | REPORT),
     ({}, "distill.balance_padding", True, rounds("base") | REPORT),
+    ({}, "distill.expert_learning_rate", 2, rounds("base") | REPORT),
+    ({}, "distill.router_z_loss", 0.001, rounds("base") | REPORT),
     ({"rounds.base.epochs": 0}, "distill.load_balance", 0.1, REPORT),  # it has experts, and never trains
     ({}, "distill.assistant_tradeoff", 0.3, rounds("minidisc")),
     ({}, "distill.evaluate_every", 7, TRAINED),

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from minimoe.distill.batch import Batch, TokenCounts
-from minimoe.distill.load_balance import LoadBalance
+from minimoe.distill.load_balance import RouterLoss
 from minimoe.distill.losses import Features, embedding, minilm, tinybert
+from minimoe.distill.student import WeightGroup, expert_weights, weight_groups
 from minimoe.distill.supernet import Outputs, Supernet
 from minimoe.models.routing import Router
 from minimoe.models.student import MiniMoEModel
@@ -20,7 +21,7 @@ from minimoe.params.rounds import Distill
 from minimoe.training.compiled import compile_layers
 from minimoe.training.draws import drawing
 from minimoe.training.graphs import capturable, run_sections
-from minimoe.training.optim import NO_DECAY, SCHEDULES, autocast
+from minimoe.training.optim import SCHEDULES, autocast
 from minimoe.training.processes import average_gradients, sum_over_processes, wrap_ddp
 
 
@@ -46,19 +47,21 @@ class Learner:
         self.names, self.groups = list(supernet.subnets), supernet.groups
         self.settings, self.steps, self.step, self.seed = settings, steps, 0, seed
         self.accelerator = accelerator
-        self.balance = LoadBalance(settings, accelerator)
+        self.router_loss = RouterLoss(settings, accelerator)
         if steps:
             self._freeze_unreached()
         if compiled:
             compile_layers(supernet.layers)
         self.captured = compiled and capturable(supernet, accelerator, settings.precision)
         self.model = supernet if self.captured else wrap_ddp(supernet, accelerator)
-        trained = {name: weight for name, weight in supernet.named_parameters() if weight.requires_grad}
-        self._decayed = [weight for name, weight in trained.items() if not name.endswith(NO_DECAY)]
-        self._trained = list(trained.values())
+        experts = expert_weights(supernet) if steps else []  # only then settings have a rate of theirs
+        self._groups = weight_groups(supernet, experts, settings.expert_learning_rate if experts else 1.0)
+        self._trained = [weight for weight in supernet.parameters() if weight.requires_grad]
         for weight in self._trained if self.captured else ():
             weight.grad = torch.zeros_like(weight)
-        self.optimizer = torch.optim.AdamW(self._trained, weight_decay=0.0, fused=True)
+        self.optimizer = torch.optim.AdamW(
+            [{"params": group.weights} for group in self._groups], weight_decay=0.0, fused=True
+        )
         self.scaler = torch.amp.GradScaler(accelerator.device.type, enabled=settings.precision == "fp16")
         self._step_losses = torch.zeros(len(self.names), device=accelerator.device)
         self.losses: list[Tensor] = []  # of every step since the last mean, over all processes
@@ -76,8 +79,9 @@ class Learner:
             losses = []
             for features, logits in self.forward(group, batch, self.supernet).values():
                 itself = Features(*(own.detach() if isinstance(own, Tensor) else own for own in features))
-                loss = self.loss(features, itself, batch.mask, TokenCounts.of([2]), exact=True)
-                losses.append(loss + self.balance(logits, batch.mask))
+                counts = TokenCounts.of([2])
+                loss = self.loss(features, itself, batch.mask, counts, exact=True)
+                losses.append(loss + self.router_loss(logits, batch.mask, counts))
             sum(losses).backward()
         for weight in self.supernet.parameters():
             weight.requires_grad_(weight.grad is not None)
@@ -94,7 +98,7 @@ class Learner:
             with torch.no_grad(), drawing(self.accelerator.device, *self.key(part), 0):
                 ((_, logits),) = self.forward(group, batch).values()
             counted.append((logits, batch.mask))
-        self.balance.count_step(counted)
+        self.router_loss.count_step(counted)
 
     def accumulate(
         self, batch: Batch, teacher: Features, counts: TokenCounts, *, part: int = 0, last: bool = True
@@ -118,7 +122,8 @@ class Learner:
             sync = nullcontext() if complete or self.model is self.supernet else self.model.no_sync()
             with sync:
                 losses = {
-                    name: self.loss(features, teacher, batch.mask, counts) + self.balance(logits, batch.mask)
+                    name: self.loss(features, teacher, batch.mask, counts)
+                    + self.router_loss(logits, batch.mask, counts)
                     for name, (features, logits) in self.forward(group, batch, self.model).items()
                 }
                 # each loss is already divided by the tokens of all processes, and DDP divides by their number again
@@ -158,8 +163,8 @@ class Learner:
         """One optimizer step with the gradients accumulated; returns what training curves show of it, by student."""
         warmup = math.ceil(self.settings.warmup * self.steps)
         rate = self.settings.learning_rate * SCHEDULES[self.settings.schedule](self.step, self.steps, warmup)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        for own, group in zip(self._groups, self.optimizer.param_groups, strict=True):
+            group["lr"] = rate * own.multiplier
             # the published AdamW adds ε before it corrects the second moment's bias, torch's adds it after
             group["eps"] = self.settings.adam_epsilon / math.sqrt(1 - group["betas"][1] ** (self.step + 1))
         if self.captured:
@@ -168,17 +173,22 @@ class Learner:
         norm = torch.nn.utils.clip_grad_norm_(self.supernet.parameters(), self.settings.gradient_norm)
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        kept = 1 - rate * self.settings.weight_decay
-        if self.scaler.is_enabled():  # fp16 skips a step whose gradients overflow: nothing decays then
-            kept = torch.where(norm.isfinite(), kept, 1.0)
-        with torch.no_grad():  # the published AdamW decays the weights after the step, torch's before
-            torch._foreach_mul_(self._decayed, kept)
+        for own in self._groups:
+            self._decay(own, rate, norm)
         self.step += 1
         losses = sum_over_processes(self._step_losses.clone(), self.accelerator)
         self.discard()
         self.losses.append(losses)
         logged = {"learning_rate": rate, "gradient_norm": norm}
         return {name: {"train_loss": loss} | logged for name, loss in zip(self.names, losses, strict=True)}
+
+    @torch.no_grad()
+    def _decay(self, group: WeightGroup, rate: float, norm: Tensor) -> None:
+        """Decay a group's weights, after the step as in the published AdamW; torch's decays before it."""
+        kept = 1 - rate * group.multiplier * self.settings.weight_decay
+        if self.scaler.is_enabled():  # fp16 skips a step whose gradients overflow: nothing decays then
+            kept = torch.where(norm.isfinite(), kept, 1.0)
+        torch._foreach_mul_(group.decayed, kept)
 
     def discard(self) -> None:
         """Forget the gradients accumulated."""

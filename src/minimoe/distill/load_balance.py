@@ -3,13 +3,16 @@
 How many tokens each expert gets is counted over the whole step first. What the load balance then adds to the loss is
 linear in the tokens, so that the parts of a step add up, however it is shared out. Where every process has one part,
 the counts come from its forward pass. Where it has several, they take a forward pass of their own, without gradients.
+
+The z-loss of routers stands beside it: a sum over tokens, whose parts add up too.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor
 
+from minimoe.distill.batch import TokenCounts
 from minimoe.distill.student import RouterLogits
 from minimoe.params.rounds import Distill
 from minimoe.training.processes import sum_over_processes
@@ -53,16 +56,35 @@ def mean_load_balance(
     `tokens` are those of `load_balance`, of the attention's routers, then of the feed-forward's.
     """
     counts = iter(tokens or [None] * (len(attention) + len(ffn)))
-    means = [
-        torch.stack([load_balance(logits, mask, next(counts)) for logits in routers]).mean()
-        for routers in (attention, ffn)
-        if routers
-    ]
+    return _mean(attention, ffn, lambda logits: load_balance(logits, mask, next(counts)))
+
+
+def z_loss(logits: Tensor, mask: Tensor, tokens: int | Tensor | None = None) -> Tensor:
+    """Router z-loss: mean over real tokens of logsumexp(logits)² (ST-MoE, arXiv 2202.08906, eq. 5).
+
+    Args:
+        logits: router logits [N, E].
+        mask: true at real tokens [N].
+        tokens: real tokens of the whole step, when these are one part of it; default: those of `mask`.
+    """
+    squares = logits.to(torch.promote_types(logits.dtype, torch.float32)).logsumexp(-1).square()
+    return squares.masked_fill(~mask, 0.0).sum() / (mask.sum() if tokens is None else tokens)
+
+
+def mean_z_loss(
+    attention: Sequence[Tensor], ffn: Sequence[Tensor], mask: Tensor, tokens: int | Tensor | None = None
+) -> Tensor | float:
+    """Mean over layers and sub-layers, as of the load balance."""
+    return _mean(attention, ffn, lambda logits: z_loss(logits, mask, tokens))
+
+
+def _mean(attention: Sequence[Tensor], ffn: Sequence[Tensor], of: Callable[[Tensor], Tensor]) -> Tensor | float:
+    means = [torch.stack([of(logits) for logits in routers]).mean() for routers in (attention, ffn) if routers]
     return sum(means) / len(means) if means else 0.0
 
 
-class LoadBalance:
-    """What the load balance adds to a student's loss.
+class RouterLoss:
+    """What routers add to a student's loss: the load balance and the z-loss, each times its weight.
 
     Args:
         settings: the round's settings.
@@ -82,13 +104,16 @@ class LoadBalance:
         else:
             self._tokens = tokens
 
-    def __call__(self, logits: RouterLogits, mask: Tensor) -> Tensor | float:
-        """A part's share of the step's load balance, times its weight; 0 without experts."""
+    def __call__(self, logits: RouterLogits, mask: Tensor, counts: TokenCounts) -> Tensor | float:
+        """A part's share of what they add in the step, whose counts are `counts`; 0 without experts."""
         if not any(logits.values()):
             return 0.0
         tokens = self._tokens or self._over_processes(self._count(logits, mask))
         balance = mean_load_balance(logits["attention"], logits["ffn"], self._counted(mask), tokens)
-        return self.settings.load_balance * balance
+        added = self.settings.load_balance * balance
+        if weight := self.settings.router_z_loss:
+            added = added + weight * mean_z_loss(logits["attention"], logits["ffn"], mask.flatten(), counts.tokens)
+        return added
 
     def _count(self, logits: RouterLogits, mask: Tensor) -> list[Tensor]:
         routers = (*logits["attention"], *logits["ffn"])

@@ -1,6 +1,7 @@
 """A student as it is trained: its encoder, and what the loss compares (features) and balances (router logits)."""
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -8,9 +9,11 @@ from torch import Tensor, nn
 from minimoe.distill.hooks import LayerHooks
 from minimoe.distill.losses import QKV, STATES, Features
 from minimoe.distill.sentence import pool
+from minimoe.models.experts import ExpertLinear
 from minimoe.models.routing import Router
 from minimoe.models.sentence import SentenceHead
 from minimoe.models.student import MiniMoEModel
+from minimoe.training.optim import NO_DECAY
 
 RouterLogits = dict[str, list[Tensor]]  # [B·T, E] of each layer, by sub-layer: attention, ffn
 
@@ -105,3 +108,29 @@ def initialise(layers: Iterable[nn.Module], scale: float, seed: int) -> None:
         if isinstance(linear, nn.Linear):
             nn.init.normal_(linear.weight, std=scale, generator=generator)
             nn.init.zeros_(linear.bias)
+
+
+class WeightGroup(NamedTuple):
+    """Weights that learn at one rate."""
+
+    multiplier: float  # of the learning rate
+    weights: list[Tensor]
+    decayed: list[Tensor]  # those of them that weight decay shrinks
+
+
+def expert_weights(model: nn.Module) -> list[nn.Parameter]:
+    """The weights and biases of a model's experts, those with an expert dimension."""
+    layers = [module for module in model.modules() if isinstance(module, ExpertLinear) and module.experts > 1]
+    return [weight for layer in layers for weight in layer.parameters()]
+
+
+def weight_groups(model: nn.Module, apart: Iterable[nn.Parameter], multiplier: float) -> list[WeightGroup]:
+    """The trained weights of a model: all of them, or where the rate of those `apart` is multiplied, those by them."""
+    apart, groups = set(apart) if multiplier != 1 else set(), []
+    for factor, is_apart in ((1.0, False), (multiplier, True)):
+        named = model.named_parameters()
+        own = {name: weight for name, weight in named if weight.requires_grad and (weight in apart) == is_apart}
+        decayed = [weight for name, weight in own.items() if not name.endswith(NO_DECAY)]
+        if own:
+            groups.append(WeightGroup(factor, list(own.values()), decayed))
+    return groups

@@ -25,7 +25,9 @@ TRAINING = frozenset(
     {"learning_rate", "warmup", "schedule", "weight_decay", "gradient_norm", "adam_epsilon", "evaluate_every"}
 )  # … while it trains
 MINILM_TRAINING = frozenset({"relation_dropout", "log_epsilon"})  # … both; what is measured is exact
-BALANCE = frozenset({"load_balance", "balance_padding"})  # … while a student with experts trains
+WITH_EXPERTS = frozenset(
+    {"load_balance", "balance_padding", "router_z_loss", "expert_learning_rate"}
+)  # … while a student with experts trains
 ASSISTANT = frozenset({"assistant_tradeoff"})  # … where an assistant is chosen
 NAMED = {"wikipedia": ["wiki", "date"], "hub": ["hub"]}  # what names a source on a student's card; no path of one's own
 
@@ -151,7 +153,7 @@ def _phase(whole: Distill, round_: Round) -> dict:
         others: False,
         MINILM_TRAINING: minilm and trains,
         TRAINING: trains,
-        BALANCE: trains and experts,
+        WITH_EXPERTS: trains and experts,
         ASSISTANT: round_.assistant is not None,
     }
     unread = frozenset().union(*(keys for keys, is_read in read.items() if not is_read))

@@ -143,6 +143,8 @@ class Distill(Section):
     embedding_distance: Literal["cosine", "l2"]
     load_balance: Annotated[float, Field(ge=0)]
     balance_padding: bool
+    router_z_loss: Annotated[float, Field(ge=0)]
+    expert_learning_rate: Annotated[float, Field(gt=0, le=1000)]
     assistant_tradeoff: Share
     heldout: Positive
     evaluate_every: Positive

@@ -23,7 +23,7 @@ OBJECTIVES = {
     "tinybert": {"teacher_layer", "tinybert_weights"},
     "embedding": {"embedding_distance"},
 }
-BALANCE = {"load_balance", "balance_padding"}
+WITH_EXPERTS = {"load_balance", "balance_padding", "router_z_loss", "expert_learning_rate"}
 IDLE = {"evaluate_every", "assistant_tradeoff"}
 EXACT = {"relation_dropout", "log_epsilon"}  # left out where the held-out loss is measured
 
@@ -84,7 +84,7 @@ class Model:
     @cached_property
     def effective(self) -> list[dict]:
         """The settings that each phase trained with; those without effect on it are left out."""
-        idle = IDLE | BALANCE if self.experts == (1, 1) else IDLE
+        idle = IDLE | WITH_EXPERTS if self.experts == (1, 1) else IDLE
         others = [_of_objectives() - OBJECTIVES[phase.objective] for phase in self.phases]
         return [
             {key: value for key, value in phase if key not in idle | unread}
