@@ -46,7 +46,7 @@ def replicates(columns: Sequence[Answers], seed: int | Sequence[int], count: int
     drawn = [_over_examples(answers, rng, count) for answers in columns]  # of each column, by model, [S, B]
     whole = [scores(answers) for answers in columns]
     made = []
-    shares = [_share_of_seeds(*pair) for pair in zip(drawn, whole, strict=True)]
+    shares = [np.sqrt(max(0.0, 1 - known_share(*pair))) for pair in zip(drawn, whole, strict=True)]
     for model in range(len(columns[0].runs)):
         runs = len(columns[0].runs[model])
         total = np.mean([column[model].mean(0) for column in drawn], axis=0)
@@ -77,15 +77,15 @@ def _resamples(size: int, count: int, rng: np.random.Generator) -> ndarray:
     return weights
 
 
-def _share_of_seeds(drawn: list[ndarray], whole: list[list[float]]) -> float:
-    """By what the deviations of seeds are multiplied, so that luck with the examples is not in them; over all models.
+def known_share(drawn: Sequence[ndarray], whole: Sequence[Sequence[float]]) -> float:
+    """Which share of the variance over seeds is in the replicates already; over all models. 1 where there is none.
 
     The variance over seeds is that of seeds and that of examples for a seed by itself. The latter is the variance over
     resamples of how far a seed is from the mean of the seeds.
+
+    drawn, whole: by model, the replicates [S, B] and the scores [S] of its seeds.
     """
     several = [place for place, column in enumerate(whole) if len(column) > 1]
-    if not several:
-        return 0.0
     spread = sum(np.var(whole[place], ddof=1) for place in several)
     alone = sum((drawn[place] - drawn[place].mean(0)).var(1).sum() / (len(whole[place]) - 1) for place in several)
-    return float(np.sqrt(max(0.0, 1 - alone / spread))) if spread > 0 else 0.0
+    return float(alone / spread) if spread > 0 else 1.0

@@ -4,7 +4,7 @@ Each appears where the table's rows allow it, and holds only rows that differ in
 """
 
 import math
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -13,7 +13,7 @@ from minimoe.report.collect import Results
 from minimoe.report.comparisons import Comparison
 from minimoe.report.models import TEACHER, Model, differences
 from minimoe.report.pairs import CURSE
-from minimoe.report.scores import big, headlines, loss, score, signed
+from minimoe.report.scores import big, headlines, loss, over_members, score, signed
 
 PARTS = {"attention": "attention", "ffn": "feed-forward"}
 FEWEST_COUNTS = 3  # numbers of experts; two of them are a pair already
@@ -89,22 +89,29 @@ def _curses(results: Results, comparisons: Sequence[Comparison]) -> Iterable[Abl
     """For every further teacher: the students that it and the first teacher taught, and the two themselves."""
     models = results.models
     found = [pair for pair in comparisons if pair.question in CURSE]
-    for further in dict.fromkeys(models[pair.first].taught_by for pair in found):
+    for further in dict.fromkeys(models[pair.sides[0][0]].taught_by for pair in found):
         labels = [f"{label}, {who}" for label, _ in headlines(results) for who in (TEACHER, further, "difference")]
-        both = [(pair.second, pair.first) for pair in found if models[pair.first].taught_by == further]
-        rows = [[f"{models[one].kind} {models[one].shape}", *_differences(results, one, other)] for one, other in both]
+        both = [pair.sides[::-1] for pair in found if models[pair.sides[0][0]].taught_by == further]
+        rows = [[_called(models, one), *_differences(results, one, other)] for one, other in both]
         if {TEACHER, further} <= models.keys():
-            rows = [["the teachers themselves", *_differences(results, TEACHER, further)], *rows]
+            rows = [["the teachers themselves", *_differences(results, [TEACHER], [further])], *rows]
         yield Ablation(f"Taught by {TEACHER} or by {further}", ["student", *labels], rows)
 
 
-def _differences(results: Results, one: str, other: str) -> list[str]:
-    """For each headline the score of `one`, of `other`, and how much the other is above."""
+def _called(models: Mapping[str, Model], members: Sequence[str]) -> str:
+    """A student's kind and shape; of several seeds, the first's and how many."""
+    model = models[members[0]]
+    if len(members) == 1:
+        return f"{model.kind} {model.shape}"
+    return f"{model.kind} {model.shape.model_copy(update={'seed': None})}, {len(members)} seeds"
+
+
+def _differences(results: Results, one: Sequence[str], other: Sequence[str]) -> list[str]:
+    """For each headline the mean score of `one`, of `other`, and how much the other is above."""
     cells = []
     for _, scores in headlines(results):
-        first, second = scores.loc[one], scores.loc[other]
-        cells += [score(first["mean"], first["std"]), score(second["mean"], second["std"])]
-        cells.append(signed(second["mean"] - first["mean"]))
+        first, second = (over_members(scores, members) for members in (one, other))
+        cells += [score(*first), score(*second), signed(second[0] - first[0])]
     return cells
 
 

@@ -13,6 +13,7 @@ from zlib import crc32
 import numpy as np
 import pandas as pd
 
+from minimoe.bootstrap.luck import Luck
 from minimoe.bootstrap.replicates import REPLICATES, Answers, replicates
 from minimoe.params.rounds import Distill, Round
 from minimoe.params.schema import TAUGHT
@@ -20,6 +21,7 @@ from minimoe.report.columns import Column, columns_of
 from minimoe.report.metrics import Metrics, again, missing
 from minimoe.report.models import Model, is_teacher
 from minimoe.report.predictions import read_answers, stage_of
+from minimoe.report.seeds import SeedGroup, seed_groups
 from minimoe.report.students import read_model
 from minimoe.system.errors import UserError
 from minimoe.tasks.task import Task
@@ -76,6 +78,23 @@ class Results:
             for task in self.by_task.columns
         ]
         return np.stack(made, 1)
+
+    @cached_property
+    def groups(self) -> list[SeedGroup]:
+        """The students, those together that differ by their seed alone."""
+        return seed_groups(self.models.values())
+
+    @property
+    def several(self) -> list[SeedGroup]:
+        """The groups of several seeds."""
+        return [group for group in self.groups if group.several]
+
+    @cached_property
+    def luck(self) -> Luck:
+        """That of the distillation of `several`."""
+        place = {model: row for row, model in enumerate(self.models)}
+        groups = {group.name: [place[name] for name in group.names] for group in self.several}
+        return Luck(self.replicates, self.by_task.to_numpy(), groups, self.seed)
 
     @cached_property
     def costs_by_model(self) -> dict[str, pd.Series]:

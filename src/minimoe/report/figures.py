@@ -34,8 +34,8 @@ def compute_figure(results: Results, scores: pd.Series, label: str, pairs: Seque
         axes = figure.add_subplot(xscale="log", xlabel="multiply-adds of one sequence", ylabel=label)
         axes.grid(axis="y")
         for pair in pairs:
-            ends = [pair.first, pair.second]
-            axes.plot(macs[ends], scores[ends], color=ROLES["muted"], linewidth=1, zorder=1)
+            for ends in map(list, zip(*pair.sides, strict=False)):  # of several seeds, one by one
+                axes.plot(macs[ends], scores[ends], color=ROLES["muted"], linewidth=1, zorder=1)
         for place, (name, model) in enumerate(results.models.items()):
             axes.plot(macs[name], scores[name], **_dot(model), gid=f"mark-{place}")
         axes.margins(x=0.35, y=0.1)

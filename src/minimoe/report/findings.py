@@ -16,6 +16,7 @@ from minimoe.report.exported import exported_tables
 from minimoe.report.models import is_teacher
 from minimoe.report.pairs import controls, pairs
 from minimoe.report.scores import signed
+from minimoe.report.seed_tables import seed_sections
 
 MAX_SENTENCES = 4  # pairs of one kind that get a sentence each; more are summed up in one
 
@@ -41,7 +42,11 @@ def find(results: Results) -> Findings:
         told += _told(of_it, subject)
     if comparisons:
         told.append(_of_intervals(results, len(comparisons)))
-    return Findings(told, comparisons, [*sections(results, comparisons), *exported_tables(results)])
+    return Findings(
+        told,
+        comparisons,
+        [*sections(results, comparisons), *seed_sections(results, comparisons), *exported_tables(results)],
+    )
 
 
 def _teacher(results: Results, name: str) -> str:
@@ -62,8 +67,17 @@ def _of_intervals(results: Results, count: int) -> str:
     """What intervals and p values hold, and what not."""
     seeds = "examples; of finetuning there is one seed, whose luck is not in them" if len(results.seeds) < 2 else (
         "examples and other seeds of finetuning")  # fmt: skip
-    return (
+    held = (
         f"Intervals: over other {seeds}, for each pair by itself; p values are corrected for all {count} comparisons. "
+    )
+    if results.several:
+        fewest = min(len(group.members) for group in results.several)
+        return held + (
+            f"Where students have several seeds of distillation, at the fewest {fewest}, intervals are over others of "
+            "them too; pairs of students distilled once do not hold that luck, and no interval what other tasks would "
+            "show. A difference of held-out loss has an interval by seed alone."
+        )
+    return held + (
         "Every model was distilled once, so the luck of one distillation is not in them, nor what other tasks would "
         "show; a difference of held-out loss has no interval at all."
     )
@@ -98,10 +112,7 @@ def _sentence(comparison: Comparison) -> str:
     sure = comparison.verdict in ("higher", "lower")
     verdict = f"scores {comparison.verdict} than" if sure else "against"
     doubt = "" if sure else f"; {comparison.verdict}"
-    loss = ""
-    if comparison.heldout:
-        first, second = comparison.heldout
-        loss = f". Held-out loss {first:.4f} against {second:.4f}, {comparison.heldout_change}"
+    loss = f". Held-out loss {comparison.heldout_evidence}" if comparison.heldout else ""
     return f"{comparison.first} {verdict} {comparison.second}{price}: {comparison.evidence}{doubt}{loss}."
 
 

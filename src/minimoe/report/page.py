@@ -23,6 +23,7 @@ from minimoe.report.pairs import EXPERTS, not_told_apart
 from minimoe.report.provenance import Provenance
 from minimoe.report.published import CLAIM, PUBLISHED
 from minimoe.report.scores import big, headline, headline_majority, headlines
+from minimoe.report.seed_tables import seeds_table
 from minimoe.report.tables import MAJORITY, UNTRAINED, differences_table, markdown, models_table, terminal
 from minimoe.system.files import whole_folder
 from minimoe.tasks.table import SCORE
@@ -38,14 +39,16 @@ def write_report(
     """Write results, models and differences as .csv, results.md, results.txt (for a terminal) and index.html, or none.
 
     Of each student of `cards` also its card, cards/<round>/<student>/README.md.
-    And exported.csv where something was exported. Only the page says when and from what it was `made`; the other files
-    are the same at every run.
+    And exported.csv where something was exported, seeds.csv where students have several seeds of distillation.
+    Only the page says when and from what it was `made`; the other files are the same at every run.
     """
     findings = find(results)
     with whole_folder(folder) as temporary:
         results.scores.to_csv(temporary / "results.csv", index=False)
         differences_table(findings.comparisons).to_csv(temporary / "differences.csv", index=False)
         models_table(results).to_csv(temporary / "models.csv", index=False)
+        if results.several:
+            seeds_table(results).to_csv(temporary / "seeds.csv", index=False)
         if not results.exported.empty:
             results.exported.to_csv(temporary / "exported.csv", index=False)
         (temporary / "results.md").write_text(markdown(results, findings), encoding="utf-8")
@@ -179,9 +182,10 @@ def _differences(results: Results, findings: Findings) -> list[tuple[str, Markup
     """(question, figure) for each of the first kinds of comparison."""
     questions = dict.fromkeys(pair.question for pair in findings.comparisons)
     scale, found = figures.scale_of(findings.comparisons), []
+    models = results.models | {group.name: group.members[0] for group in results.several}
     for question in islice(questions, FIGURES):
         pairs = [pair for pair in findings.comparisons if pair.question == question]
         label = question if len(pairs) <= PAIRS else f"{question}: the {PAIRS} largest of {len(pairs)} differences"
         drawn = sorted(pairs, key=lambda pair: -abs(pair.mean))[:PAIRS] if len(pairs) > PAIRS else pairs
-        found.append((label, Markup(figures.differences_figure(drawn, results.models, question, scale))))
+        found.append((label, Markup(figures.differences_figure(drawn, models, question, scale))))
     return found

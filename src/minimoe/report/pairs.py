@@ -1,5 +1,7 @@
 """Find pairs of models that differ in one thing, and the question that each pair answers.
 
+Students that differ by their seed alone are one side of a pair, and never its two: a seed is no method.
+
 The later row of the table is compared with the earlier one, unless the question says which is which. Held-out losses
 go with a pair only where they measure the same: one teacher and one objective.
 """
@@ -12,6 +14,7 @@ from operator import itemgetter
 from minimoe.report.collect import Results
 from minimoe.report.comparisons import Pair, compare
 from minimoe.report.models import FURTHER, TEACHER, Model, differences
+from minimoe.report.seeds import SeedGroup, heldout_by_seed
 
 PUBLISHED = {"relation_dropout", "log_epsilon", "balance_padding"}  # the published loss differs from ours in these
 EXPERTS = "experts or dense"
@@ -84,41 +87,52 @@ QUESTIONS = (
 
 def pairs(results: Results) -> list[Pair]:
     """Every pair that answers one of `QUESTIONS`, then every pair that differs in one setting."""
-    students = [model for model in results.models.values() if model.steps]
+    students = [group for group in results.groups if group.members[0].steps]
     close = [(students[one], students[other], one > other, found) for one, other, found in _close(students)]
     chosen = [
         _pair(results, question.name, question.subject, first, second)
-        for question in QUESTIONS for first, second, _, found in close if question.fits(first, second, found)
+        for question in QUESTIONS for first, second, _, found in close
+        if question.fits(first.members[0], second.members[0], found)
     ]  # fmt: skip
     for first, second, later, found in close:
         if later and len(found) == 1 and not found & NOT_SETTINGS:
-            name = _setting(first, second, *found)
+            name = _setting(first.members[0], second.members[0], *found)
             chosen.append(_pair(results, name, name[0].upper() + name[1:], first, second))
     return chosen
 
 
-def _close(students: list[Model]) -> list[tuple[int, int, set[str]]]:
+def _close(students: list[SeedGroup]) -> list[tuple[int, int, set[str]]]:
     """The pairs, either way round, that differ in no more than a question is about; by their places, and in what."""
     found = [
         (one, other, differing)
         for (one, first), (other, second) in combinations(enumerate(students), 2)
-        if len(differing := differences(first, second)) <= MOST
+        if len(differing := _apart(first, second)) <= MOST
     ]
     return sorted([*found, *((other, one, differing) for one, other, differing in found)], key=itemgetter(0, 1))
+
+
+def _apart(first: SeedGroup, second: SeedGroup) -> set[str]:
+    """In what they differ; beside a group of several seeds, the seed is nothing."""
+    found = differences(first.members[0], second.members[0])
+    return found - {"seed"} if first.several or second.several else found
 
 
 def controls(results: Results) -> list[Pair]:
     """The mean of the distilled students of a control's size, against the control."""
     found = []
     alike = [model for model in results.models.values() if not model.task_teacher]
-    for control in (model for model in alike if model.family == "No distillation"):
-        size = control.shape.size
+    for control in (group for group in results.groups if _is_control(group.members[0])):
+        size = control.members[0].shape.size
         students = [model.name for model in alike if model.steps and model.shape.size == size]
         if students:
             name = f"mean of {len(students)} distilled {size}" if students[1:] else students[0]
             about = {"question": "distilled or not", "subject": "Distillation", "first": name, "second": control.name}
-            found.append(Pair(means=tuple(students), **about))
+            found.append(Pair(firsts=tuple(students), seconds=control.names, **about))
     return found
+
+
+def _is_control(model: Model) -> bool:
+    return model.family == "No distillation" and not model.task_teacher
 
 
 def not_told_apart(results: Results, model: str, others: Sequence[str]) -> list[str]:
@@ -134,15 +148,21 @@ def _setting(first: Model, second: Model, key: str) -> str:
     return f"{'then ' * bool(then)}{name.replace('_', ' ')} {one} or {other}"
 
 
-def _pair(results: Results, question: str, subject: str, first: Model, second: Model) -> Pair:
-    costs = results.costs_by_model[first.name] / results.costs_by_model[second.name]
-    same = first.yardstick == second.yardstick
+def _pair(results: Results, question: str, subject: str, first: SeedGroup, second: SeedGroup) -> Pair:
+    one, other = first.members[0], second.members[0]
+    costs = results.costs_by_model[one.name] / results.costs_by_model[other.name]
+    same = one.yardstick == other.yardstick
+    seeds, by_seed = heldout_by_seed(first, second) if same else (0, None)
     return Pair(
         question=question,
         subject=subject,
         first=first.name,
         second=second.name,
+        firsts=first.names,
+        seconds=second.names,
         heldout=(first.heldout_loss, second.heldout_loss) if same else None,
+        heldout_by_seed=by_seed,
+        seeds=seeds,
         macs=costs.iloc[0],
         parameters=costs["params_total"],
         latency={name.removeprefix(LATENCY): costs[name] for name in costs.index if name.startswith(LATENCY)},

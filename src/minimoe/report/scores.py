@@ -1,6 +1,7 @@
 """GLUE and headline scores of every model, and number formatting."""
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 
 import pandas as pd
@@ -84,6 +85,12 @@ def headlines(results: Results) -> list[tuple[str, pd.DataFrame]]:
     return found
 
 
+def over_members(scores: pd.DataFrame, members: Sequence[str]) -> tuple[float, float]:
+    """A model's mean and deviation over seeds of finetuning; of several models, both over these."""
+    own = scores.loc[list(members)]
+    return own["mean"].mean(), own["mean"].std() if len(own) > 1 else own["std"].iloc[0]
+
+
 def score(mean: float | None, std: float | None = None, runs: int | None = None) -> str:
     """`81.3`, or `81.3 ± 0.4` where there was more than one run; empty for an unknown score."""
     if mean is None or pd.isna(mean):
@@ -95,6 +102,11 @@ def score(mean: float | None, std: float | None = None, runs: int | None = None)
 def signed(points: float) -> str:
     """Points with their sign, as text."""
     return f"{points:+.1f}".replace("-", "−")
+
+
+def signed_loss(difference: float) -> str:
+    """A difference of held-out losses with its sign, as text."""
+    return f"{difference:+.4f}".replace("-", "−")
 
 
 def loss(value: float | None) -> str:

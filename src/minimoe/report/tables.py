@@ -36,13 +36,18 @@ def models_table(results: Results) -> pd.DataFrame:
 
 
 def differences_table(comparisons: Sequence[Comparison]) -> pd.DataFrame:
-    """differences.csv: each comparison over all tasks, with its corrected p value and verdict, then by task."""
+    """differences.csv: each comparison over all tasks, with its corrected p value and verdict, then by task.
+
+    Of students with several seeds also that of the held-out loss, which is no points.
+    """
     names = ["question", "first", "second", "task", "points", "low", "high", "p", "verdict"]
     rows = []
     for one in comparisons:
         pair = (one.question, one.first, one.second)
         rows.append((*pair, "all", one.mean, one.low, one.high, one.p, one.verdict))
         rows += [(*pair, task, *own, None, None) for task, own in one.by_task.items()]
+        if one.heldout_by_seed:
+            rows.append((*pair, "held-out loss", *one.heldout_by_seed, None, None))
     return pd.DataFrame(rows, columns=names).round(4)
 
 
