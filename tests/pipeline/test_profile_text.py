@@ -32,7 +32,7 @@ def test_a_value_keeps_the_comment_of_its_key_in_its_column(folder):
     assert [(a, b) for a, b in zip(sample, own, strict=True) if a != b] == [
         (line, line.replace(old, new))
         for line in sample
-        for old, new in (("language: en", "language: zh"), ("max_length: 64  ", "max_length: 12  "), ("0.1 ", "0.25"))
+        for old, new in (("language: en", "language: zh"), ("max_length: 48  ", "max_length: 12  "), ("0.1 ", "0.25"))
         if old in line and line.startswith(("  language", "    max_length", "    heldout"))
     ]
 

@@ -43,7 +43,7 @@ def test_a_missing_launcher_is_refused_before_any_stage_runs(stale):
 
 def test_a_missing_launcher_of_cells_is_refused_too(stale, tmp_path):
     stages, ran = stale
-    stages.add("finetune@teacher-rte")
+    stages.add("finetune@teacher-mnli")
     text = (tmp_path / "params.yaml").read_text()
     (tmp_path / "params.yaml").write_text(
         re.sub("(?m)^(  launcher:).*$", r"\1 python", text).replace(
@@ -72,13 +72,13 @@ def test_stages_that_are_named_run_alone(stale, monkeypatch):
 
 def test_cells_that_a_cell_teaches_run_after_it(stale, tmp_path):
     stages, ran = stale
-    stages |= {"finetune@teacher-rte", "taught@base/minilm-2L-72H-rte"}
+    stages |= {"finetune@teacher-mnli", "taught@base/minilm-2L-72H-mnli"}
     text = (tmp_path / "params.yaml").read_text().replace("nowhererun --nproc-per-node=2", "python")
     text = re.sub(r"(taught:[^\n]*\n\s+models:) \[\]", r"\1 [base/minilm-2L-72H]", text)
     (tmp_path / "params.yaml").write_text(text)
     repro.repro()
     ((_, cells, taught, _),) = ran
-    assert (cells, taught) == (["finetune@teacher-rte"], ["taught@base/minilm-2L-72H-rte"])
+    assert (cells, taught) == (["finetune@teacher-mnli"], ["taught@base/minilm-2L-72H-mnli"])
 
 
 def test_what_is_up_to_date_is_not_visited(stale):

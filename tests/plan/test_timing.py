@@ -48,7 +48,7 @@ def test_the_clock_ends_a_training_after_its_steps():
 
 def test_widths_and_experts_are_the_models_own():
     experts = Models(profile(), ROOT, set()).config("models/base/minimoe-2L-72H")
-    assert trial.student(experts, 1, 4) == Student(layers=1, hidden=72, heads=12, experts={"ffn": 4})
+    assert trial.student(experts, 1, 4) == Student(layers=1, hidden=72, heads=6, experts={"ffn": 4})
     settings = trial.few_steps(profile().distill, 96, 72)
     assert isinstance(settings, Distill) and settings.relation_heads == 6
 

@@ -1,7 +1,7 @@
 """What a finished run of the sample must show: `python -m tests.sample.results`, after `make repro`.
 
 On every task that is finetuned on, the teacher is clearly above always answering the commonest label, and the distilled
-students of the control's size are on average above the control, which was not distilled.
+students of the control's size are clearly above the control, which was not distilled, in most columns.
 """
 
 import json
@@ -13,6 +13,7 @@ from minimoe.params import load
 from minimoe.tasks.table import TASKS
 
 MARGIN = 5.0  # points by which the teacher must be above the majority's answer
+CLEARLY = 3.0  # points by which distilled students are above the control
 CONTROL = "control/scratch-2L-72H"
 DISTILLED = ["base/minilm-2L-72H", "base/minimoe-2L-72H", "assisted/minilm-ta-2L-72H"]
 
@@ -31,9 +32,11 @@ def problems(tasks: list[str]) -> list[str]:
         for column, score in teacher.items()
         if score["mean"] < score["majority"] + MARGIN
     ]
-    distilled = mean(score["mean"] for model in DISTILLED for score in columns(model, tasks).values())
-    scratch = mean(score["mean"] for score in control.values())
-    return weak + ([f"distilled mean {distilled:.1f}, control {scratch:.1f}"] if distilled <= scratch else [])
+    students = [columns(model, tasks) for model in DISTILLED]
+    gains = {key: mean(own[key]["mean"] for own in students) - score["mean"] for key, score in control.items()}
+    told = ", ".join(f"{key} {gain:+.1f}" for key, gain in gains.items())
+    clear = sum(gain >= CLEARLY for gain in gains.values())
+    return weak + ([f"distilled students against the control: {told}"] if 2 * clear <= len(gains) else [])
 
 
 if __name__ == "__main__":
