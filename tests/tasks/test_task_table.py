@@ -41,7 +41,7 @@ def toy(monkeypatch) -> Task:
 def params(sample: str, **source) -> Params:
     """The sample's params with the new task as second column and GLUE from elsewhere."""
     values = yaml.safe_load(sample)
-    values["table"]["tasks"] = ["rte", "toy"]
+    values["table"]["tasks"] = ["sst2", "toy"]
     values["tasks"] = {"toy": {"epochs": 2}}
     values["task_data"]["glue"] |= source
     return Params.model_validate(values)
@@ -52,7 +52,7 @@ def test_a_task_is_one_row(toy, tmp_path, pytestconfig):
     chosen = params(sample)
     cell = resolve(chosen)["finetune/toy"]
     assert cell["epochs"] == 2
-    assert resolve(chosen)["tasks"]["tasks"] == ["rte", "toy"]
+    assert resolve(chosen)["tasks"]["tasks"] == ["sst2", "toy"]
     for split in ("train", "dev"):
         (tmp_path / "Toy").mkdir(exist_ok=True)
         (tmp_path / "Toy" / f"{split}.tsv").write_text(FILE)
