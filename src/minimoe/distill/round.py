@@ -71,11 +71,7 @@ def distill(
     first = Phase(teacher_folder, records, students, settings, seed, accelerator, micro_batch)
     if then:  # its students are made now, so that what does not fit is told before anything is trained
         second = Phase(teacher_folder, records, students, then, _second(seed), accelerator, micro_batch)
-        reseeded = {
-            name: shape if shape.seed is None else shape.model_copy(update={"seed": _second(shape.seed)})
-            for name, shape in students.items()
-        }
-        second.make_students(reseeded, once_for_all)
+        second.make_students({name: _reseeded(shape) for name, shape in students.items()}, once_for_all)
     results = {}
     first.teacher.to(accelerator, compiled=compiled)
     if assistant:
@@ -95,6 +91,11 @@ def distill(
 def _second(seed: int) -> int:
     """The second phase's seed, from the first one's."""
     return mixed(seed, SECOND) % 2**32
+
+
+def _reseeded(student: Student) -> Student:
+    """The student with the second phase's seed, where it has one of its own."""
+    return student if student.seed is None else student.model_copy(update={"seed": _second(student.seed)})
 
 
 def _accelerator(device: str, phases: list[Distill], same_bits: bool) -> Accelerator:
