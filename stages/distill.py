@@ -11,7 +11,7 @@ from minimoe.params.settings import round_of, settings
 from minimoe.records.dataset import Records
 from minimoe.system.files import whole_file, write_json
 from minimoe.system.launch import launch
-from minimoe.system.machine import device, is_main
+from minimoe.system.machine import computing, device, is_main
 from minimoe.system.memory import keep_freed_memory
 from minimoe.training.compiled import compiles
 from stages import run
@@ -25,6 +25,7 @@ def main() -> None:
     chosen, runtime = settings(f"rounds/{name}"), params.runtime
     round_, (values, *then) = round_of(chosen)
     launch(runtime.launcher, "stages.distill")
+    on = device(runtime.device)
     keep_freed_memory()
     load_tokenizer(round_.teacher)  # the students get it in the end: here a bad one costs no training
     records = Records("data/records")
@@ -37,7 +38,8 @@ def main() -> None:
         )
     facts = {"settings": chosen, "records": records.manifest}
     read = {f"data/settings/rounds/{name}.json": "settings", "data/records": "training"}
-    with training("distill", name, {round_.teacher: "model"}, facts, runtime, read) as this:
+    threads = runtime.round_threads if on == "cpu" else 0
+    with computing(threads), training("distill", name, {round_.teacher: "model"}, facts, runtime, read) as this:
         about = {"teacher": round_.teacher, **held, **values.model_dump()}
         about |= {f"then.{key}": value for second in then for key, value in second.model_dump().items()}
         # a student's name has no dot in front
@@ -53,22 +55,18 @@ def main() -> None:
             for student in round_.models
         }
         results = distill(
-            round_.teacher,
-            records,
-            round_.students,
-            values,
-            chosen["seed"],
+            round_.teacher, records, round_.students, values, chosen["seed"],
             then=next(iter(then), None),
             once_for_all=round_.once_for_all,
             assistant=round_.assistant == "auto",
             trackers=trackers,
-            device=device(runtime.device),
-            compiled=compiles(runtime.compile, device(runtime.device)),
+            device=on,
+            compiled=compiles(runtime.compile, on),
             same_bits=runtime.deterministic,
             micro_batch=runtime.micro_batch,
             log_every=runtime.log_every,
             checkpoints=this.checkpoints,
-        )
+        )  # fmt: skip
         if is_main():
             write_students(results, round_.teacher, f"models/{name}")
             rows = [row for student, result in results.items() for row in result.rows(student)]

@@ -55,7 +55,7 @@ def bring_up(folder: Path, cells: int) -> None:
     os.environ["PYTHONPATH"] = f"{folder}:{os.environ.get('PYTHONPATH', '')}"
     prepare = partial(import_module, "minimoe.finetune.cell")
     names = [f"cell@c{number}" for number in range(cells)]
-    grid.run([grid.Wave(partial(list, names), workers)], prepare)
+    grid.run([grid.Wave(partial(grid.apart, names), workers)], prepare)
 
 
 def workers() -> list[grid.Environment]:

@@ -55,7 +55,7 @@ if __name__ == "__main__":
     settings = SimpleNamespace(**defaults | {"device": "cpu", "cells_per_gpu": 2} | given)
     settings.workers = int(settings.workers)
     workers, start = repro.where(settings, 1)
-    exit_cleanly(lambda: grid.run([grid.Wave(partial(list, names), workers, start)], nothing))
+    exit_cleanly(lambda: grid.run([grid.Wave(partial(grid.apart, names), workers, start)], nothing))
 """
 
 

@@ -78,7 +78,8 @@ if __name__ == "__main__":
     library = os.environ.get("LIBRARY", "colorsys")
     runtime = SimpleNamespace(workers=int(sys.argv[1]), device=os.environ.get("DEVICE", "cpu"), cells_per_gpu=2)
     workers = partial(side_by_side, runtime, threads=1)
-    exit_cleanly(lambda: grid.run([grid.Wave(partial(list, sys.argv[2:]), workers)], partial(import_module, library)))
+    wave = grid.Wave(partial(grid.apart, sys.argv[2:]), workers)
+    exit_cleanly(lambda: grid.run([wave], partial(import_module, library)))
 """
 # the forge runs a second wave, whose stages are known only when the first has made its own
 WAVES = """
@@ -93,12 +94,30 @@ def nothing():
 
 def second():
     assert "teacher-x" in Path("seen").read_text(), "what follows in order finds dvc.lock up to date"
-    return ["cell@base/a-y"]
+    return grid.apart(["cell@base/a-y"])
 
 if __name__ == "__main__":
     first = ["cell@teacher-y", "cell@teacher-x", "cell@base/a-x"]
-    waves = [grid.Wave(partial(list, first), in_order=True), grid.Wave(second)]
+    waves = [grid.Wave(partial(grid.apart, first), ends=True), grid.Wave(second)]
     exit_cleanly(lambda: grid.run(waves, nothing, Progress(set(first), partial(set, first))))
+"""
+# teacher-y and base/a-y side by side, then teacher-x, then base/a-x; two workers
+DEPENDENT = """
+from functools import partial
+from minimoe.pipeline import grid
+from minimoe.system.errors import exit_cleanly
+
+def nothing():
+    pass
+
+def stages():
+    ready = {"cell@base/a-x": {"cell@teacher-x"}, "cell@teacher-x": {"cell@teacher-y"}}
+    return ready | {"cell@base/a-y": set(), "cell@teacher-y": set()}
+
+if __name__ == "__main__":
+    wave = grid.Wave(stages, partial(list, [{}, {}]), ends=True)
+    second = grid.Wave(partial(grid.apart, ["shell"]))
+    exit_cleanly(lambda: grid.run([wave, second], nothing))
 """
 # the forge must not call this itself: it initialises a GPU, and no process can use one that is forked afterwards
 GPUS = """
@@ -204,6 +223,26 @@ def test_in_order_a_stage_that_fails_ends_its_wave_and_the_next_never_begins(fol
     assert code == 0
     assert sorted(locked(folder)) == sorted(CELLS)
     assert "3 of 3 stages, 0:0" in output
+
+
+def test_stages_of_a_wave_run_side_by_side_each_after_those_that_it_needs(folder):
+    (folder / "run.py").write_text(DEPENDENT)
+    code, output = finish(start(folder, TOGETHER="2"))
+    assert code == 0, output
+    log = (folder / "log").read_text().splitlines()
+    assert sorted(log[:2]) == ["base/a y", "teacher y"] and log[2:] == ["teacher x", "base/a x"]
+    assert "teacher-x" in (folder / "seen").read_text(), "dvc.lock says what the stages before have made"
+    assert len({json.loads(path.read_text())["worker"] for path in folder.glob("*-*.json")}) > 1
+    assert sorted(locked(folder)) == sorted([*CELLS, "shell"])
+
+
+def test_what_needs_a_stage_that_fails_is_not_begun_nor_waited_for(folder):
+    (folder / "run.py").write_text(DEPENDENT)
+    code, output = finish(start(folder, FAIL="x", SLOW="1"))
+    assert code == 1
+    assert output.splitlines()[-1].startswith("error: a stage failed")
+    assert sorted((folder / "log").read_text().splitlines()) == ["base/a y", "teacher x", "teacher y"]
+    assert sorted(locked(folder)) == [CELLS[3], CELLS[1]]
 
 
 def test_what_keeps_all_from_starting_is_one_line(folder):

@@ -204,8 +204,9 @@ CASES = [
     ({}, "export.tasks", ["cola"], REPORT),
     *(({}, f"runtime.{key}", value, set()) for key, value in {
         "workers": 7, "backend": "dask", "scheduler": "tcp://a:1", "device": "cpu", "micro_batch": 3,
-        "compile": "never", "deterministic": True, "cells_per_gpu": 2, "shard_records": 9, "log_every": 3,
-        "checkpoint_minutes": 1, "launcher": "torchrun", "cell_launcher": "srun python", "tracking.enabled": False,
+        "round_threads": 2, "compile": "never", "deterministic": True, "cells_per_gpu": 2, "shard_records": 9,
+        "log_every": 3, "checkpoint_minutes": 1, "launcher": "torchrun", "cell_launcher": "srun python",
+        "tracking.enabled": False,
         "tracking.uri": "x.db", "tracking.experiment": "x",
         "tracking.system_metrics": True}.items()),
 ]  # fmt: skip

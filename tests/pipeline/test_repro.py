@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from ruamel.yaml import YAML
@@ -9,6 +10,7 @@ from ruamel.yaml import YAML
 from minimoe.pipeline import repro
 from minimoe.pipeline.preflight import CHECKED
 from minimoe.pipeline.repro import Outdated
+from minimoe.system import machine
 from minimoe.system.errors import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -25,11 +27,13 @@ def stale(tmp_path, monkeypatch):
     monkeypatch.setenv(CHECKED, "so that it is put back")
     monkeypatch.delenv(CHECKED)
     monkeypatch.setattr(repro, "wait_for_others", lambda _: None)
-    monkeypatch.setattr(repro, "look", lambda _=(): Outdated(stale, sorted(stale), []))
+    monkeypatch.setattr(
+        repro, "look", lambda _=(): Outdated(stale, sorted(stale), [], {stage: set() for stage in stale})
+    )
     monkeypatch.setattr(repro, "repair", lambda: None)
     monkeypatch.setattr(repro, "_show", lambda: None)
     monkeypatch.setattr(repro, "_dvc", lambda *targets: ran.append(targets))
-    monkeypatch.setattr(repro.grid, "run", lambda waves, *_: ran.append([wave.stages() for wave in waves]))
+    monkeypatch.setattr(repro.grid, "run", lambda waves, *_: ran.append([list(wave.stages()) for wave in waves]))
     return stale, ran
 
 
@@ -59,7 +63,7 @@ def test_where_only_the_report_is_left_no_launcher_is_needed(stale, capsys):
     stages, ran = stale
     stages.add("report")
     repro.repro()
-    assert ran == [[["report"], [], [], ["report"]]]
+    assert ran == [[["report"], [], [], [], ["report"]]]
     assert "warning: runtime.launcher: no program 'nowhererun' here" in capsys.readouterr().err
 
 
@@ -77,7 +81,7 @@ def test_cells_that_a_cell_teaches_run_after_it(stale, tmp_path):
     text = re.sub(r"(taught:[^\n]*\n\s+models:) \[\]", r"\1 [base/minilm-2L-72H]", text)
     (tmp_path / "params.yaml").write_text(text)
     repro.repro()
-    ((_, cells, taught, _),) = ran
+    ((_, _, cells, taught, _),) = ran
     assert (cells, taught) == (["finetune@teacher-mnli"], ["taught@base/minilm-2L-72H-mnli"])
 
 
@@ -85,3 +89,30 @@ def test_what_is_up_to_date_is_not_visited(stale):
     _, ran = stale
     repro.repro()
     assert not ran
+
+
+def runtime(**given) -> SimpleNamespace:
+    return SimpleNamespace(**{"workers": 4, "device": "cpu", "launcher": "python", "round_threads": 1} | given)
+
+
+@pytest.mark.parametrize(
+    ("settings", "count"),
+    [({}, 4), ({"round_threads": 0}, 1), ({"launcher": "torchrun"}, 1), ({"device": "cuda"}, 1)],
+)
+def test_rounds_run_side_by_side_on_cores_alone(settings, count, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    assert repro.rounds_side_by_side(runtime(**settings)) == [{}] * count
+
+
+def test_as_many_rounds_as_their_cores_are_there_for(monkeypatch):
+    monkeypatch.setattr(machine, "cores", lambda: 7)
+    assert len(repro.rounds_side_by_side(runtime(workers=0, round_threads=3))) == 2
+    assert len(repro.rounds_side_by_side(runtime(workers=0, round_threads=9))) == 1
+
+
+def test_a_round_waits_for_the_round_that_makes_its_teacher(stale, monkeypatch):
+    rounds, everything = ["distill@base", "distill@assisted"], ["teacher", "distill@base", "distill@assisted"]
+    needs = {"teacher": {"records"}, rounds[0]: {"teacher", "records"}, rounds[1]: {rounds[0], "records"}}
+    monkeypatch.setattr(repro, "look", lambda _=(): Outdated(set(everything), everything, [], needs))
+    assert repro._before([], rounds=False) == {"teacher": set()}
+    assert repro._before([], rounds=True) == {rounds[0]: set(), rounds[1]: {rounds[0]}}

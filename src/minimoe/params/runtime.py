@@ -26,6 +26,7 @@ class Runtime(Section):
     compile: Literal["auto", "never", "always"]
     deterministic: bool
     micro_batch: Count
+    round_threads: Count
     cells_per_gpu: Few
     shard_records: Positive
     log_every: Positive

@@ -1,4 +1,4 @@
-"""Run the stages of a pipeline in waves, those of a wave in order or side by side.
+"""Run the stages of a pipeline in waves, those of a wave side by side as far as they do not depend on each other.
 
 Importing PyTorch, Transformers and MLflow takes about as long as training a small cell, and so does DVC's rewriting of
 dvc.lock after every stage. So one process, the forge, imports all of it once and forks workers. A worker takes the
@@ -15,7 +15,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -30,8 +30,10 @@ from minimoe.system.interrupts import end_with
 
 SPAWN = get_context("spawn")
 FAILED = "a stage failed; see its message above, fix the cause and run again: finished stages do not rerun"
-LOOK_SECONDS = 0.1  # between two looks at who is alive
+LOOK_SECONDS = 0.1  # between two looks at who is alive, and at what is done
+OPEN, BEGUN, DONE = range(3)  # of a stage
 Environment = dict[str, str]
+Stages = Mapping[str, set[str]]  # names, in the order in which they begin, each with those that have to be done before
 Workers = Callable[[], list[Environment]]
 
 
@@ -40,21 +42,54 @@ def alone() -> list[Environment]:
     return [{}]
 
 
+def apart(names: list[str]) -> Stages:
+    """Stages that do not depend on each other."""
+    return {name: set() for name in names}
+
+
 @dataclass(frozen=True)
 class Wave:
     """Stages that are brought up to date once those of the wave before are.
 
-    stages: returns their names when it is their turn, for only then is known what is stale: those that take longest
-        first, or in order.
+    stages: returns them when it is their turn, for only then is known what is stale.
     workers: returns an environment for each worker, whose variables its stages see besides all others.
     start: runs a stage's module, as `runner.bring_up_to_date` says.
-    in_order: a stage may depend on those before it; when one fails, the rest is not tried.
+    ends: when one fails, none of the rest is begun; stages that depend on each other need it.
     """
 
-    stages: Callable[[], list[str]]
+    stages: Callable[[], Stages]
     workers: Workers = alone
     start: Callable[[str, list[str]], None] = as_main
-    in_order: bool = False
+    ends: bool = False
+
+
+class Board:
+    """What workers tell each other: which stages of a wave are begun and done, and whether one failed and ends it."""
+
+    def __init__(self, stages: Stages):
+        self.names = list(stages)
+        self.before = [{self.names.index(name) for name in stages[stage]} for stage in self.names]
+        self.states = runner.FORK.Array("b", len(self.names))
+        self.ended = runner.FORK.Value("b", False)
+
+    def take(self) -> Iterator[str]:
+        """The stages that no other worker has taken, each once what it depends on is done."""
+        while True:
+            with self.states.get_lock():
+                free = [number for number, state in enumerate(self.states) if state == OPEN]
+                if not free or self.ended.value:
+                    return
+                ready = (number for number in free if all(self.states[other] == DONE for other in self.before[number]))
+                if (number := next(ready, None)) is not None:
+                    self.states[number] = BEGUN
+            if number is None:
+                time.sleep(LOOK_SECONDS)
+            else:
+                yield self.names[number]
+
+    def done(self, stage: str) -> None:
+        """That a stage is up to date now."""
+        self.states[self.names.index(stage)] = DONE
 
 
 def run(waves: list[Wave], prepare: Callable[[], None], progress: Progress | None = None) -> None:
@@ -66,7 +101,7 @@ def run(waves: list[Wave], prepare: Callable[[], None], progress: Progress | Non
         progress: is told of every stage that is done.
 
     Raises:
-        UserError: a stage failed. The others of its wave, if not in order, were tried all the same, no later wave was.
+        UserError: a stage failed. The others of its wave were tried all the same, unless it `ends`; no later wave was.
     """
     forge = SPAWN.Process(target=exit_cleanly, args=(partial(_forge, waves, prepare, progress),))
     forge.start()
@@ -100,10 +135,10 @@ def _forge(waves: list[Wave], prepare: Callable[[], None], progress: Progress | 
             sys.exit(1)
 
 
-def _done(wave: Wave, stages: list[str], environments: list[Environment], progress: Progress | None) -> bool:
+def _done(wave: Wave, stages: Stages, environments: list[Environment], progress: Progress | None) -> bool:
     """Fork the workers of a wave, and end them all if one of them or the parent is killed; whether all went well."""
-    taken, told = runner.FORK.Value("i", 0), runner.FORK.SimpleQueue()
-    shared = (wave, stages, taken, told, os.getpid())
+    board, told = Board(stages), runner.FORK.SimpleQueue()
+    shared = (wave, board, told, os.getpid())
     running = [runner.FORK.Process(target=_work, args=(*shared, environment)) for environment in environments]
     for worker in running:
         worker.start()
@@ -129,7 +164,7 @@ def _well(workers: list) -> bool:
     return parent_process().is_alive() and all((worker.exitcode or 0) >= 0 for worker in workers)
 
 
-def _work(wave: Wave, names: list[str], taken, told, forge: int, environment: Environment) -> None:
+def _work(wave: Wave, board: Board, told, forge: int, environment: Environment) -> None:
     """Take stages and bring them up to date, until none is left."""
     from tqdm import tqdm
 
@@ -137,23 +172,22 @@ def _work(wave: Wave, names: list[str], taken, told, forge: int, environment: En
     signal.signal(signal.SIGTERM, _interrupt)
     end_with(forge)
     tqdm.monitor_interval = 0  # no thread of its own, because this process forks
+
+    def tell(done: tuple[str, float | None]) -> None:
+        board.done(done[0])
+        told.put(done)
+
+    failed = True
     try:
-        sys.exit(runner.bring_up_to_date(_next(names, taken), wave.start, told.put, wave.in_order))
+        failed = runner.bring_up_to_date(board.take(), wave.start, tell, wave.ends)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+    finally:
+        if failed and wave.ends:
+            board.ended.value = True
+    sys.exit(failed)
 
 
 def _interrupt(_signal, _frame) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise KeyboardInterrupt
-
-
-def _next(names: list[str], taken) -> Iterator[str]:
-    """The names that no other worker has been given."""
-    while True:
-        with taken:
-            number = taken.value
-            taken.value += 1
-        if number >= len(names):
-            return
-        yield names[number]

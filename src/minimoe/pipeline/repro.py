@@ -1,8 +1,8 @@
 """Run the whole pipeline as `dvc repro` does, with the cells of the table in parallel.
 
 DVC runs one stage after another, and each imports PyTorch for itself. Here they run in waves of forks (`grid`): in
-order what the cells of the table depend on; the cells, which do not depend on each other, side by side; in order the
-rest. A run without this module is plain `dvc repro`.
+order what rounds depend on; rounds, side by side where there are cores for several; the cells of the table, side by
+side; in order the rest. A run without this module is plain `dvc repro`.
 """
 
 import importlib
@@ -70,11 +70,7 @@ def repro(stages: Sequence[str] = ()) -> None:
     shown |= {f"export-head@{model}-{task}" for model in params.export.models for task in params.export.tasks}
     preflight(params.runtime, whole=bool(outdated.stale - shown))
     if outdated.all:
-        threads = max(params.finetuning(task).threads for task in params.table.tasks)
-        workers, start = where(params.runtime, threads)
-        parallel = [grid.Wave(partial(_longest_first, names), workers, start) for names in (cells, taught)]
-        waves = [grid.Wave(partial(_before, cells), in_order=True), *parallel, grid.Wave(_rest, in_order=True)]
-        grid.run(waves, partial(prepare, params.runtime.tracking), Progress(outdated.all, _all))
+        grid.run(_waves(params, cells, taught), partial(prepare, params.runtime.tracking), Progress(outdated.all, _all))
     _show()
 
 
@@ -85,6 +81,7 @@ class Outdated:
     stale: set[str]  # those that are known to be
     before: list[str]  # of all, in order, those that a cell of the table depends on; where none is given, all
     after: list[str]  # in order, the others; the cells are among them
+    needs: dict[str, set[str]]  # of all, those that each depends on
 
     @property
     def all(self) -> set[str]:
@@ -92,22 +89,37 @@ class Outdated:
         return {*self.before, *self.after}
 
 
-def _before(cells: list[str]) -> list[str]:
-    return look(cells).before
+def _waves(params, cells: list[str], taught: list[str]) -> list[grid.Wave]:
+    threads = max(params.finetuning(task).threads for task in params.table.tasks)
+    workers, start = where(params.runtime, threads)
+    return [
+        grid.Wave(partial(_before, cells, rounds=False), ends=True),
+        grid.Wave(partial(_before, cells, rounds=True), partial(rounds_side_by_side, params.runtime), ends=True),
+        grid.Wave(partial(_longest_first, cells), workers, start),
+        grid.Wave(partial(_longest_first, taught), workers, start),
+        grid.Wave(_rest, ends=True),
+    ]
 
 
-def _longest_first(cells: list[str]) -> list[str]:
+def _before(cells: list[str], rounds: bool) -> grid.Stages:
+    """What cells depend on: rounds, or all but them, of which none depends on a round."""
+    outdated = look(cells)
+    chosen = [stage for stage in outdated.before if stage.startswith("distill@") == rounds]
+    return {stage: outdated.needs[stage] & set(chosen) for stage in chosen}
+
+
+def _longest_first(cells: list[str]) -> grid.Stages:
     """Those that are stale; no long one is left to the end."""
     stale = look().stale
-    return sorted((cell for cell in cells if cell in stale), key=_examples, reverse=True)
+    return grid.apart(sorted((cell for cell in cells if cell in stale), key=_examples, reverse=True))
 
 
 def _all() -> set[str]:
     return look().all
 
 
-def _rest() -> list[str]:
-    return look().before
+def _rest() -> grid.Stages:
+    return grid.apart(look().before)  # one worker takes them in their order
 
 
 def where(settings, threads: int) -> tuple[grid.Workers, Callable[[str, list[str]], None]]:
@@ -126,6 +138,12 @@ def side_by_side(settings, threads: int) -> list[grid.Environment]:
         return _as_many(settings.workers, threads)
     own = [{machine.VISIBLE: gpu} for _ in range(settings.cells_per_gpu) for gpu in gpus]
     return [machine.CELL_ENVIRONMENT | gpu for gpu in own]
+
+
+def rounds_side_by_side(settings) -> list[grid.Environment]:
+    """The environment of each process that brings rounds up to date: one, where each takes the GPUs or all cores."""
+    alone = not settings.round_threads or settings.launcher != "python" or machine.device(settings.device) == "cuda"
+    return grid.alone() * (1 if alone else machine.workers(settings.workers, settings.round_threads))
 
 
 def _as_many(wanted: int, threads: int) -> list[grid.Environment]:
@@ -172,13 +190,14 @@ def _outdated(repo, cells: set[str]) -> Outdated:
     graph = repo.index.graph  # a stage leads to those that it depends on
     needed = {stage for stage in places if stage.addressing in cells}
     needed = set().union(*(networkx.descendants(graph, cell) for cell in needed)) if cells else set(places)
-    before, after, reached = [], [], set()
+    before, after, reached, needs = [], [], set(), {}
     for stage in networkx.lexicographical_topological_sort(graph.reverse(), places.get):
         depends = set(graph.successors(stage))
         if stage.addressing in stale or depends & reached:
             reached.add(stage)
             (before if stage in needed else after).append(stage.addressing)
-    return Outdated(stale, before, after)
+            needs[stage.addressing] = {other.addressing for other in depends}
+    return Outdated(stale, before, after, needs)
 
 
 def _examples(cell: str) -> int:

@@ -49,7 +49,7 @@ def bring_up_to_date(
     names: Iterator[str],
     start: Callable[[str, list[str]], None] = as_main,
     tell: Callable[[tuple[str, float | None]], None] = lambda done: None,
-    in_order: bool = False,
+    ends: bool = False,
 ) -> bool:
     """Bring stages up to date, one after another; returns whether one failed.
 
@@ -58,16 +58,16 @@ def bring_up_to_date(
         start: runs a stage's module with its arguments in a fork of this process, in the stage's folder and
             environment: here, or on another machine.
         tell: is called with every stage that is up to date now, and the seconds that it took if it was not before.
-        in_order: one that fails ends all; otherwise it stops no other.
+        ends: one that fails ends all; otherwise it stops no other.
     """
     if not _has_parts():
-        return _by_program(names, tell, in_order)
+        return _by_program(names, tell, ends)
     import dvc.stage.run
     from dvc.repo import Repo
 
     dvc.stage.run.cmd_run = partial(_command, dvc.stage.run.cmd_run, start)
     with Repo(_wait_for_lock=True) as repo:
-        return _in_process(repo, names, tell, in_order)
+        return _in_process(repo, names, tell, ends)
 
 
 def _has_parts() -> bool:
@@ -85,7 +85,7 @@ def _has_parts() -> bool:
     return True
 
 
-def _by_program(names: Iterator[str], tell: Callable[[tuple[str, float | None]], None], in_order: bool) -> bool:
+def _by_program(names: Iterator[str], tell: Callable[[tuple[str, float | None]], None], ends: bool) -> bool:
     print("this version of DVC is another than expected: every stage is run by `dvc repro`", file=sys.stderr)
     failed = False
     for name in names:
@@ -95,14 +95,14 @@ def _by_program(names: Iterator[str], tell: Callable[[tuple[str, float | None]],
         )
         if not interrupts.run(command, lambda process: process.terminate()):
             tell((name, time.monotonic() - began))
-        elif in_order:
+        elif ends:
             return True
         else:
             failed = True
     return failed
 
 
-def _in_process(repo, names: Iterator[str], tell: Callable[[tuple[str, float | None]], None], in_order: bool) -> bool:
+def _in_process(repo, names: Iterator[str], tell: Callable[[tuple[str, float | None]], None], ends: bool) -> bool:
     from dvc.exceptions import DvcException
     from dvc.repo import lock_repo
 
@@ -110,7 +110,7 @@ def _in_process(repo, names: Iterator[str], tell: Callable[[tuple[str, float | N
     with lock_repo(repo):
         stages = {stage.addressing: stage for stage in repo.index.stages}
     # a stage may read in dvc.lock what those before it have made
-    with _lock_file(repo, 0.0 if in_order else WRITE_SECONDS) as write:
+    with _lock_file(repo, 0.0 if ends else WRITE_SECONDS) as write:
         for name in names:
             began = time.monotonic()
             try:
@@ -119,7 +119,7 @@ def _in_process(repo, names: Iterator[str], tell: Callable[[tuple[str, float | N
             except DvcException as error:
                 print(f"error: {name}: {error}", file=sys.stderr, flush=True)
                 failed = True
-                if in_order:
+                if ends:
                     break
             else:
                 tell((name, time.monotonic() - began if ran else None))

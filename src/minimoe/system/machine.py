@@ -53,11 +53,14 @@ def importing() -> Iterator[None]:
 
 @contextmanager
 def computing(threads: int) -> Iterator[None]:
-    """Compute on so many cores, whatever the environment says: on a CPU their number decides how sums round."""
+    """Compute on so many cores, whatever the environment says: on a CPU their number decides how sums round.
+
+    threads: 0 leaves it as it is.
+    """
     import torch
 
     before = torch.get_num_threads()
-    torch.set_num_threads(threads)
+    torch.set_num_threads(threads or before)
     try:
         yield
     finally:
