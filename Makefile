@@ -50,12 +50,13 @@ ui: env
 env: $(VENV)/.installed
 
 # requirements.txt pins everything, and pip compares each file with its hashes; the second command adds this package and
-# PyTorch, of which it takes the machine's build. The stamp is written last, so a broken install is retried.
+# PyTorch, of which it takes the machine's build. Python compiles what it imports when it does, which is a small part of
+# all. The stamp is written last, so a broken install is retried.
 $(VENV)/.installed: pyproject.toml requirements.txt
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
+	$(VENV)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check \
 	  --require-hashes --no-deps --requirement requirements.txt
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	$(VENV)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check --editable ".[dev]"
 	touch $@
 
 clean:

@@ -7,7 +7,7 @@ import pandas as pd
 from minimoe.report.collect import Results
 from minimoe.report.columns import Column
 from minimoe.report.models import is_teacher
-from minimoe.report.scores import big, glue_scores, loss, majority_glue, score
+from minimoe.report.scores import big, headline, headline_majority, loss, score
 
 METRICS = {
     "f1": "F1", "macro_f1": "macro F1", "micro_f1": "micro F1", "chunk_f1": "F1", "tag_accuracy": "accuracy",
@@ -42,14 +42,12 @@ def metric_names(results: Results) -> dict[str, str]:
 
 def majority_cells(results: Results) -> list[Cell]:
     """The cells of always answering the majority label."""
-    glue = majority_glue(results)
-    return [Cell(score(value), value=value) for value in (glue, *results.majority.values())]
+    return [Cell(score(value), value=value) for value in (headline_majority(results), *results.majority.values())]
 
 
 def score_cells(results: Results) -> dict[str, list[Cell]]:
-    """Each model's cells: GLUE score, then the columns. A bar runs from the majority's score to the column's best."""
-    glue = glue_scores(results).assign(runs=2)
-    tables = [(glue, majority_glue(results))]
+    """Each model's cells: headline, then the columns. A bar runs from the majority's score to the column's best."""
+    tables = [(headline(results)[1].assign(runs=2), headline_majority(results))]
     for key, floor in results.majority.items():
         tables.append((results.scores[results.scores.task == key].set_index("model"), floor))
     cells: dict[str, list[Cell]] = {name: [] for name in results.models}

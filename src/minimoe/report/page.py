@@ -22,11 +22,10 @@ from minimoe.report.models import ASSISTED, KINDS, Model, is_teacher
 from minimoe.report.pairs import EXPERTS, not_told_apart
 from minimoe.report.provenance import Provenance
 from minimoe.report.published import CLAIM, PUBLISHED
-from minimoe.report.scores import big, headline, headline_majority, headlines
+from minimoe.report.scores import big, first_column, headline, headline_majority, headlines
 from minimoe.report.seed_tables import seeds_table
-from minimoe.report.tables import MAJORITY, UNTRAINED, differences_table, markdown, models_table, terminal
+from minimoe.report.tables import MAJORITY, UNTRAINED, about_first, differences_table, markdown, models_table, terminal
 from minimoe.system.files import whole_folder
-from minimoe.tasks.table import SCORE
 
 FLAT = 12  # rows that need no headings between them
 FIGURES = 12  # of one kind that are drawn; of more, the first
@@ -79,13 +78,14 @@ def page(results: Results, findings: Findings, made: Provenance) -> str:
         sentences=[sentence.replace(" %", "\u00a0%").partition(": ")[::2] for sentence in findings.sentences],
         parts=PARTS,
         groups=column_groups(results.columns),
-        glue_group=SCORE,
+        first=first_column(results),
+        about_first=about_first(results),
         untrained=UNTRAINED,
         metrics=metric_names(results),
         majority=majority_cells(results),
         scores=score_cells(results),
         cost_groups=cost_groups(results),
-        score_labels=[f"{SCORE} score", *(column.name for column in results.columns)],
+        score_labels=[f"{first_column(results)[0]} score", *(column.name for column in results.columns)],
         cost_labels=[f"{heading} {name} {unit}" for heading, names in cost_groups(results) for name, unit in names],
         costs=cost_cells(results),
         compute=_compute_figures(results, findings),

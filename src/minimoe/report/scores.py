@@ -10,6 +10,8 @@ from minimoe.report.collect import Results
 from minimoe.report.columns import GLUE
 from minimoe.tasks.table import CONLL
 
+GLUE_SCORE = "GLUE score"
+
 
 @lru_cache(maxsize=1)  # every small table asks for it, and for the headlines
 def glue_scores(results: Results) -> pd.DataFrame:
@@ -36,6 +38,13 @@ def majority_glue(results: Results) -> float | None:
     return sum(results.majority[key] for key in GLUE) / len(GLUE)
 
 
+def first_column(results: Results) -> tuple[str, int]:
+    """Heading of the column that has the headline score, GLUE or mean, and of how many columns it is the mean."""
+    if headline(results)[0] == GLUE_SCORE:
+        return "GLUE", len(GLUE)
+    return "mean", results.finetuned.task.nunique()
+
+
 def headline(results: Results) -> tuple[str, pd.DataFrame]:
     """The one score a model is judged by: GLUE where all eight are there, else the mean of the columns.
 
@@ -43,7 +52,7 @@ def headline(results: Results) -> tuple[str, pd.DataFrame]:
     """
     glue = glue_scores(results)
     if glue["mean"].notna().all():
-        return "GLUE score", glue
+        return GLUE_SCORE, glue
     judged = set(results.finetuned.task)
     names = [column.name for column in results.columns if column.key in judged]
     label = names[0] if len(names) == 1 else f"mean of {len(names)} columns"

@@ -10,7 +10,7 @@ from minimoe.report.collect import Results
 from minimoe.report.comparisons import Comparison
 from minimoe.report.findings import Findings
 from minimoe.report.published import CLAIM, LINK, PAPER, PUBLISHED
-from minimoe.report.scores import big, glue_scores, loss, majority_glue, score
+from minimoe.report.scores import big, first_column, headline, headline_majority, loss, score
 
 MAJORITY = "majority label"
 UNTRAINED = (
@@ -52,16 +52,26 @@ def differences_table(comparisons: Sequence[Comparison]) -> pd.DataFrame:
 
 
 def score_rows(results: Results) -> list[list[str]]:
-    """One row a model, after one for the majority label: name, GLUE score, a score for each column."""
-    glue = glue_scores(results)
+    """One row a model, after one for the majority label: name, headline score, a score for each column."""
+    _, whole = headline(results)
     cells = {(row.model, row.task): score(row.mean, row.std, row.runs) for row in results.scores.itertuples()}
     keys = [column.key for column in results.columns]
-    reference = [MAJORITY, score(majority_glue(results)), *(score(results.majority[key]) for key in keys)]
+    reference = [MAJORITY, score(headline_majority(results)), *(score(results.majority[key]) for key in keys)]
     rows = [
-        [name, score(glue["mean"][name], glue["std"][name]), *(cells[name, key] for key in keys)]
+        [name, score(whole["mean"][name], whole["std"][name]), *(cells[name, key] for key in keys)]
         for name in results.models
     ]
     return [reference, *rows]
+
+
+def about_first(results: Results) -> str:
+    """What the first column of scores is."""
+    if first_column(results)[0] == "GLUE":
+        return (
+            "GLUE is the mean of its eight scores; its deviation follows from those of the tasks, MNLI's two columns "
+            "being scores of the same runs."
+        )
+    return "The mean is that of the finetuned columns; where GLUE's eight are there, their score is in its place."
 
 
 def cost_rows(results: Results) -> list[list[str]]:
@@ -85,7 +95,7 @@ def cost_headers(results: Results) -> list[str]:
 
 def markdown(results: Results, findings: Findings) -> str:
     """results.md: what it shows, all tables, published numbers."""
-    headers = ["model", "kind", "GLUE", *(column.name for column in results.columns)]
+    headers = ["model", "kind", first_column(results)[0], *(column.name for column in results.columns)]
     kinds = {name: model.kind for name, model in results.models.items()}
     scores = [[row[0], kinds.get(row[0], ""), *row[1:]] for row in score_rows(results)]
     published = [[p.system, p.glue, big(p.macs) if p.macs else "", f"[{p.source}]({p.link})"] for p in PUBLISHED]
@@ -94,11 +104,10 @@ def markdown(results: Results, findings: Findings) -> str:
         "## What it shows",
         "\n".join(f"- {sentence}" for sentence in findings.sentences),
         "## Scores",
-        "0-100, on dev sets, for CoNLL-2003 on its test set too. GLUE is the mean of its eight scores and empty "
-        "unless all eight are there; "
-        "± is the standard deviation over seeds; of GLUE it follows from those of the tasks, MNLI's two columns being "
-        "scores of the same runs. Dev scores chose the epoch of every run and the learning rate of every model and "
-        f"task; MNLI-mm and CoNLL-2003's test set chose nothing.{f' {UNTRAINED}' if results.untrained else ''}",
+        f"0-100, on dev sets, for CoNLL-2003 on its test set too. {about_first(results)} "
+        "± is the standard deviation over seeds. Dev scores chose the epoch of every run and the learning rate of "
+        "every model and task; MNLI-mm and CoNLL-2003's test set chose nothing."
+        f"{f' {UNTRAINED}' if results.untrained else ''}",
         _table(scores, headers, "github"),
         *(_section(section) for section in findings.sections),
         "## Cost",
@@ -114,7 +123,7 @@ def markdown(results: Results, findings: Findings) -> str:
 
 def terminal(results: Results, findings: Findings) -> str:
     """All tables, compact."""
-    headers = ["model", "GLUE", *(column.short for column in results.columns)]
+    headers = ["model", first_column(results)[0], *(column.short for column in results.columns)]
     costs = cost_headers(results)
     costs[1:5] = ["held-out", "mult-adds", "params", "active"]
     parts = [_table(score_rows(results), headers), _table(cost_rows(results), costs)]
