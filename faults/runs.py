@@ -24,6 +24,8 @@ LOOK = 0.005  # seconds between two looks at what a run prints
 GONE = 15.0  # seconds in which all processes of a run that was killed end
 LIMIT = 120.0  # seconds that a run may take; then it hangs,
 HUNG = -1000  # and this is its exit code
+TRACEBACK = "Traceback (most recent call last)"
+SHOWN = 4000  # characters from a traceback on
 RUNNING = re.compile(r"^Running stage '(.+?)':", re.MULTILINE)
 
 
@@ -116,9 +118,9 @@ class Run:
         return HUNG
 
     def problem(self) -> str:
-        """What it told about a failure: its error lines, `traceback` where it showed one, or nothing."""
-        if "Traceback (most recent call last)" in self.text:
-            return "traceback"
+        """What it told about a failure: its error lines, or from a traceback on what it wrote, or nothing."""
+        if (start := self.text.find(TRACEBACK)) >= 0:
+            return self.text[start : start + SHOWN]
         lines = re.findall(r"^(?:error|ERROR): .+$", self.text, re.MULTILINE)
         return " | ".join(line for line in lines if "exited with" not in line)
 

@@ -11,7 +11,7 @@ from random import Random
 from typing import NamedTuple
 
 from faults.pipeline import copy, make, outputs, stages
-from faults.runs import HUNG, Run, strays
+from faults.runs import HUNG, TRACEBACK, Run, strays
 from minimoe.system.files import write_json
 
 TRIES = 10  # of a fault that was not seen to strike, each at another moment
@@ -153,7 +153,8 @@ def _seconds(run: Run) -> dict[str, float]:
 def misbehaved(run: Run, code: int, stops: bool | None) -> str:
     """What was wrong with how the run with the fault ended; nothing where it was right."""
     said = run.problem()
-    if said != "traceback" and run.ended_by_any(code):  # by whoever injects faults
+    broke = said.startswith(TRACEBACK)
+    if not broke and run.ended_by_any(code):  # by whoever injects faults
         return ""
     if code == HUNG:
         return "hung"
@@ -161,4 +162,4 @@ def misbehaved(run: Run, code: int, stops: bool | None) -> str:
         return "went on as if nothing were wrong" if stops else ""
     if stops is False:
         return f"stopped: {said}"
-    return "" if said and said != "traceback" else f"stopped with {said or 'no word on why'}"
+    return "" if said and not broke else f"stopped with {said or 'no word on why'}"

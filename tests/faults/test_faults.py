@@ -63,10 +63,14 @@ def test_a_row_is_good_when_all_survive_and_nothing_is_lost(row, good):
     assert row.good == good
 
 
+BROKE = "Traceback (most recent call last):\nOSError"
+
+
 @pytest.mark.parametrize("text, code, stops, wrong", [
     ("error: data/records: damaged", 1, True, ""),
     ("error: data/records: damaged", 1, False, "stopped: error: data/records: damaged"),
-    ("Traceback (most recent call last):\nOSError", 1, None, "stopped with traceback"),
+    (f"x\n{BROKE}", 1, None, f"stopped with {BROKE}"),
+    (BROKE, -9, None, f"stopped with {BROKE}"),
     ("", 1, None, "stopped with no word on why"),
     ("", -9, None, ""),
     ("", 0, None, ""),
