@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from minimoe.system.errors import INTERRUPTED
+
 PIPELINE = """
 stages:
   cell:
@@ -32,6 +34,10 @@ STAGE = """
 import json, os, sys, time
 from pathlib import Path
 from minimoe.system.errors import exit_cleanly
+
+if os.environ.get("HANG") == "import":
+    Path("hanging").write_text(str(os.getpid()))
+    time.sleep(60)
 
 def stage_name(model):
     return model.replace("/", "_")
@@ -118,6 +124,23 @@ if __name__ == "__main__":
     wave = grid.Wave(stages, partial(list, [{}, {}]), ends=True)
     second = grid.Wave(partial(grid.apart, ["shell"]))
     exit_cleanly(lambda: grid.run([wave, second], nothing))
+"""
+# what is stale takes a while to find out
+LOOKING = """
+import os, time
+from pathlib import Path
+from minimoe.pipeline import grid
+from minimoe.system.errors import exit_cleanly
+
+def nothing():
+    pass
+
+def stages():
+    Path("hanging").write_text(str(os.getpid()))
+    time.sleep(60)
+
+if __name__ == "__main__":
+    exit_cleanly(lambda: grid.run([grid.Wave(stages)], nothing))
 """
 # the forge must not call this itself: it initialises a GPU, and no process can use one that is forked afterwards
 GPUS = """
@@ -261,6 +284,17 @@ def test_nothing_outlives_the_parent_and_what_was_done_stays_done(folder, sent):
     assert finish(process)[0] != 0
     assert (folder / "closed").exists()
     assert list(locked(folder)) == [CELLS[0]]
+
+
+@pytest.mark.parametrize("script", [RUN, LOOKING], ids=["a stage's imports", "a look at what is stale"])
+def test_an_interrupt_is_one_line_wherever_it_comes(folder, script):
+    (folder / "run.py").write_text(script)
+    process = start(folder, HANG="import", workers=1)
+    until_it_hangs(folder)
+    process.terminate()
+    code, output = finish(process)
+    assert code == INTERRUPTED and "interrupted" in output
+    assert "Traceback" not in output
 
 
 @pytest.mark.parametrize("generations", [1, 2])  # a worker, the forge

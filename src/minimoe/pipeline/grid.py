@@ -25,7 +25,7 @@ from multiprocessing import get_context, parent_process
 from minimoe.pipeline import runner
 from minimoe.pipeline.progress import Progress
 from minimoe.pipeline.runner import as_main
-from minimoe.system.errors import INTERRUPTED, UserError, exit_cleanly
+from minimoe.system.errors import UserError, exit_cleanly
 from minimoe.system.interrupts import end_with
 
 SPAWN = get_context("spawn")
@@ -126,7 +126,7 @@ def _forge(waves: list[Wave], prepare: Callable[[], None], progress: Progress | 
     gc.freeze()
     gc.enable()
     for wave in waves:
-        with ProcessPoolExecutor(1, runner.FORK) as pool:  # in a process that none is forked from: it may open a GPU
+        with ProcessPoolExecutor(1, runner.FORK, _end_at_once) as pool:  # none is forked from it: it may open a GPU
             stages = pool.submit(wave.stages).result()
             environments = pool.submit(wave.workers).result()[: len(stages)] if stages else []
             if progress:
@@ -139,9 +139,9 @@ def _done(wave: Wave, stages: Stages, environments: list[Environment], progress:
     """Fork the workers of a wave, and end them all if one of them or the parent is killed; whether all went well."""
     board, told = Board(stages), runner.FORK.SimpleQueue()
     shared = (wave, board, told, os.getpid())
-    running = [runner.FORK.Process(target=_work, args=(*shared, environment)) for environment in environments]
+    running = [runner.forked(_work, *shared, environment) for environment in environments]
     for worker in running:
-        worker.start()
+        runner.begin(worker)
     usual = signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the group's end: this process waits for the others
     at_work = bool(running)
     while at_work and _well(running):
@@ -180,12 +180,14 @@ def _work(wave: Wave, board: Board, told, forge: int, environment: Environment) 
     failed = True
     try:
         failed = runner.bring_up_to_date(board.take(), wave.start, tell, wave.ends)
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
     finally:
         if failed and wave.ends:
             board.ended.value = True
     sys.exit(failed)
+
+
+def _end_at_once() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _interrupt(_signal, _frame) -> None:

@@ -8,6 +8,7 @@ these parts is gone, every stage is run by the program `dvc repro`.
 import os
 import re
 import runpy
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -16,14 +17,17 @@ from functools import partial
 from importlib import import_module
 from inspect import signature
 from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from minimoe.system import interrupts
+from minimoe.system.errors import INTERRUPTED
 from minimoe.system.interrupts import end_with
 
 FORK = get_context("fork")
 # Elsewhere a process that has loaded such libraries may not fork, and DVC starts every command itself.
 WARM = sys.platform == "linux"
+ENDING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 COMMAND = re.compile(r"python -m (stages\.\w+)((?: [\w./-]+)*)")  # what can be forked; anything else DVC starts
 SIGHT_SECONDS = 90  # in which this machine sees what another one has written to a shared folder
 WRITE_SECONDS = 60  # between two rewritings of dvc.lock by cells; what is finished in between is in DVC's run cache
@@ -36,6 +40,28 @@ PARTS = {  # of DVC, with the arguments that are passed to them here
     "dvc.repo:Repo": ("_wait_for_lock",),
     "dvc.dvcfile:ProjectFile.dump_stages": ("update_pipeline",),
 }
+
+
+def forked(function: Callable, *arguments) -> BaseProcess:
+    """A fork that runs a function and ends without a word when it is interrupted; `begin` starts it."""
+    return FORK.Process(target=_quietly, args=(function, *arguments))
+
+
+def begin(process: BaseProcess) -> None:
+    """Start a fork; what interrupts comes before it, or when the fork can end without a word."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+
+
+def _quietly(function: Callable, *arguments) -> None:
+    try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+        function(*arguments)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
 
 
 def as_main(module: str, arguments: list[str]) -> None:
@@ -163,9 +189,9 @@ def _command(usual: Callable, start: Callable, stage, dry: bool = False, run_env
     module, arguments = known.groups()
     where = prepare_kwargs(stage, run_env=run_env)
     work = partial(start, module, arguments.split())
-    process = FORK.Process(target=_stage, args=(os.getpid(), work, where["cwd"], where["env"]))
+    process = forked(_stage, os.getpid(), work, where["cwd"], where["env"])
     try:
-        process.start()
+        begin(process)
         process.join()
     except KeyboardInterrupt:
         process.terminate()  # it closes its run
