@@ -1,4 +1,5 @@
 # make repro: the sample, end to end.  make test: lint and tests.  make ui: MLflow on 127.0.0.1.
+# make test-slow: the tests that make test leaves out, which take most of the time.
 # make bench: what is fast, and how fast.  make load: how time, memory and disk grow with size.
 # make gpu: what one GPU makes of distilling, finetuning and loading.
 # make faults: kills, full disks, flipped bits and more, injected into a tiny pipeline.
@@ -8,16 +9,20 @@
 PYTHON ?= python3
 VENV   ?= .venv
 PORT   ?= 5000
+PYTEST  = python -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PYTHONNOUSERSITE = 1
 
-.PHONY: repro test lint bench load gpu faults audit docs release ui env clean
+.PHONY: repro test test-slow lint bench load gpu faults audit docs release ui env clean
 
 repro: env
 	python -m minimoe repro
 
 test: env lint
-	python -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal
+	$(PYTEST) -m "not slow"
+
+test-slow: env
+	$(PYTEST) -m slow
 
 lint: env
 	ruff check --no-cache .
