@@ -20,6 +20,7 @@ from pathlib import Path
 
 import psutil
 
+from minimoe.pipeline.project import project
 from minimoe.system.errors import UserError
 
 WRITE_SECONDS = 1.0  # more than it takes to write an entry of the run cache
@@ -30,11 +31,11 @@ def repair() -> None:
     """Rename truncated files, and remove unfinished entries of the run cache."""
     try:
         from dvc.dvcfile import LOCK_FILE, Lockfile  # noqa: F401
-        from dvc.repo import Repo, lock_repo
+        from dvc.repo import lock_repo
         from dvc.stage.cache import StageCache  # noqa: F401
     except ImportError:
         return
-    with Repo(_wait_for_lock=True) as repo, lock_repo(repo):  # nobody is writing them now
+    with project(wait=True) as repo, lock_repo(repo):  # nobody is writing them now
         written = {Path(repo.root_dir, LOCK_FILE): _whole_lock_file, Path(repo.tmp_dir, "rwlock"): _whole_json}
         for path, whole in written.items():
             if path.exists() and not whole(repo, path):
@@ -50,9 +51,7 @@ def wait_for_others(seconds: float) -> None:
 
     Raises `UserError` for a run that goes on. DVC's own wait, `--wait-for-lock`, does not cover these locks.
     """
-    from dvc.repo import Repo
-
-    with Repo() as repo:
+    with project() as repo:
         path = Path(repo.tmp_dir, "rwlock")
     end = time.monotonic() + seconds
     while holder := _holder(path):

@@ -24,6 +24,7 @@ from minimoe.params import load
 from minimoe.pipeline import grid, remote, runner
 from minimoe.pipeline.preflight import preflight
 from minimoe.pipeline.progress import Progress
+from minimoe.pipeline.project import project
 from minimoe.pipeline.repair import repair, wait_for_others
 from minimoe.system import interrupts, machine
 from minimoe.system.errors import UserError
@@ -170,12 +171,11 @@ def ui(port: int) -> None:
 def look(cells: Sequence[str] = ()) -> Outdated:
     """Find out what is outdated. `cells`: names of cells of the table."""
     from dvc.lock import LockError
-    from dvc.repo import Repo
 
     end = time.monotonic() + PATIENCE
     while True:
         try:
-            with Repo() as repo:
+            with project() as repo:
                 return _outdated(repo, set(cells))
         except LockError as error:  # what is left of a run that was killed ends soon
             if time.monotonic() > end:

@@ -12,6 +12,7 @@ import torch
 from minimoe.params import load
 from minimoe.params.resolve import resolve, text
 from minimoe.params.settings import FOLDER
+from minimoe.pipeline.project import project
 from minimoe.plan import constants, sizes, stages, table, timing
 from minimoe.plan.models import Models
 from minimoe.plan.row import Run
@@ -106,20 +107,16 @@ def _machine(run: Run, gpu: constants.Gpu | None, load_average: float) -> table.
 
 def _done(root: Path) -> set[str]:
     """Names of the stages that are up to date; `UserError` where DVC cannot say."""
-    from dvc.exceptions import DvcException
     from dvc.lock import LockError
-    from dvc.repo import Repo
 
     try:
-        with Repo(str(root)) as repo:
+        with project(root) as repo:
             changed = set(repo.status())
             if "settings" in changed:  # params.yaml was edited, and nothing has run since
                 changed = changed - {"settings"} | _with_other_settings(repo.index.stages, root)
             return up_to_date(repo.index.graph, changed)
     except LockError:
         raise UserError("another dvc command is running here; plan when it has ended") from None
-    except DvcException as error:
-        raise UserError(f"{root}: dvc cannot read the pipeline: {' '.join(str(error).split())}") from None
 
 
 def _with_other_settings(all_stages, root: Path) -> set[str]:
