@@ -11,7 +11,7 @@ WHOLE = """\
 Distill encoders: from a Wikipedia dump and a teacher to small students and their GLUE and CoNLL tables.
 
   minimoe init             in an empty folder, set up the sample
-  minimoe repro            run it, less than half an hour on two cores, and print the table of results
+  minimoe repro            run it, some ten minutes on two cores, and print the table of results
   minimoe ui               see the curves of all runs
   minimoe profile small    write the params.yaml of another run; edit it, then minimoe repro
 
@@ -28,7 +28,7 @@ These are written, unless they exist already:
 These are links to the installed package, so that DVC reruns a stage when an upgrade changes its code:
   stages/, src/minimoe/"""
 REPRO = """\
-Run all stages that are not up to date, as `dvc repro` does, but finetune in parallel; then print the results.
+Run all stages that are not up to date, as `dvc repro` does, but rounds and finetuning in parallel. Print the results.
 After an edit of params.yaml only the stages that depend on it run. A run that was killed continues.
 
   minimoe repro                        all stages; tables are written to reports/, models to models/

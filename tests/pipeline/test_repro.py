@@ -92,7 +92,7 @@ def test_what_is_up_to_date_is_not_visited(stale):
 
 
 def runtime(**given) -> SimpleNamespace:
-    return SimpleNamespace(**{"workers": 4, "device": "cpu", "launcher": "python", "round_threads": 1} | given)
+    return SimpleNamespace(**{"workers": 32, "device": "cpu", "launcher": "python", "round_threads": 1} | given)
 
 
 @pytest.mark.parametrize(
@@ -101,13 +101,14 @@ def runtime(**given) -> SimpleNamespace:
 )
 def test_rounds_run_side_by_side_on_cores_alone(settings, count, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr(machine, "cores", lambda: 4)
     assert repro.rounds_side_by_side(runtime(**settings)) == [{}] * count
 
 
 def test_as_many_rounds_as_their_cores_are_there_for(monkeypatch):
     monkeypatch.setattr(machine, "cores", lambda: 7)
-    assert len(repro.rounds_side_by_side(runtime(workers=0, round_threads=3))) == 2
-    assert len(repro.rounds_side_by_side(runtime(workers=0, round_threads=9))) == 1
+    assert len(repro.rounds_side_by_side(runtime(round_threads=3))) == 2
+    assert len(repro.rounds_side_by_side(runtime(round_threads=9))) == 1
 
 
 def test_a_round_waits_for_the_round_that_makes_its_teacher(stale, monkeypatch):

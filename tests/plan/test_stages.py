@@ -68,6 +68,19 @@ def test_devices_share_the_training_but_not_the_measuring():
     assert four["finetune@*-mnli"] == one["finetune@*-mnli"]
 
 
+def test_rounds_take_longer_where_they_leave_cores_idle(monkeypatch):
+    monkeypatch.setattr("minimoe.plan.row.cores", lambda: 16)
+    monkeypatch.setattr("minimoe.system.machine.cores", lambda: 16)
+    base = "distill@base"
+    whole, shared = (rows_of(profile(runtime__round_threads=threads))[base] for threads in (0, 4))
+    assert work(shared) == pytest.approx(work(whole))  # four of the eight at once fill the machine
+    assert shared.memory == 4 * whole.memory
+    others = {f"distill@{name}" for name in profile().rounds} - {base}
+    alone = rows_of(profile(runtime__round_threads=4), done=others)[base]
+    assert work(alone) == pytest.approx(4 * work(whole)) and alone.memory == whole.memory
+    assert work(rows_of(profile(runtime__round_threads=99))[base]) == pytest.approx(work(whole))
+
+
 def test_lower_precision_is_as_much_faster_as_matrix_products():
     rates = replace(RATES, learner=0.0)
     full, half = (rows_of(profile(distill__precision=precision), rates=rates) for precision in ("fp32", "bf16"))

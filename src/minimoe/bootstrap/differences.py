@@ -35,9 +35,9 @@ def corrected(means: ndarray, replicates: ndarray) -> ndarray:
     """p values [P] of differences [P] from their replicates [P, B], corrected for their number P; two-sided."""
     centred = replicates - replicates.mean(1, keepdims=True)
     error = centred.std(1)
-    sure = error > 1e-9  # else the models answer alike, or differ in every resample by the same
-    found = np.where(sure, np.abs(means) / np.where(sure, error, 1.0), np.where(np.abs(means) > 1e-9, np.inf, 0.0))
-    drawn = np.abs(centred) / np.where(sure, error, 1.0)[:, None]
+    known = error > 1e-9  # else all resamples differ by the same: of a few examples, or none of all; it has no p value
+    found = np.where(known, np.abs(means) / np.where(known, error, 1.0), 0.0)
+    drawn = np.abs(centred) / np.where(known, error, 1.0)[:, None]
     order = np.argsort(-found, kind="stable")
     most = np.maximum.accumulate(drawn[order[::-1]], axis=0)[::-1]  # of each and all after it
     above = (most >= found[order, None]).sum(1)

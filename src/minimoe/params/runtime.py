@@ -26,7 +26,7 @@ class Runtime(Section):
     compile: Literal["auto", "never", "always"]
     deterministic: bool
     micro_batch: Count
-    round_threads: Count
+    round_threads: Annotated[int, Field(ge=0, le=1024)]
     cells_per_gpu: Few
     shard_records: Positive
     log_every: Positive

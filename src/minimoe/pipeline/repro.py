@@ -144,7 +144,7 @@ def side_by_side(settings, threads: int) -> list[grid.Environment]:
 def rounds_side_by_side(settings) -> list[grid.Environment]:
     """The environment of each process that brings rounds up to date: one, where each takes the GPUs or all cores."""
     alone = not settings.round_threads or settings.launcher != "python" or machine.device(settings.device) == "cuda"
-    return grid.alone() * (1 if alone else machine.workers(settings.workers, settings.round_threads))
+    return grid.alone() * (1 if alone else machine.workers(0, settings.round_threads))
 
 
 def _as_many(wanted: int, threads: int) -> list[grid.Environment]:

@@ -194,8 +194,9 @@ def _command(usual: Callable, start: Callable, stage, dry: bool = False, run_env
         begin(process)
         process.join()
     except KeyboardInterrupt:
-        process.terminate()  # it closes its run
-        process.join()
+        if process.is_alive():  # it may have come before the fork
+            process.terminate()  # the stage closes its run
+            process.join()
         raise
     if process.exitcode:
         raise StageCmdFailedError(stage.cmd, process.exitcode)

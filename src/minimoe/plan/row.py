@@ -42,6 +42,22 @@ class Run:
         """Cells of the table at once, each on so many cores where there is no GPU."""
         return self.gpus * self.params.runtime.cells_per_gpu if self.device == "cuda" else self.side_by_side(threads)
 
+    @property
+    def rounds(self) -> int:
+        """Rounds that are at work at once, where there is no GPU, when it is the turn of rounds."""
+        settings = self.params.runtime
+        if self.device == "cuda" or settings.launcher != "python" or not settings.round_threads:
+            return 1
+        left = sum(f"distill@{name}" not in self.done for name in self.params.rounds)
+        return max(1, min(left, workers(0, settings.round_threads)))
+
+    @property
+    def idle(self) -> float:
+        """All cores over those that are at work then: how much longer rounds take than on all cores, together."""
+        if self.device == "cuda" or not self.params.runtime.round_threads:
+            return 1.0
+        return max(1.0, cores() / (self.rounds * self.params.runtime.round_threads))
+
     def begin(self) -> float:
         """Seconds of a stage beside its work."""
         return self.rates.start + constants.STAGE

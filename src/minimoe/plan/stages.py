@@ -117,11 +117,12 @@ def _distill(run: Run, name: str) -> Row:
             seconds += steps * settings.batch * trained / run.devices + measured * tested  # every process measures all
             most = max(learner.activations for learner in one.learners)
             memory = max(memory, STATES * sum(learner.weights for learner in one.learners) + batch * most)
+    seconds *= run.idle
     reads = run.corpus.record_bytes.value + teacher
     writes = FLOAT * sum(run.models.weights(f"models/{name}/{model}") for model in round_.models)
     epochs = " + ".join(str(settings.epochs) for settings in phases)
     work = f"{epochs} x {number(records.value)} records, {number(total)} steps, models: {len(round_.models)}"
-    more = {"size": records.basis, "speed": run.rates.basis, "memory": teacher + FLOAT * memory}
+    more = {"size": records.basis, "speed": run.rates.basis, "memory": run.rounds * (teacher + FLOAT * memory)}
     return _row(run, f"distill@{name}", reads, writes, work, seconds, **more)
 
 
