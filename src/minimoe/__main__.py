@@ -59,6 +59,8 @@ Write each model of a checkpoint released by the authors of MiniMoE as a Hugging
 
 PUSH = """\
 Upload a student and its card to the Hugging Face hub, as one commit. Nothing else ever uploads anything.
+Of a repository that is there, README.md and what an earlier push left are replaced or removed; all other files stay.
+One that holds another model is refused.
 
   minimoe push base/minilm-2L-72H your-name/minilm-2L-72H              a repository that only you see
   minimoe push base/minilm-2L-72H your-name/minilm-2L-72H --public --license apache-2.0"""

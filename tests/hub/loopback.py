@@ -42,6 +42,7 @@ class Hub:
         self.writers: dict[str, str] = {}  # token → the user who may write with it
         self.private: set[str] = set()
         self.uploads: dict[str, bytes] = {}  # by SHA-256, before the commit that names them
+        self.titles: dict[tuple[str, str], str] = {}  # (repository, path) → the title of its last commit
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -211,6 +212,7 @@ class Hub:
                 return 400, {"X-Error-Message": f"{value['path']} was not uploaded"}, b""
             large = line["key"] == "lfsFile"
             files[value["path"]] = stored[value["oid"]] if large else base64.b64decode(value["content"])
+            self.titles[key, value["path"]] = lines[0]["value"]["summary"]
         commit = self.add("model", key.removeprefix("models/"), files)
         url = f"{self.url}/{key.removeprefix('models/')}/commit/{commit}"
         return 200, {}, self.json({"success": True, "commitOid": commit, "commitUrl": url, "hookOutput": ""})
@@ -247,13 +249,16 @@ class Hub:
             }
             return 200, headers, self.json({"casUrl": f"{self.url}/cas", "accessToken": "open", "exp": end})
         if what == "tree":
-            return 200, {}, self.json([self.entry(path, content) for path, content in sorted(files.items())])
+            key = f"{kind}/{name}"
+            return 200, {}, self.json([self.entry(key, path, content) for path, content in sorted(files.items())])
         siblings = [{"rfilename": path} for path in sorted(files)]
         about = {"_id": "1", "id": name, "sha": commit, "siblings": siblings, "private": False, "tags": []}
         return 200, {}, self.json(about | {"downloads": 0, "likes": 0, "disabled": False, "gated": False})
 
-    def entry(self, path: str, content: bytes) -> dict:
+    def entry(self, key: str, path: str, content: bytes) -> dict:
         entry = {"type": "file", "path": path, "size": len(content), "oid": git_sum(content)}
+        title = self.titles.get((key, path), "initial commit")
+        entry["lastCommit"] = {"id": "1", "title": title, "date": "2026-01-01T00:00:00.000Z"}
         if path.endswith(LARGE):
             digest = hashlib.sha256(content).hexdigest()
             entry["lfs"] = {"oid": digest, "size": len(content), "pointerSize": 134}

@@ -57,7 +57,7 @@ def folder(tmp_path, monkeypatch):
     card.write_text(CARD)
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(repro, "look", lambda: Outdated(set(), [], []))
+    monkeypatch.setattr(repro, "look", lambda: Outdated(set(), [], [], {}))
     return made
 
 
@@ -104,6 +104,45 @@ def test_what_an_earlier_student_left_is_removed(hub, folder):
     (folder / "1_Pooling/config.json").unlink()
     push(STUDENT, REPOSITORY)
     assert on(hub).keys() == {path.name for path in folder.iterdir()} - {"1_Pooling"} | {"README.md", ".gitattributes"}
+
+
+OWN = {"LICENSE": b"mine", "onnx/model.onnx": b"graph", "pictures/curve.png": b"png", "eval_results.json": b"{}"}
+
+
+def test_files_that_no_push_made_stay(hub, folder):
+    own = {".gitattributes": b"", "README.md": b"---\nlicense: mit\n---\n"} | OWN
+    hub.add("model", REPOSITORY, own)
+    for _ in range(2):
+        push(STUDENT, REPOSITORY)
+        assert OWN.items() <= on(hub).items()
+        assert on(hub)[WEIGHTS] == (folder / WEIGHTS).read_bytes()
+    hub.titles["models/me/student", "tokenizer.json"] = "Upload of my own"
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(UserError, match=r"that no push of this program made there: tokenizer\.json; "):
+        push(STUDENT, REPOSITORY)
+
+
+@pytest.mark.parametrize(
+    "path", [WEIGHTS, "pytorch_model.bin", "adapter_config.json", "modules.json", "vocab.txt", "code.py"]
+)
+def test_another_model_is_neither_overwritten_nor_mixed_with(hub, folder, path):
+    (folder / "code.py").write_text("")
+    files = {".gitattributes": b"", path: b"another's"} | OWN
+    hub.add("model", REPOSITORY, dict(files))
+    with pytest.raises(UserError) as error:
+        push(STUDENT, REPOSITORY)
+    assert str(error.value) == (
+        f"me/student: cannot be pushed to: it holds a model that no push of this program made there: {path}; "
+        "push to another repository, or delete that first"
+    )
+    assert on(hub) == files
+
+
+def test_of_many_files_of_another_model_some_are_named(hub, folder):
+    shards = {f"model-{number:05}-of-00100.safetensors": b"" for number in range(1, 101)}
+    hub.add("model", REPOSITORY, shards)
+    with pytest.raises(UserError, match=r"model-00001-of-00100.safetensors, .* and 97 more; push to another"):
+        push(STUDENT, REPOSITORY)
 
 
 def test_a_license_of_ones_own(hub, folder):
@@ -171,7 +210,7 @@ def test_without_a_token_that_may_write(hub, folder, token, monkeypatch):
 
 @pytest.mark.parametrize("stale", ["distill@base", "report"])
 def test_what_is_out_of_date_is_not_pushed(hub, folder, stale, monkeypatch):
-    monkeypatch.setattr(repro, "look", lambda: Outdated({"settings"}, ["settings", stale, "distill@sparse"], []))
+    monkeypatch.setattr(repro, "look", lambda: Outdated({"settings"}, ["settings", stale, "distill@sparse"], [], {}))
     with pytest.raises(UserError, match=f"^{STUDENT}: {stale} out of date; `minimoe repro` first"):
         push(STUDENT, REPOSITORY)
     assert not hub.requests

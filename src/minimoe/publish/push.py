@@ -1,8 +1,12 @@
 """Push a student and its card to the Hugging Face hub: `minimoe push ROUND/STUDENT REPOSITORY`.
 
-All files come in one commit, so the repository is as it was or has all of them.
+All files come in one commit, so the repository is as it was or has all of them. What an earlier push left there, as the
+title of a file's last commit says, is replaced or removed; all else stays. A repository with a model that came in
+another way is refused: the push would overwrite that model, or be read with files of it.
 """
 
+from collections.abc import Iterable
+from fnmatch import fnmatch
 from pathlib import Path
 
 from minimoe.hub.transfer import answer, transfer
@@ -10,6 +14,12 @@ from minimoe.params import load
 from minimoe.system.errors import UserError
 
 CARD = "README.md"
+BY = ", by minimoe"  # what the title of a push's commit ends with
+MODEL = (  # what libraries read of a model's folder, whatever else is in it
+    "*.safetensors", "*.bin", "*.index.json", "*.h5", "*.msgpack", "config.json", "adapter_config.json", "modules.json",
+    "tokenizer*", "vocab.*", "merges.txt", "added_tokens.json", "special_tokens_map.json",
+)  # fmt: skip
+NAMED = 3  # files that a message names
 
 
 def push(student: str, repository: str, license: str | None = None, public: bool = False) -> str:
@@ -22,7 +32,8 @@ def push(student: str, repository: str, license: str | None = None, public: bool
         public: a repository that is made now can be seen by everyone; one that is there stays as it is.
 
     Raises:
-        UserError: no such student, one that is out of date, no token, or what the hub or the network answered.
+        UserError: no such student, one that is out of date, no token, another model in the repository, or what the
+            hub or the network answered.
     """
     from huggingface_hub import get_token
     from huggingface_hub.errors import HFValidationError
@@ -38,7 +49,7 @@ def push(student: str, repository: str, license: str | None = None, public: bool
     if not get_token():
         raise UserError("no token of the hub here: `hf auth login`, or set HF_TOKEN, with one that may write")
     text = card_of(card.read_text(encoding="utf-8"), student, repository, license)
-    url = upload(folder, text, repository, f"{student}, by minimoe", public)
+    url = upload(folder, text, repository, f"{student}{BY}", public)
     print(f"{student}: {url}")
     return url
 
@@ -85,11 +96,32 @@ def _commit(folder: str, card: str, repository: str, message: str, public: bool)
     api, root = HfApi(), Path(folder)
     files = {path.relative_to(root).as_posix(): path for path in sorted(root.rglob("*")) if path.is_file()}
     api.create_repo(repository, private=not public, exist_ok=True)
-    kept = {CARD, ".gitattributes", *files}
-    changes = [CommitOperationDelete(name) for name in api.list_repo_files(repository) if name not in kept]
+    left = _left(api, repository, files)
+    changes = [CommitOperationDelete(name) for name in left if name not in files]
     changes += [CommitOperationAdd(name, path) for name, path in files.items() if name != CARD]
     changes.append(CommitOperationAdd(CARD, card.encode()))
     return api.create_commit(repository, changes, commit_message=message).commit_url
+
+
+def _left(api, repository: str, files: Iterable[str]) -> list[str]:
+    """What earlier pushes left in a repository; `UserError` where `files` would overwrite or mix with another model."""
+    from huggingface_hub.hf_api import RepoFile
+
+    left, others = [], []
+    for file in api.list_repo_tree(repository, recursive=True, expand=True):
+        if not isinstance(file, RepoFile) or file.path in (CARD, ".gitattributes"):  # the hub itself writes the latter
+            continue
+        if file.last_commit and file.last_commit.title.endswith(BY):
+            left.append(file.path)
+        elif file.path in files or ("/" not in file.path and any(fnmatch(file.path, form) for form in MODEL)):
+            others.append(file.path)
+    if others:
+        named = ", ".join(others[:NAMED]) + (f" and {len(others) - NAMED} more" if len(others) > NAMED else "")
+        raise UserError(
+            f"it holds a model that no push of this program made there: {named}; "
+            "push to another repository, or delete that first"
+        )
+    return left
 
 
 if __name__ == "__main__":
