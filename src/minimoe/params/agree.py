@@ -13,6 +13,8 @@ POSITIONS = 512  # of a teacher pretrained here
 def disagreements(params) -> Iterator[str]:
     """A line for each disagreement of `params` (a `Params` all of whose names are known)."""
     yield from _lengths(params)
+    for name, round_ in params.rounds.items():
+        yield from _same_students(params, round_, f"rounds.{name}")
     circles = list(_circles(params))
     yield from circles
     for name in () if circles else params.rounds:
@@ -46,6 +48,19 @@ def _lengths(params) -> Iterator[str]:
         ):
             if length > POSITIONS:
                 yield f"{key}: expected at most {POSITIONS}, the positions of a teacher pretrained here; got {length}"
+
+
+def _same_students(params, round_, where: str) -> Iterator[str]:
+    """Students of a round that would be equal to the last bit."""
+    seen: dict[str, str] = {}
+    for name, student in round_.students.items():
+        seed = params.seed if student.seed is None else student.seed
+        first = seen.setdefault(student.model_copy(update={"seed": seed}).model_dump_json(), name)
+        if first != name:
+            yield (
+                f"{where}.students.{name}: expected another shape or seed than {first}; both have seed {seed}, the "
+                "run's where a student has none, so they would be the same student; change or remove one"
+            )
 
 
 def _circles(params) -> Iterator[str]:
