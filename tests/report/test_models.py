@@ -131,7 +131,8 @@ def test_what_second_phases_differ_in(every, first, second, found):
         name: Round.model_validate(base | own | {"then": {"epochs": 1} | own.get("then", {})})
         for name, own in (("one", first), ("other", second))
     }
-    one, other = (describe(f"{name}/s", rounds, every.distill, {"steps": 3, "heldout_loss": 0.1}) for name in rounds)
+    metrics = {"steps": 3, "heldout_loss": 0.1}
+    one, other = (describe(f"{name}/s", rounds, every.distill, metrics, 1) for name in rounds)
     assert differences(one, other) == differences(other, one) == found
 
 

@@ -1,6 +1,7 @@
 """The page: everything inside, nothing from outside, every number of the table in it."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pandas as pd
@@ -191,6 +192,15 @@ def test_the_tile_says_who_is_not_told_apart_from_the_highest(tree):
         tree.edit(f"metrics/finetune/base/minilm/{task}.json", change)
     remark = tiles(page(tree.collect(), find(tree.collect()), MADE))[1][2]
     assert remark.endswith("; 1 of the 3 others not told apart from it")
+
+
+@pytest.mark.parametrize(("mean", "keeps"), [(0.0, False), (-3.0, False), (1.0, True)])
+def test_nothing_is_kept_of_a_score_that_is_not_above_zero(tree, mean, keeps):
+    results = tree.collect(tasks=["cola"])
+    scores = results.scores.assign(mean=results.scores["mean"].mask(results.scores.model == "teacher", mean))
+    results = replace(results, scores=scores)
+    shown = [what for what, *_ in tiles(page(results, find(results), MADE))]
+    assert ("It keeps" in shown) is keeps and "It computes" in shown
 
 
 def best_of(results, column: str) -> list[str]:

@@ -8,6 +8,7 @@ from scipy import stats
 from minimoe.report.findings import find
 from minimoe.report.page import page, write_report
 from minimoe.report.provenance import Provenance
+from minimoe.report.scores import headline
 from minimoe.report.seeds import seed_groups
 from minimoe.report.tables import markdown, terminal
 from tests.report.conftest import DENSE, SMALL, Tree
@@ -110,6 +111,66 @@ def test_tables_and_files_have_the_groups(lucky):
     assert differences[differences.task == "held-out loss"].points.tolist() == [pytest.approx(-0.0233)]
     shown = (lucky.root / "reports/index.html").read_text()
     assert 'href="seeds.csv"' in shown and "Some students were distilled with several seeds" in shown
+
+
+def test_the_tiles_are_about_groups_of_seeds(lucky):
+    """The luckiest member of any group, dense-s3 or moe-s3, is no method that is higher than its siblings."""
+    for task in lucky.tasks:
+        lucky.edit(f"metrics/finetune/control/scratch/{task}.json", lambda v: [
+            result.update(mean=55.0) for result in v["results"].values()
+        ])  # fmt: skip
+    lucky.edit("metrics/distill/control.json", lambda v: v["scratch"].update(steps=9))
+    results = lucky.collect()
+    teacher = headline(results)[1]["mean"]["teacher"]
+    shown = page(results, find(results), Provenance())
+    assert f"<b>70.8</b><span>{MOE_NAME}; 2 of the 3 others not told apart from it</span>" in shown
+    assert f"<b>{100 * 70.8333 / teacher:.0f} %</b>" in shown and "7.1 × less" in shown
+
+
+def test_one_method_of_several_seeds_has_no_others(lucky):
+    results = lucky.collect(models=["teacher", *(f"luck/dense-s{seed}" for seed in (1, 2, 3))])
+    assert f"<b>70.0</b><span>{DENSE_NAME}</span>" in page(results, find(results), Provenance())
+
+
+def test_deviations_are_those_of_seeds_and_never_of_other_methods(tmp_path):
+    """Of the two sides' groups: a lone student of another method is none, nor is a group of another size."""
+    points = {
+        "base": {"dense": 80.0, "moe-s1": 59.0, "moe-s2": 63.0, "small-s1": 51.0, "small-s2": 99.0},
+        "control": {"scratch-s1": 59.0, "scratch-s2": 61.0},
+    }
+    shapes = {"dense": DENSE, "moe": MIXTURE, "small": {"layers": 1, "hidden": 96}, "scratch": DENSE}
+    rounds = {name: {"teacher": "models/teacher", "epochs": int(name == "base"), "students": {}} for name in points}
+    for name, own in points.items():
+        for student in own:
+            seed = {"seed": int(student[-1])} if student != "dense" else {}
+            rounds[name]["students"][student] = shapes[student.partition("-")[0]] | seed
+    tree = Tree(tmp_path, rounds)
+    for name, own in points.items():
+        for student, mean in own.items():
+            for task in tree.tasks:
+                tree.edit(f"metrics/finetune/{name}/{student}/{task}.json", lambda v, mean=mean: [
+                    result.update(mean=mean) for result in v["results"].values()
+                ])  # fmt: skip
+    row = find(tree.collect()).sections[-1].tables[-1].rows[0]
+    assert row[0] == "mean of 3 distilled 2L-96H − control/scratch (2 seeds)"
+    difference, deviation = (80 + 59 + 63) / 3 - 60, np.sqrt((8 + 2) / 2)  # variances of moe and of scratch
+    assert (row[1], row[4]) == (f"+{difference:.1f}", f"+{difference / deviation:.1f}")
+
+
+def test_a_student_of_the_runs_own_seed_is_no_second_seed(tmp_path):
+    students = {"dense": DENSE, "dense-7": DENSE | {"seed": 7}}
+    tree = Tree(tmp_path, {"base": {"teacher": "models/teacher", "students": students}})
+    assert [group.name for group in tree.collect(seed=7).groups] == ["base/dense", "base/dense-7"]
+    assert [group.name for group in tree.collect(seed=8).groups] == ["base/dense (2 seeds)"]
+
+
+def test_the_runs_own_seed_is_one_that_two_groups_can_share(tmp_path):
+    students = {"dense": DENSE, "dense-8": DENSE | {"seed": 8}}
+    students |= {f"moe-{seed}": MIXTURE | {"seed": seed} for seed in (7, 8)}
+    tree = Tree(tmp_path, {"base": {"teacher": "models/teacher", "students": students}})
+    (found,) = find(tree.collect(seed=7)).comparisons
+    assert (found.second, found.seeds) == ("base/dense (2 seeds)", 2)
+    assert str(tree.collect(seed=7).models["base/dense"].shape) == "2L-96H"
 
 
 def test_a_table_without_several_seeds_says_nothing_of_them(tree):

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from report.conftest import TASKS
 
+from minimoe.params.own_tasks import OwnTask
 from minimoe.report.columns import GLUE
 from minimoe.report.findings import find
 from minimoe.report.page import page, write_report
@@ -153,3 +154,51 @@ def test_comparisons_and_headlines_leave_out_what_is_not_finetuned(tree):
     assert headline(tree.collect(tasks=("rte", "stsb_cosine")))[0] == "RTE"
     (label, _), alone = headline(tree.collect(tasks=("stsb_cosine",))), tree.collect(tasks=("stsb_cosine",))
     assert (label, alone.seeds) == ("STS-B cosine", [])
+
+
+OWN = {  # tasks without finetuning
+    name: OwnTask.model_validate(
+        {
+            "path": "own",
+            "kind": "similarity",
+            "dev": "dev.csv",
+            "text": "a",
+            "pair": "b",
+            "label": "c",
+            "bounds": [0, 5],
+        }
+    ).row(name)
+    for name in ("pairs", "more")
+}
+
+
+def described(tree, *tasks: str) -> tuple[str, str, str]:
+    """The page, the Markdown and the last sentence of a table of these tasks."""
+    for model in tree.models:
+        for task in OWN:
+            result = {"metric": "accuracy", "mean": 60.0, "std": 0.0, "runs": 1, "majority": 0.0}
+            tree.write(f"metrics/finetune/{model}/{task}.json", {"results": {task: result}})
+    results = tree.collect(tasks=tasks, own=OWN)
+    findings = find(results)
+    return page(results, findings, Provenance()), markdown(results, findings), findings.sentences[-1]
+
+
+def test_words_about_tasks_without_finetuning_name_their_columns(tree):
+    for text in described(tree, "rte", "pairs", "more")[:2]:
+        assert "pairs and more are of the models as they are, without finetuning: the correlation" in text
+        assert "comparisons of models leave them out." in text and "STS-B cosine" not in text
+    for text in described(tree, "rte", "stsb_cosine")[:2]:
+        assert "STS-B cosine is of the models as they are, without finetuning" in text
+        assert "comparisons of models leave it out." in text and "pairs is" not in text
+    for text in described(tree, "rte")[:2]:
+        assert "without finetuning" not in text and "The mean is that of the finetuned columns" in text
+
+
+def test_a_table_without_finetuning_says_nothing_of_it(tree):
+    html, text, last = described(tree, "stsb_cosine", "pairs")
+    for words in (html, text):
+        assert "STS-B cosine and pairs are of the models as they are, without finetuning" in words
+        assert "comparisons of models leave" not in words and "The mean is that of all columns." in words
+        for wrong in ("finetuned columns", "Dev scores chose", "deviation over seeds"):
+            assert wrong not in words
+    assert last.startswith("Intervals: over other examples, for each pair by itself;")

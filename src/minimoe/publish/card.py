@@ -69,7 +69,7 @@ class Run:
 def card(run: Run, name: str) -> ModelCard:
     """The card of the student round/student."""
     round_, _, student = name.partition("/")
-    model = read_model(run.root, name, run.rounds, run.distill)
+    model = read_model(run.root, name, run.rounds, run.distill, run.results.seed)
     measured = Metrics.read(run.root / f"metrics/distill/{round_}.json", f"distill@{round_}").part(student)
     sentence = bool(model.steps) and model.phases[-1].objective == "embedding"
     template = resources.files("minimoe.publish").joinpath("card.md").read_text(encoding="utf-8")
@@ -108,7 +108,7 @@ def _kind(model: Model) -> str:
 
 def _data(run: Run, name: str, sentence: bool) -> ModelCardData:
     """The card's metadata, with the model index."""
-    model = read_model(run.root, name, run.rounds, run.distill)
+    model = read_model(run.root, name, run.rounds, run.distill, run.results.seed)
     teacher, corpus = run.sources[model.origin], run.sources["corpus"]
     results = [_result(run, task, split, row) for task, split, row in _measured(run, name)]
     return ModelCardData(

@@ -41,10 +41,10 @@ class Results:
     majority: dict[str, float]  # by column: the score of always answering the majority label
     costs: pd.DataFrame  # the columns of models.csv from the cost stage; the index is the model
     curves: pd.DataFrame  # round, student, step, train_loss, heldout_loss
-    seeds: list[int]  # of the finetuning runs
+    seeds: list[int]  # of the finetuning runs; none where no column is finetuned
     machines: list[str]  # that measured the latencies
     answers: Mapping[str, Answers]  # by column: those of the models, in their order
-    seed: int  # of the replicates
+    seed: int  # the run's, from which the replicates' draws follow
     exported: pd.DataFrame = field(default_factory=pd.DataFrame)  # exported.csv, as `exported.collect_exported` says
 
     @cached_property
@@ -54,9 +54,9 @@ class Results:
         return self.scores[self.scores.task.isin(keys)] if keys else self.scores
 
     @property
-    def untrained(self) -> bool:
-        """Whether there are columns of tasks that nothing is trained on."""
-        return any(not column.trained for column in self.columns)
+    def untrained(self) -> list[str]:
+        """The names of the columns of tasks that nothing is trained on."""
+        return [column.name for column in self.columns if not column.trained]
 
     @cached_property
     def by_task(self) -> pd.DataFrame:
@@ -110,7 +110,8 @@ def collect(
     """Read the results of `models` on `tasks` from root/metrics, root/curves and root/predictions.
 
     distill: the settings of rounds that do not say otherwise.
-    length, batches: those of the cost stage, which name its numbers. seed: of the bootstrap's draws.
+    length, batches: those of the cost stage, which name its numbers.
+    seed: the run's, of the bootstrap's draws and of students without a seed of their own.
     task_teacher: the row that teaches those whose names begin with `taught/`.
     own: those of the tasks that are the user's own.
     Raises `UserError` for a cell that is missing or not whole.
@@ -135,10 +136,11 @@ def collect(
         {"model": m} | {name: cost.number(name, low) for name, low in least.items()} for m, cost in costs.items()
     ]
     used = list(dict.fromkeys(name.partition("/")[0] for name in own.values() if not is_teacher(name)))
+    described = {model: read_model(root, name, rounds, distill, seed) for model, name in own.items()}
     return Results(
         models={
-            model: replace(described, name=model, task_teacher=task_teacher * (model != described.name))
-            for model, described in ((model, read_model(root, name, rounds, distill)) for model, name in own.items())
+            model: replace(one, name=model, task_teacher=task_teacher * (model != one.name))
+            for model, one in described.items()
         },
         columns=columns,
         scores=scores.drop(columns="majority"),

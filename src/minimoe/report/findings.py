@@ -65,8 +65,9 @@ def _teacher(results: Results, name: str) -> str:
 
 def _of_intervals(results: Results, count: int) -> str:
     """What intervals and p values hold, and what not."""
-    seeds = "examples; of finetuning there is one seed, whose luck is not in them" if len(results.seeds) < 2 else (
-        "examples and other seeds of finetuning")  # fmt: skip
+    seeds = {0: "examples", 1: "examples; of finetuning there is one seed, whose luck is not in them"}.get(
+        len(results.seeds), "examples and other seeds of finetuning"
+    )
     held = (
         f"Intervals: over other {seeds}, for each pair by itself; p values are corrected for all {count} comparisons. "
     )

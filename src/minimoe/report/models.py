@@ -35,6 +35,7 @@ class Model:
     name: str  # teacher, teachers/name, round/student, or taught/round/student
     round: str = ""
     shape: Student | None = None
+    seed: int | None = None  # of its initial weights and its dropout: its own, or the run's
     once_for_all: OnceForAll | None = None  # what it shares weights with while it trains
     phases: tuple[Distill, ...] = ()  # the settings of each phase of its training
     taught_by: str = ""  # the name of its teacher
@@ -121,7 +122,8 @@ def differences(first: Model, second: Model) -> set[str]:
     plain = ("taught_by", "task_teacher", "once_for_all")
     found = {key for key in plain if getattr(first, key) != getattr(second, key)}
     found |= {"size"} if first.shape.size != second.shape.size else set()
-    found |= {key for key in ("start", "seed") if getattr(first.shape, key) != getattr(second.shape, key)}
+    found |= {"start"} if first.shape.start != second.shape.start else set()
+    found |= {"seed"} if first.seed != second.seed else set()
     found |= {"experts"} if first.experts != second.experts else set()
     found |= _unequal(first, second, 0)
     if len(first.phases) != len(second.phases):
@@ -146,17 +148,18 @@ def is_teacher(name: str) -> bool:
     return name == TEACHER or name.partition("/")[0] == FURTHER
 
 
-def describe(name: str, rounds: Mapping[str, Round], distill: Distill, metrics: Mapping) -> Model:
-    """The row round/student, with the values that metrics/distill has for it."""
+def describe(name: str, rounds: Mapping[str, Round], distill: Distill, metrics: Mapping, seed: int) -> Model:
+    """The row round/student, with the values that metrics/distill has for it. seed: the run's."""
     round_, _, short = name.partition("/")
     taught_by = origin = _taught_by(name, rounds)
     while not is_teacher(origin):
         origin = _taught_by(origin, rounds)
-    shapes = rounds[round_].once_for_all
+    shapes, shape = rounds[round_].once_for_all, _shape(rounds[round_], short, metrics)
     return Model(
         name=name,
         round=round_,
-        shape=_shape(rounds[round_], short, metrics),
+        shape=shape,
+        seed=seed if shape.seed is None else shape.seed,
         once_for_all=shapes if shapes and short in shapes.students else None,
         phases=tuple(rounds[round_].phases(distill)),
         taught_by=taught_by,

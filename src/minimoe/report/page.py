@@ -18,13 +18,22 @@ from minimoe.report.cells import column_groups, cost_cells, cost_groups, majorit
 from minimoe.report.collect import Results
 from minimoe.report.drawing import slug
 from minimoe.report.findings import Findings, find
-from minimoe.report.models import ASSISTED, KINDS, Model, is_teacher
-from minimoe.report.pairs import EXPERTS, not_told_apart
+from minimoe.report.models import ASSISTED, KINDS, Model
+from minimoe.report.pairs import EXPERTS
 from minimoe.report.provenance import Provenance
 from minimoe.report.published import CLAIM, PUBLISHED
-from minimoe.report.scores import big, first_column, headline, headline_majority, headlines
+from minimoe.report.scores import big, first_column, headline, headlines
 from minimoe.report.seed_tables import seeds_table
-from minimoe.report.tables import MAJORITY, UNTRAINED, about_first, differences_table, markdown, models_table, terminal
+from minimoe.report.tables import (
+    MAJORITY,
+    about_first,
+    about_untrained,
+    differences_table,
+    markdown,
+    models_table,
+    terminal,
+)
+from minimoe.report.tiles import tiles
 from minimoe.system.files import whole_folder
 
 FLAT = 12  # rows that need no headings between them
@@ -74,13 +83,13 @@ def page(results: Results, findings: Findings, made: Provenance) -> str:
         made=made,
         results=results,
         runs=_runs(results),
-        tiles=_tiles(results),
+        tiles=tiles(results),
         sentences=[sentence.replace(" %", "\u00a0%").partition(": ")[::2] for sentence in findings.sentences],
         parts=PARTS,
         groups=column_groups(results.columns),
         first=first_column(results),
         about_first=about_first(results),
-        untrained=UNTRAINED,
+        about_untrained=about_untrained(results),
         metrics=metric_names(results),
         majority=majority_cells(results),
         scores=score_cells(results),
@@ -107,38 +116,6 @@ def _rows(models: Iterable[Model]) -> list[tuple[str, list[Model]]]:
     if len(models) <= FLAT:
         return [("", models)]
     return [(kind, own) for kind in KINDS if (own := [model for model in models if model.kind == kind])]
-
-
-def _tiles(results: Results) -> list[tuple[str, str, str]]:
-    """(what, number, remark) for the top of the page: the teachers, and the highest of the distilled students."""
-    label, table = headline(results)
-    scores = table["mean"]
-    tiles = [
-        (f"{name.capitalize()}, {label}", f"{scores[name]:.1f}", "") for name in results.models if is_teacher(name)
-    ]
-    students = [model.name for model in results.models.values() if model.steps]
-    if not students:
-        return tiles
-    best = scores[students].idxmax()
-    alike = len(not_told_apart(results, best, students))
-    remark = f"{best}; {alike} of the {len(students) - 1} others not told apart from it" if students[1:] else best
-    tiles.append((f"Highest student, {label}", f"{scores[best]:.1f}", remark))
-    teacher = results.models[best].origin
-    if teacher in results.models:
-        cost = results.costs.loc[teacher] / results.costs.loc[best]
-        kept = _kept(scores[best], scores[teacher], headline_majority(results))
-        tiles.append(("It keeps", f"{100 * scores[best] / scores[teacher]:.0f} %", f"of its {teacher}'s {label}{kept}"))
-        tiles.append(("It computes", f"{cost.iloc[0]:.1f} × less", "multiply-adds of one sequence"))
-    return tiles
-
-
-def _kept(student: float, teacher: float, floor: float) -> str:
-    """What of the teacher's margin above the majority label is left, as part of a remark."""
-    return (
-        f"; of what is above the majority label {100 * (student - floor) / (teacher - floor):.0f} %"
-        if teacher > floor
-        else ""
-    )
 
 
 def _runs(results: Results) -> str:

@@ -135,9 +135,12 @@ def _is_control(model: Model) -> bool:
     return model.family == "No distillation" and not model.task_teacher
 
 
-def not_told_apart(results: Results, model: str, others: Sequence[str]) -> list[str]:
-    """Those of `others` whose difference from `model` over the tasks may be noise."""
-    found = compare(results, [Pair(first=model, second=other) for other in others if other != model])
+def not_told_apart(results: Results, group: SeedGroup, others: Sequence[SeedGroup]) -> list[str]:
+    """Those of `others`, by name, whose difference from `group` over the tasks may be noise."""
+    found = compare(
+        results,
+        [Pair(first=group.name, second=one.name, firsts=group.names, seconds=one.names) for one in others],
+    )
     return [one.second for one in found if one.verdict not in ("higher", "lower")]
 
 

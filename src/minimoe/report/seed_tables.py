@@ -43,9 +43,10 @@ def seed_sections(results: Results, comparisons: Sequence[Comparison]) -> list[T
             "seeds of both",
         ]  # fmt: skip
         tables.append(Ablation("Compared", headers, pairs))
+    luck = "finetuning and of distillation" if len(results.seeds) > 1 else "distillation"
     caption = (
         "Students that differ by the seed of their distillation alone. Intervals of points are over other examples and "
-        "other seeds of finetuning and of distillation; p is corrected for all comparisons of the page. In deviations: "
+        f"other seeds of {luck}; p is corrected for all comparisons of the page. In deviations: "
         "the difference over the standard deviation of a single student's mean score. Losses are compared between "
         "students of one seed, by a t interval."
     )
@@ -54,7 +55,8 @@ def seed_sections(results: Results, comparisons: Sequence[Comparison]) -> list[T
 
 def _row(results: Results, pair: Comparison) -> list[str]:
     totals = results.by_task.mean(axis=1)
-    several = [own for own in (totals[list(side)] for side in pair.sides) if len(own) > 1]
+    inside = [group for group in results.several if any(set(group.names) <= set(side) for side in pair.sides)]
+    several = [totals[list(group.names)] for group in inside]  # a side may hold other methods too
     spread = np.sqrt(np.average([own.var() for own in several], weights=[len(own) - 1 for own in several]))
     by_seed = pair.heldout_by_seed
     return [

@@ -66,7 +66,7 @@ def heldout_by_seed(first: SeedGroup, second: SeedGroup) -> tuple[int, Interval 
 
     Students of one seed have the same batches, so their losses are compared seed by seed. None with fewer than two.
     """
-    one, other = ({model.shape.seed: model.heldout_loss for model in group.members} for group in (first, second))
+    one, other = ({model.seed: model.heldout_loss for model in group.members} for group in (first, second))
     shared = [seed for seed in one if seed in other]
     if len(shared) < 2:
         return len(shared), None

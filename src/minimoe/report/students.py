@@ -10,8 +10,8 @@ from minimoe.report.models import Model, describe, is_chosen, is_teacher
 PARTS = {"attention", "ffn"}  # sub-layers with experts
 
 
-def read_model(root: Path, name: str, rounds: Mapping[str, Round], distill: Distill) -> Model:
-    """A row of the table, with what metrics/distill has for it."""
+def read_model(root: Path, name: str, rounds: Mapping[str, Round], distill: Distill, seed: int) -> Model:
+    """A row of the table, with what metrics/distill has for it. seed: the run's."""
     if is_teacher(name):
         return Model(name)
     round_, _, student = name.partition("/")
@@ -19,7 +19,7 @@ def read_model(root: Path, name: str, rounds: Mapping[str, Round], distill: Dist
     for key in ("steps", "heldout_loss", *(["sparsity"] if is_chosen(name, rounds) else [])):
         metrics.number(key, low=0)
     _check_further(metrics)
-    return describe(name, rounds, distill, metrics.values)
+    return describe(name, rounds, distill, metrics.values, seed)
 
 
 def _check_further(metrics: Metrics) -> None:

@@ -13,10 +13,6 @@ from minimoe.report.published import CLAIM, LINK, PAPER, PUBLISHED
 from minimoe.report.scores import big, first_column, headline, headline_majority, loss, score
 
 MAJORITY = "majority label"
-UNTRAINED = (
-    "STS-B cosine is of the models as they are, without finetuning: the rank correlation of the cosines of their "
-    "sentence embeddings with people's scores; comparisons of models leave it out."
-)
 
 
 def models_table(results: Results) -> pd.DataFrame:
@@ -71,7 +67,32 @@ def about_first(results: Results) -> str:
             "GLUE is the mean of its eight scores; its deviation follows from those of the tasks, MNLI's two columns "
             "being scores of the same runs."
         )
+    if not results.seeds:
+        return "The mean is that of all columns."
     return "The mean is that of the finetuned columns; where GLUE's eight are there, their score is in its place."
+
+
+def about_untrained(results: Results) -> str:
+    """What the columns of tasks without finetuning are; empty where there are none."""
+    if not results.untrained:
+        return ""
+    verb, them = ("are", "them") if results.untrained[1:] else ("is", "it")
+    names = " and ".join(filter(None, [", ".join(results.untrained[:-1]), results.untrained[-1]]))
+    return (
+        f"{names} {verb} of the models as they are, without finetuning: the correlation of the cosines of their "
+        f"sentence embeddings with people's scores{f'; comparisons of models leave {them} out' * bool(results.seeds)}."
+    )
+
+
+def _about_scores(results: Results) -> str:
+    """What stands above the scores in Markdown."""
+    about = ["0-100, on dev sets, for CoNLL-2003 on its test set too.", about_first(results)]
+    if results.seeds:
+        about.append(
+            "± is the standard deviation over seeds. Dev scores chose the epoch of every run and the learning rate of "
+            "every model and task; MNLI-mm and CoNLL-2003's test set chose nothing."
+        )
+    return " ".join(filter(None, [*about, about_untrained(results)]))
 
 
 def cost_rows(results: Results) -> list[list[str]]:
@@ -104,10 +125,7 @@ def markdown(results: Results, findings: Findings) -> str:
         "## What it shows",
         "\n".join(f"- {sentence}" for sentence in findings.sentences),
         "## Scores",
-        f"0-100, on dev sets, for CoNLL-2003 on its test set too. {about_first(results)} "
-        "± is the standard deviation over seeds. Dev scores chose the epoch of every run and the learning rate of "
-        "every model and task; MNLI-mm and CoNLL-2003's test set chose nothing."
-        f"{f' {UNTRAINED}' if results.untrained else ''}",
+        _about_scores(results),
         _table(scores, headers, "github"),
         *(_section(section) for section in findings.sections),
         "## Cost",
