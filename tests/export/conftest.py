@@ -4,6 +4,8 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+import onnx_ir
 import pytest
 from corpus.fixtures import bert, roberta  # noqa: F401
 from corpus.tiny_corpus import sentences
@@ -11,6 +13,7 @@ from models.kinds import student
 from transformers import AutoTokenizer
 
 from minimoe.corpus.build import build_records
+from minimoe.export import graph
 from minimoe.export.encoder import export_encoder
 from minimoe.models.save import save
 from minimoe.models.sentence import SentenceHead, write_head
@@ -24,6 +27,26 @@ class Exported(NamedTuple):
     out: Path
     records: Path
     metrics: dict
+
+
+@pytest.fixture(scope="session")
+def dense(encoder):
+    """The exported dense encoder, made before a test changes how."""
+    return encoder("dense")
+
+
+@pytest.fixture
+def poisoned(monkeypatch):
+    """Quantized graphs get a scale that is NaN."""
+    quantized = graph._quantized
+
+    def made(model: onnx_ir.Model) -> onnx_ir.Model:
+        model = quantized(model)
+        scale = next(one for name, one in model.graph.initializers.items() if name.endswith("_scale"))
+        scale.const_value = onnx_ir.tensor(np.full_like(scale.const_value.numpy(), np.nan), name=scale.name)
+        return model
+
+    monkeypatch.setattr(graph, "_quantized", made)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,9 @@
 """Every kind of student as ONNX: the same outputs for every shape and routing, and int8 in every weight."""
 
+import errno
 import inspect
 import json
+import os
 
 import numpy as np
 import onnx
@@ -12,7 +14,7 @@ from export.conftest import COST, POSITIONS
 from models.kinds import KINDS
 from transformers import AutoModel, AutoTokenizer
 
-from minimoe.export import check
+from minimoe.export import check, graph
 from minimoe.export.encoder import export_encoder
 from minimoe.export.graph import FP32, INT8
 from minimoe.export.session import OnnxModel
@@ -164,13 +166,13 @@ def test_with_experts_one_sequence_of_a_batch_may_take_another_but_not_all_of_it
 @pytest.mark.parametrize(("size", "beyond"), [(1e-7, False), (1e-2, True), (np.nan, True)])
 def test_a_graph_with_other_weights_is_refused(size, beyond, encoder, tmp_path):
     made = encoder("dense")
-    graph = onnx.load(made.out / FP32)
-    weight = next(w for w in graph.graph.initializer if w.name == "embeddings.word_embeddings.weight")
+    changed = onnx.load(made.out / FP32)
+    weight = next(w for w in changed.graph.initializer if w.name == "embeddings.word_embeddings.weight")
     noise = np.random.default_rng(0).normal(scale=size, size=weight.dims).astype(np.float32)
     values = onnx.numpy_helper.to_array(weight) + noise
     weight.CopyFrom(onnx.numpy_helper.from_array(values, weight.name))
     (tmp_path / "config.json").write_text((made.out / "config.json").read_text())
-    onnx.save(graph, tmp_path / "model.onnx")
+    onnx.save(changed, tmp_path / "model.onnx")
     model, exported = AutoModel.from_pretrained(made.source).eval(), OnnxModel(tmp_path, "model.onnx", 1)
     batch = {name: torch.from_numpy(values) for name, values in sequences(made, 4, 9).items()}
     if not beyond:
@@ -199,6 +201,58 @@ def test_what_cannot_be_traced(encoder, monkeypatch, tmp_path):
     monkeypatch.setattr(Router, "route", lambda self, tokens: whole(self, tokens) if tokens.sum().item() > 0 else None)
     with pytest.raises(UserError, match=r"1,4/model: cannot be exported to ONNX: "):
         export_encoder(made.source, made.records, tmp_path / "out", **COST)
+
+
+def refused(made, out, said: str):
+    """Nothing is exported, for this reason."""
+    with pytest.raises(UserError, match=said) as error:
+        export_encoder(made.source, made.records, out, **COST)
+    assert "\n" not in str(error.value) and not out.exists()
+
+
+@pytest.mark.parametrize("part", ["_split_experts", "_quantized", "_save"])
+def test_what_cannot_be_quantized_or_written(part, dense, monkeypatch, tmp_path):
+    def fails(*_):
+        raise RuntimeError("Unable to find\ndata type")
+
+    monkeypatch.setattr(graph, part, fails)
+    said = r"dense/model: cannot be exported to ONNX: Unable to find data type; .* out of export\.models$"
+    refused(dense, tmp_path / "out", said)
+
+
+def test_a_full_disk_is_told_as_one(dense, monkeypatch, tmp_path):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(graph.onnx_ir, "save", full)
+    refused(dense, tmp_path / "out", "^No space left on device; make room and run again$")
+
+
+def test_what_onnxruntime_cannot_load(dense, monkeypatch, tmp_path):
+    quantized = graph._quantized
+
+    def unknown(model):
+        model = quantized(model)
+        next(node for node in model.graph if node.op_type == "MatMulInteger").op_type = "MatMulOfTomorrow"
+        return model
+
+    monkeypatch.setattr(graph, "_quantized", unknown)
+    said = r"dense/model: onnxruntime cannot load its graph in int8: .*MatMulOfTomorrow.*; install the versions"
+    refused(dense, tmp_path / "out", said)
+
+
+def test_int8_that_is_not_finite(dense, poisoned, tmp_path):
+    said = r"dense/model: expected finite outputs of its graph in int8, got NaN or infinity for a batch of \[1, 8\]; "
+    refused(dense, tmp_path / "out", said)
+
+
+def test_the_cosine_of_large_states():
+    class Large:
+        def __call__(self, input_ids, attention_mask):
+            return {"states": torch.full((*input_ids.shape, 4), 1e30)}
+
+    batch = {"input_ids": torch.ones(2, 3, dtype=int), "attention_mask": torch.ones(2, 3, dtype=int)}
+    assert check.cosine(Large(), Large(), [batch]) == pytest.approx(1)
 
 
 def test_too_long_to_measure(encoder, tmp_path):

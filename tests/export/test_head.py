@@ -22,6 +22,7 @@ from minimoe.finetune.loop import load_finetuned, load_model
 from minimoe.finetune.tokenizer import load_tokenizer
 from minimoe.models.save import save
 from minimoe.params.own_tasks import OwnTask
+from minimoe.system.errors import UserError
 from minimoe.tasks.table import TASKS
 from minimoe.tasks.task import with_labels
 
@@ -87,6 +88,13 @@ def test_logits_are_those_of_pytorch(made):
     assert json.loads((root / "out/config.json").read_text()).get("id2label") == json.loads(
         (root / "finetuned/config.json").read_text()
     ).get("id2label")
+
+
+def test_int8_that_is_not_finite_gets_no_score(made, poisoned, tmp_path):
+    task, root, _ = made
+    with pytest.raises(UserError, match=r"finetuned: expected finite outputs of its graph in int8, got NaN"):
+        export_head(root / "finetuned", task, root, tmp_path / "out", max_length=20, threads=1)
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_docs_line_runs_as_printed(made, tmp_path):

@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from minimoe.export.graph import REMEDY
-from minimoe.export.session import OnnxModel
+from minimoe.export.session import OnnxModel, Outputs
 from minimoe.models.routing import Router
 from minimoe.system.errors import UserError, readable
 
@@ -77,12 +78,45 @@ def _errors(expected, got: Batch, batch: Batch) -> Tensor:
     return torch.stack(found).amax(0)
 
 
+class Finite:
+    """A graph that is called as `OnnxModel` is, whose outputs are checked.
+
+    Args:
+        exported: the graph, of the model in `source`. form: as messages name it.
+
+    Raises:
+        UserError: when called, where onnxruntime cannot compute the graph, or an output is not finite.
+    """
+
+    device = OnnxModel.device
+
+    def __init__(self, exported: OnnxModel, source: str | Path, form: str):
+        self.exported, self.graph = exported, f"its graph in {form}"
+        self.source = source
+
+    def eval(self) -> "Finite":
+        """Itself: it is never in training."""
+        return self
+
+    def __call__(self, input_ids: Tensor, **inputs: Tensor) -> Outputs:
+        """Inputs [B, T] → outputs."""
+        shape = list(input_ids.shape)
+        with readable(f"{self.source}: onnxruntime cannot compute {self.graph} for a batch of {shape}", REMEDY):
+            made = self.exported(input_ids, **inputs)
+        if not all(values.isfinite().all() for values in made.values()):
+            raise UserError(
+                f"{self.source}: expected finite outputs of {self.graph}, got NaN or infinity for a batch of {shape}; "
+                f"{REMEDY}"
+            )
+        return made
+
+
 @torch.inference_mode()
-def cosine(exported: OnnxModel, other: OnnxModel, batches: Sequence[Batch]) -> float:
+def cosine(exported: OnnxModel | Finite, other: OnnxModel | Finite, batches: Sequence[Batch]) -> float:
     """The mean cosine between the last outputs of two graphs: sentence embeddings, or else states of all tokens."""
     found = []
     for batch in batches:
-        one, two = (list(model(**batch).values())[-1] for model in (exported, other))
+        one, two = (list(model(**batch).values())[-1].double() for model in (exported, other))
         similar = nn.functional.cosine_similarity(one, two, dim=-1)
         found.append(similar[batch["attention_mask"].bool()] if similar.dim() == 2 else similar)
     return torch.cat(found).mean().item()

@@ -11,10 +11,9 @@ from torch import Tensor, nn
 from transformers import AutoModel
 
 import minimoe.models  # noqa: F401  registers the students
-from minimoe.export.check import compare, cosine, shapes
-from minimoe.export.folder import FORMS, exported, megabytes
+from minimoe.export.check import Finite, compare, cosine, shapes
+from minimoe.export.folder import exported, megabytes, sessions
 from minimoe.export.graph import write
-from minimoe.export.session import OnnxModel
 from minimoe.hub.loading import load_encoder, load_tokenizer
 from minimoe.models.sentence import MODULES, SentenceHead, read_head
 from minimoe.models.shapes import positions
@@ -52,7 +51,8 @@ def export_encoder(
         length, batches, repeats: of latencies, as in `report.cost`; on one core.
 
     Raises:
-        UserError: the model takes fewer tokens than `length`, or the graph's outputs are not its own.
+        UserError: the model takes fewer tokens than `length`, or the graph's outputs are not its own,
+            or those of int8 not finite, or a library cannot make or load a graph.
     """
     encoder = load_encoder(AutoModel, folder, dtype=torch.float32).eval()
     longest = positions(encoder.config)
@@ -65,9 +65,9 @@ def export_encoder(
     seen = list(shapes(*_examples(folder, records), longest))
     with exported(folder, out) as temporary, computing(threads=1):
         write(model, seen[3], temporary)
-        forms = {form: OnnxModel(temporary, graph, threads=1) for form, graph in FORMS.items()}
+        forms = sessions(folder, temporary, threads=1)
         metrics = compare(model, forms["fp32"], seen)
-        metrics["cosine"] = cosine(forms["fp32"], forms["int8"], seen)
+        metrics["cosine"] = cosine(forms["fp32"], Finite(forms["int8"], folder, "int8"), seen)
         metrics |= megabytes(folder, temporary)
         models = {"pytorch": model, **forms}
         for batch in batches:

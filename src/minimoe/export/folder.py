@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from fnmatch import fnmatch
 from pathlib import Path
 
-from minimoe.export.graph import FP32, INT8
+from minimoe.export.graph import FP32, INT8, REMEDY
+from minimoe.export.session import OnnxModel
+from minimoe.system.errors import readable
 from minimoe.system.files import whole_folder, write_json
 
 WEIGHTS = ("*.safetensors", "*.safetensors.index.json", "*.bin")
@@ -33,6 +35,15 @@ def exported(source: str | Path, out: str | Path) -> Iterator[Path]:
         config.pop("auto_map", None)
         write_json(temporary / "config.json", config)
         yield temporary
+
+
+def sessions(source: str | Path, folder: Path, threads: int) -> dict[str, OnnxModel]:
+    """The graphs in `folder`, of the model in `source`, by form; `UserError` where onnxruntime cannot load one."""
+    found = {}
+    for form, graph in FORMS.items():
+        with readable(f"{source}: onnxruntime cannot load its graph in {form}", REMEDY):
+            found[form] = OnnxModel(folder, graph, threads)
+    return found
 
 
 def megabytes(source: str | Path, folder: Path) -> dict[str, float]:

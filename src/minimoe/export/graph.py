@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from transformers.exporters import OnnxConfig, OnnxExporter, OnnxRuntimeDynamicConfig, OnnxRuntimeQuantizer
 from transformers.exporters.configs import ExportFormat
 
-from minimoe.system.errors import readable
+from minimoe.system.errors import UserError, readable, refusal
 
 FP32, INT8 = "onnx/model.onnx", "onnx/model_int8.onnx"  # names that transformers.js and sentence-transformers know
 LARGEST = 1 << 30  # bytes of weights in one file with the graph, which may have 2 GiB; of larger models they lie beside
@@ -34,7 +34,7 @@ ANY = 1 << 62  # bytes of a weight that is computed once, and not at every call
 
 
 def write(model: nn.Module, inputs: dict[str, Tensor], folder: Path) -> None:
-    """Write both graphs of a model into a folder; `UserError` where it cannot be traced.
+    """Write both graphs of a model into a folder; `UserError` where it cannot be traced, quantized or saved.
 
     Args:
         model: in evaluation, with its config; it returns tensors by name.
@@ -42,9 +42,8 @@ def write(model: nn.Module, inputs: dict[str, Tensor], folder: Path) -> None:
     """
     free = dict.fromkeys(range(2), torch.export.Dim.DYNAMIC)
     config = OnnxConfig(dynamic_shapes=dict.fromkeys(inputs, free))
-    with _quietly():
-        with readable(f"{model.config.name_or_path}: cannot be exported to ONNX", REMEDY):
-            graph = OnnxExporter().export(model, inputs, config).program
+    with _quietly(), _explained(model.config.name_or_path):
+        graph = OnnxExporter().export(model, inputs, config).program
         _split_experts(graph)
         ClearMetadataAndDocStringPass()(graph)  # where in which file on this machine each node comes from
         _save(graph, folder / FP32)
@@ -92,6 +91,18 @@ def _save(model: onnx_ir.Model, path: Path) -> None:
     path.parent.mkdir(exist_ok=True)
     size = sum(weight.const_value.nbytes for weight in model.graph.initializers.values())
     onnx_ir.save(model, path, external_data=f"{path.name}_data" if size > LARGEST else None)
+
+
+@contextmanager
+def _explained(name: str) -> Iterator[None]:
+    """Errors of the libraries as one line; a full disk is told as such, since other versions do not help."""
+    with readable(f"{name}: cannot be exported to ONNX", REMEDY):
+        try:
+            yield
+        except Exception as error:
+            if line := refusal(error):
+                raise UserError(line) from None
+            raise
 
 
 @contextmanager

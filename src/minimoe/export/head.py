@@ -5,10 +5,9 @@ from pathlib import Path
 
 from torch import Tensor
 
-from minimoe.export.check import compare, shapes
-from minimoe.export.folder import FORMS, exported, megabytes
+from minimoe.export.check import Finite, compare, shapes
+from minimoe.export.folder import exported, megabytes, sessions
 from minimoe.export.graph import write
-from minimoe.export.session import OnnxModel
 from minimoe.finetune.data import Batches, encode, read_examples
 from minimoe.finetune.loop import BESIDE, load_finetuned, predict
 from minimoe.finetune.metrics import scores
@@ -28,7 +27,8 @@ def export_head(
         max_length: tokens of an example. threads: cores that it computes on.
 
     Raises:
-        UserError: the graph's outputs are not the model's own.
+        UserError: the graph's outputs are not the model's own, or those of int8 not finite, or a library cannot make or
+            load a graph.
     """
     model, tokenizer = load_finetuned(folder, task).eval(), load_tokenizer(folder, task, max_length)
     column, split = next(iter(task.results.items()))
@@ -41,9 +41,10 @@ def export_head(
     with computing(threads), exported(folder, out) as temporary:
         seen = list(shapes(batch, len(dev), positions(model.config)))
         write(model, seen[3], temporary)
-        forms = {form: OnnxModel(temporary, graph, threads) for form, graph in FORMS.items()}
+        forms = sessions(folder, temporary, threads)
         metrics = compare(model, forms["fp32"], seen)
-        answers = {form: predict(one, dev, task) for form, one in {"pytorch": model, **forms}.items()}
+        models = {"pytorch": model} | {form: Finite(one, folder, form) for form, one in forms.items()}
+        answers = {form: predict(one, dev, task) for form, one in models.items()}
         metrics |= megabytes(folder, temporary)
     if not task.graded:
         equal = sum(one == other for one, other in zip(answers["fp32"], answers["int8"], strict=True))
