@@ -137,6 +137,11 @@ def test_settings_are_valid_as_a_difference_to_the_sample(text):
     check_settings(text)
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "docs/results").glob("*.yaml")), ids=name)
+def test_settings_of_results_are_valid(path):
+    check_settings(path.read_text(encoding="utf-8"))
+
+
 def check_settings(text: str) -> None:
     """Validate a block of YAML as a part of params.yaml: all of the blocks in our pages are that."""
     said = yaml.safe_load(text)

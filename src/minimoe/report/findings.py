@@ -74,7 +74,7 @@ def _of_intervals(results: Results, count: int) -> str:
     if results.several:
         fewest = min(len(group.members) for group in results.several)
         return held + (
-            f"Where students have several seeds of distillation, at the fewest {fewest}, intervals are over others of "
+            f"Where students have several seeds of distillation ({fewest} or more), intervals are over others of "
             "them too; pairs of students distilled once do not hold that luck, and no interval what other tasks would "
             "show. A difference of held-out loss has an interval by seed alone."
         )
