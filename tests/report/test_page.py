@@ -294,6 +294,14 @@ def test_a_broken_line_is_a_student_that_had_an_assistant(every_kind):
     assert seen == {True, False}
 
 
+def test_models_of_equal_compute_have_one_mark_on_the_axis(tree):
+    for model in tree.models:
+        tree.edit(f"metrics/cost/{model}.json", lambda values: values.update(macs_128=170_000_000))
+    results = tree.collect()
+    label, table = headline(results)
+    assert figures.compute_figure(results, table["mean"], label, []).count(">170 M</text>") == 1
+
+
 def test_a_line_joins_the_scores_of_experts_and_of_their_dense_twin(every_kind, monkeypatch):
     lines, plot = [], Axes.plot
 

@@ -11,7 +11,7 @@ import matplotlib
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from minimoe.report.collect import Results
 from minimoe.report.comparisons import Comparison, Pair
@@ -40,7 +40,10 @@ def compute_figure(results: Results, scores: pd.Series, label: str, pairs: Seque
             axes.plot(macs[name], scores[name], **_dot(model), gid=f"mark-{place}")
         axes.margins(x=0.35, y=0.1)
         low, high = axes.get_xlim()
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 30 * low else (1, 3)))
+        counts = results.costs.iloc[:, 0]
+        alike = counts.max() < 1.1 * counts.min()
+        decades = LogLocator(subs=(1, 2, 5) if high < 30 * low else (1, 3))
+        axes.xaxis.set_major_locator(FixedLocator([counts.median()]) if alike else decades)
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: re.sub(r"\.0+(?=\D)", "", big(value))))
         axes.xaxis.set_minor_formatter(NullFormatter())
         few = len(scores) <= LABELLED
@@ -48,7 +51,6 @@ def compute_figure(results: Results, scores: pd.Series, label: str, pairs: Seque
         labels = _names(list(results.models))
         spots = [Spot(labels[name], macs[name], scores[name]) for name in named]
         place_labels(figure, axes, spots, list(zip(macs[scores.index], scores, strict=True)), must=few)
-        counts = results.costs.iloc[:, 0]
         titles = [f"{name}: {scores[name]:.1f}, {big(counts[name])} multiply-adds" for name in results.models]
         return to_svg(figure, f"compute-{label}", titles)
 
