@@ -39,6 +39,7 @@ def here(folder, tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_the_documented_lines(here):
     """Those of the module's docstring, as they stand there."""
     code = dedent("".join(re.findall(r"(?m)^    .*\n", minimoe.api.__doc__)))

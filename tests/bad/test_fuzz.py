@@ -79,6 +79,7 @@ def leaves(value: object, path: tuple = ()) -> list[tuple]:
     return [path, *(place for key, item in inner for place in leaves(item, (*path, key)))]
 
 
+@pytest.mark.slow
 @bounded
 @given(place=st.sampled_from(leaves(SAMPLE)[1:]), value=VALUES, name=st.none() | st.text(max_size=8))
 def test_params_with_any_value_anywhere(tmp_path, place, value, name):
@@ -99,6 +100,7 @@ def test_params_of_any_bytes(tmp_path, content):
     reads(load, tmp_path / "p.yaml")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["sst2", "stsb", "qqp", "cola", "conll2003", "tnews", "csl"])
 @bounded
 @given(data=st.data())
@@ -117,6 +119,7 @@ def test_task_files(tmp_path, task, data):
     reads(read_official, tmp_path / "file", TASKS[task])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pack", [bytes, bz2.compress, gzip.compress])
 @bounded
 @given(data=st.data())
@@ -125,6 +128,7 @@ def test_dumps(tmp_path, pack, data):
     reads(dump.read, tmp_path / "dump")
 
 
+@pytest.mark.slow
 @bounded
 @given(data=st.data())
 def test_corpora(tmp_path, data):
@@ -166,6 +170,7 @@ def test_documents(tmp_path, content):
     reads(format_chunk, Chunk(str(tmp_path / "doc"), 0, len(content)), "en", "published", 1)
 
 
+@pytest.mark.slow
 @bounded
 @given(data=st.data())
 def test_records(made, tmp_path, data):
@@ -201,6 +206,7 @@ def frames(tmp_path_factory) -> Path:
     return root / SHARD
 
 
+@pytest.mark.slow
 @bounded
 @given(data=st.data())
 def test_records_of_the_published_form(frames, tmp_path, data):

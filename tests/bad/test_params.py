@@ -28,6 +28,7 @@ def edit(edits: dict) -> bytes:
     return dumped(edited(edits, SAMPLE)).encode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("key", "value", "place"), EVERY_KEY, ids=lambda part: "gone" if part is GONE else None)
 def test_a_key_with_a_wrong_value(tmp_path, key, value, place):
     line = refusal(edit({key: value}), tmp_path)
@@ -35,12 +36,14 @@ def test_a_key_with_a_wrong_value(tmp_path, key, value, place):
     assert any(word in line for word in ("expected", "missing", "unknown key"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("edits", "place"), NAMES)
 def test_a_name_that_would_leave_its_folder_or_command(tmp_path, edits, place):
     line = refusal(edit(edits), tmp_path)
     assert f" {place}" in line and ": expected " in line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("edits", "message"), DISAGREE)
 def test_values_that_disagree(tmp_path, edits, message):
     assert message in refusal(edit(edits), tmp_path)

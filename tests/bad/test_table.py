@@ -53,6 +53,7 @@ def check(name: str, code: int, errors: str) -> None:
     assert len(told[0]) < 600 and told[0].isprintable()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_a_bad_input_is_one_line_and_no_output(harmed, name):
     root, before = harmed(name)
@@ -92,6 +93,7 @@ def test_so_many_are_tried():
     assert len(CASES) + len(values.EVERY_KEY) + len(values.NAMES) + len(values.DISAGREE) + len(values.FILES) >= 250
 
 
+@pytest.mark.slow
 def test_a_launcher_gets_words_and_no_shell(made, tmp_path):
     root = world.copy(made, tmp_path / "repository")
     params({"runtime.launcher": f"{sys.executable} -c pass ; touch ran $(touch ran)"})(root)

@@ -15,6 +15,7 @@ def run(monkeypatch, out, *arguments):
     return json.loads(out.read_text())
 
 
+@pytest.mark.slow
 def test_what_one_process_measures(monkeypatch, tmp_path):
     found = run(monkeypatch, tmp_path / "gpu.json", "equality", "loss", "steps", "loading")
     assert {"torch", "transformers", "machine", "date", "commit"} <= found.keys()
@@ -48,6 +49,7 @@ def test_gradients_that_differ_end_the_part(monkeypatch):
         gpu.equality(gpu.small(), "cpu")
 
 
+@pytest.mark.slow
 def test_the_kernel_is_measured_where_there_is_a_gpu(monkeypatch):
     """Through the interpreter."""
     pytest.importorskip("minimoe.distill.fused", reason="needs Triton")

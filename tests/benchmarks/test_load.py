@@ -6,6 +6,7 @@ from benchmarks.load import corpus, rounds
 from minimoe.records.dataset import Records
 
 
+@pytest.mark.slow
 def test_a_round_over_made_up_records(tmp_path, monkeypatch):
     monkeypatch.setattr(rounds, "PART", 400)
     seen = rounds.run(tmp_path / "round", 800)
@@ -13,6 +14,7 @@ def test_a_round_over_made_up_records(tmp_path, monkeypatch):
     assert 0 < min(seen["quarters"]) <= seen["memory"]
 
 
+@pytest.mark.slow
 def test_text_becomes_records_and_is_loaded(tmp_path, monkeypatch):
     monkeypatch.setattr(corpus, "FILES", 1)
     rows = corpus.run(tmp_path / "corpus", 1)

@@ -47,6 +47,7 @@ def coverage(members: tuple[int, int], luck: float, seeds: int = 2, told: bool =
     return held / times
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("members", "luck", "seeds"), [((3, 3), 0.25, 2), ((3, 3), 0.25, 1), ((3, 3), 0.0, 2), ((3, 1), 0.25, 2)]
 )
@@ -54,6 +55,7 @@ def test_intervals_hold_the_true_difference_in_about_nineteen_of_twenty(members,
     assert 0.91 <= coverage(members, luck, seeds) <= 0.99
 
 
+@pytest.mark.slow
 def test_without_the_luck_of_members_they_do_not():
     assert coverage((3, 3), 0.25, told=False) < 0.6
 
@@ -69,6 +71,7 @@ def of_luck_alone(rng, members: tuple[int, int]) -> tuple[np.ndarray, np.ndarray
     return np.array([whole[list(first)].mean() - whole[list(second)].mean()]), made[None]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("members", [(2, 2), (3, 3), (2, 1), (3, 1)])
 def test_luck_alone_is_taken_for_a_difference_as_often_as_the_level_says(members):
     rng, times = np.random.default_rng(0), 600

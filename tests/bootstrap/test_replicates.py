@@ -33,11 +33,13 @@ def false_alarms(seeds: int, luck: float, times: int = 300) -> float:
     return found / times
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seeds", "luck"), [(1, 0.0), (3, 0.0), (3, 0.2)])
 def test_equal_models_are_told_apart_in_one_case_of_twenty(seeds, luck):
     assert 0.01 <= false_alarms(seeds, luck) <= 0.09
 
 
+@pytest.mark.slow
 def test_the_luck_of_seeds_counts():
     """With several seeds it is in the interval; with one nothing can tell it, and the text says so."""
     assert false_alarms(1, 0.2) > 0.15 > false_alarms(3, 0.2)

@@ -35,6 +35,7 @@ def answers(metric: str, rng):
     return gold, found, gold, found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metric", [*METRICS, "several"])
 def test_a_weighted_score_is_the_score_of_the_resampled_examples(metric):
     rng = np.random.default_rng(3)

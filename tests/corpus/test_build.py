@@ -29,6 +29,7 @@ def small_tasks(monkeypatch):
     monkeypatch.setattr(module, "TASK_TOKENS", 500)
 
 
+@pytest.mark.slow
 def test_any_number_of_workers_writes_the_same_bytes(build, small_tasks):
     one = contents(build("one", shard_records=40, workers=1))
     assert len(one) > 5
@@ -36,6 +37,7 @@ def test_any_number_of_workers_writes_the_same_bytes(build, small_tasks):
     assert contents(build("seven", shard_records=40, workers=7)) == one
 
 
+@pytest.mark.slow
 def test_the_size_of_tasks_and_shards_changes_no_record(build, small_tasks, monkeypatch):
     def ids(folder):
         return [Records(folder)[index]["input_ids"].tolist() for index in range(len(Records(folder)))]

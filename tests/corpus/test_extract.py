@@ -103,6 +103,7 @@ FAILING = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", FAILING)
 def test_a_failing_wikiextractor_is_noticed(run, tmp_path, monkeypatch, case):
     script = tmp_path / "dump.py"

@@ -82,6 +82,7 @@ def test_files_of_one_name_in_two_folders_are_both_kept_in_order(run):
     assert run(files)[1] == "This is all in AA.\n\nThis is all in AB.\n\n"
 
 
+@pytest.mark.slow
 def test_any_number_of_workers_and_any_part_size(run, monkeypatch):
     files = {
         f"A{letter}/wiki_0{number}": "".join(

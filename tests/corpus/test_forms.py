@@ -91,11 +91,13 @@ def expected(tmp_path_factory, bert):
     return records(tmp_path_factory.mktemp("text"), bert, "text", workers=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 def test_the_same_documents_give_the_same_records(tmp_path, bert, expected, way):
     assert records(tmp_path, bert, way, workers=1) == expected
 
 
+@pytest.mark.slow
 def test_workers_and_the_size_of_parts_change_no_record(tmp_path, bert, expected, monkeypatch):
     monkeypatch.setattr(plain, "PART_BYTES", 1)
     assert records(tmp_path, bert, "text by files", workers=2) == expected
@@ -132,6 +134,7 @@ def test_no_line_and_no_end_of_the_last_one(tmp_path, end):
     assert found == [[], [], ["one"], ["one"], ["one"]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["blank_line", "file"])
 def test_a_document_of_a_million_lines_is_read_line_by_line(tmp_path, end):
     count, path = 1_000_000, tmp_path / "a.txt.gz"

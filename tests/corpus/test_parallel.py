@@ -69,6 +69,7 @@ for result in in_order(abs, iter([-1] * 1000), 2):
 """
 
 
+@pytest.mark.slow
 def test_workers_end_when_their_stage_is_killed():
     with subprocess.Popen([sys.executable, "-c", STAGE], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as stage:
         assert stage.stdout.readline() == b"1\n"  # the workers have no more to do until somebody takes it

@@ -30,6 +30,7 @@ def test_files_and_members_at_any_depth_in_order(tmp_path, capsys):
     assert "left out 2 files that are not .txt" in left and "news.zip, more.zip the first" in left
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("packing", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_an_archive_alone_packed_in_any_way(tmp_path, packing):
     text = "".join(f"第{number}天天气很好。" for number in range(100_000))  # blocks end within characters

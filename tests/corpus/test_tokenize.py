@@ -88,6 +88,7 @@ def test_odd_text_is_encoded_as_the_tokenizer_does(kind):
         assert encoded(encoder, sentences) == expected(made, sentences)
 
 
+@pytest.mark.slow
 def test_every_character_beside_words_marks_and_spaces():
     made = tokenizer()
     encoder = CachedTokenizer(made, "<u2")

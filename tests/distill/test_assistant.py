@@ -30,6 +30,7 @@ def test_sparsity_of_an_ordinary_teacher_is_refused(teacher):
         run(teacher, {"s": SIXTY})
 
 
+@pytest.mark.slow
 def test_the_assistant_is_the_best_of_its_candidates(sparsified):
     assistant = run(sparsified, {"s": NINETY}, assistant=True, epochs=4)["assistant"]
     about = assistant.metrics()
@@ -44,6 +45,7 @@ def test_the_assistant_is_the_best_of_its_candidates(sparsified):
     assert {"sparsity_30/heldout_loss", "sparsity_60/train_loss"} <= names
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("tradeoff", "chosen"), [(0.0, 30), (1.0, 60)])
 def test_tradeoff_weighs_imitation_against_size(sparsified, tradeoff, chosen):
     calm = dict(assistant_tradeoff=tradeoff, epochs=8, learning_rate=0.003, dropout=0.0)
@@ -68,6 +70,7 @@ def test_metric_is_the_share_of_the_teachers_relations_that_is_explained(sparsif
     assert candidate["metric"] == pytest.approx(1 - candidate["heldout_loss"] / uniform.item(), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_the_target_is_cut_from_the_assistant_and_taught_by_it(sparsified):
     results = run(sparsified, {"s": NINETY}, assistant=True, epochs=2)
     assert list(results) == ["assistant", "s"]

@@ -21,6 +21,7 @@ def trained(teacher, shape, **changes):
     return run(teacher, {"student": student}, **{"epochs": 3, "learning_rate": 5e-3} | changes)["student"]
 
 
+@pytest.mark.slow
 @some_shapes
 def test_every_expert_and_router_is_trained(teacher, shape):
     before = trained(teacher, shape, epochs=0).encoder.state_dict()

@@ -113,6 +113,7 @@ def projections(model, number, states):
     return [linear(f"attention.self.{name}", states) for name in QKV]
 
 
+@pytest.mark.slow
 @every_case
 def test_features_are_the_layers_projections_and_nothing_above_is_kept(kind, layer, teachers, records, monkeypatch):
     whole, load = [], hooks.load_encoder
@@ -141,6 +142,7 @@ def test_features_are_the_layers_projections_and_nothing_above_is_kept(kind, lay
     assert ("norm" in read) == has_norm
 
 
+@pytest.mark.slow
 @every_case
 def test_the_cut_teacher_reads_what_the_whole_one_does_and_padding_changes_nothing(kind, layer, teachers, records):
     batch = padded(records[kind])
@@ -165,6 +167,7 @@ def test_a_student_stays_whole():
     assert not any("projections" in name for name in names)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "layer"), comparing_scores(CASES))
 def test_states_of_tinybert_are_the_embeddings_and_the_layers_output(kind, layer, teachers, records):
     teacher = Teacher(teachers[kind], layer, states=True)
@@ -176,6 +179,7 @@ def test_states_of_tinybert_are_the_embeddings_and_the_layers_output(kind, layer
     assert torch.equal(features.hidden, states[-1 if layer == "last" else layer])
 
 
+@pytest.mark.slow
 @every_case
 def test_a_round_from_records_to_saved_students(kind, layer, teachers, records, tmp_path):
     before = (teachers[kind] / "model.safetensors").read_bytes()
@@ -216,6 +220,7 @@ def test_positions_of_students_begin_behind_the_padding_id(kind, teachers, recor
         assert torch.equal(seen[0], torch.where(mask.bool(), mask.cumsum(1) + 1, 1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["electra-narrow", "ernie", "megatron-bert", "mpnet", "roberta", "xlm-roberta"])
 def test_families_and_tinybert_under_every_kind(kind, teachers, records, tmp_path):
     made = records[kind]

@@ -49,6 +49,7 @@ def assert_equal(found, kind):
     assert (gradient - exact).abs().max() <= (2**-15 if kind == torch.bfloat16 else 1e-5) * exact.abs().max()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     ("sequences", "tokens", "heads", "own", "taught"),
@@ -72,6 +73,7 @@ def test_the_longest_sequences(fused):
     assert_equal(both(fused, student, teacher, random_mask(1, 512), 2), torch.bfloat16)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_large_scores(fused, kind):
     """Scores of several hundred: every row is nearly all one key."""
@@ -79,6 +81,7 @@ def test_large_scores(fused, kind):
     assert_equal(both(fused, student, teacher, random_mask(2, 70), 3), kind)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_real_token_and_none(fused, kind):
     """With one there is nothing to learn; a sequence of padding alone counts for nothing, and gives no NaN."""
@@ -100,6 +103,7 @@ def test_padding_may_hold_anything(fused):
     assert (found[1][~mask] == 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_zero_when_student_equals_teacher(fused, kind):
     x, mask = projections((2, 70), 24, kind, 1), random_mask(2, 70)

@@ -29,12 +29,14 @@ def test_operations_are_few_and_as_many_for_any_batch(name, student):
     assert few.total() <= MOST[name]
 
 
+@pytest.mark.slow
 def test_each_further_student_takes_as_many_operations():
     pytest.importorskip("triton")
     one, two, three = (Step(TEACHER, [DENSE] * n, settings())(4, 16).names.total() for n in (1, 2, 3))
     assert three - two == two - one <= 155
 
 
+@pytest.mark.slow
 def test_without_the_kernels_the_chunks_of_a_gpu_take_as_many_for_any_batch(monkeypatch):
     step = Step(TEACHER, [DENSE], settings(), fused=False)
     assert step(256, 16).names == step(2, 16).names
@@ -42,6 +44,7 @@ def test_without_the_kernels_the_chunks_of_a_gpu_take_as_many_for_any_batch(monk
     assert step(256, 16).names.total() > 3 * step(2, 16).names.total()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("teacher", "changes"),
     [

@@ -20,6 +20,7 @@ class SameLengths(TinyRecords):
         return training, held
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("students", "micro_batch", "changes"),
     [

@@ -64,6 +64,7 @@ def assert_two_rounds(monkeypatch, teacher, students, one, other):
         assert result.points == points + second[name].points
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("students", "one", "other"), ORDERS)
 def test_two_phases_are_two_rounds(teacher, monkeypatch, students, one, other):
     assert_two_rounds(monkeypatch, teacher, students, one, other)
@@ -101,12 +102,14 @@ def test_the_second_phase_draws_anew(teacher, monkeypatch):
     assert len(one) == len(other) and one != other and sorted(chain(*one[:4])) == sorted(chain(*other[:4]))
 
 
+@pytest.mark.slow
 def test_it_learns_more_than_where_it_began(teacher):
     long = {"epochs": 12, "learning_rate": 0.01}
     for result in run(teacher, BOTH, then=EMBEDDING, **long).values():
         assert result.metrics()["heldout_loss"] < 0.8 * result.metrics()["heldout_loss_initial"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", [3, 13, 16, 17, 19, 23])  # 2 students; 8 steps, then 4
 @pytest.mark.parametrize(("one", "other"), [(MINILM, EMBEDDING), (EMBEDDING, MINILM)])
 def test_a_round_killed_in_either_phase_goes_on(teacher, tmp_path, at, one, other, capsys):

@@ -61,6 +61,7 @@ def assert_same(ours, expected):
         assert ours[name].metrics() == result.metrics()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", [2, 8, 9, 13])  # each step tells of two students
 @pytest.mark.parametrize("kind", [Checkpoints, EveryThird])
 def test_a_killed_round_ends_with_the_same_bytes(teacher, tmp_path, at, kind):
@@ -68,12 +69,14 @@ def test_a_killed_round_ends_with_the_same_bytes(teacher, tmp_path, at, kind):
     assert_same(run(teacher, BOTH, checkpoints=kind(tmp_path, 0)), run(teacher, BOTH))
 
 
+@pytest.mark.slow
 def test_a_round_killed_again_and_again(teacher, tmp_path):
     for _ in range(3):
         killed(5, teacher, BOTH, Checkpoints(tmp_path, 0))
     assert_same(run(teacher, BOTH, checkpoints=Checkpoints(tmp_path, 0)), run(teacher, BOTH))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", [3, 9])
 def test_sentence_students(teacher, tmp_path, at):
     killed(at, teacher, BOTH, EveryThird(tmp_path, 0), objective="embedding")
@@ -87,6 +90,7 @@ BEYOND = [  # the published form, one by one
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", BEYOND)
 def test_what_goes_beyond_the_published_form(teacher, tmp_path, changes):
     killed(9, teacher, BOTH, EveryThird(tmp_path, 0), **changes)
@@ -95,6 +99,7 @@ def test_what_goes_beyond_the_published_form(teacher, tmp_path, changes):
     assert not torch.equal(weights(expected["experts"]), weights(run(teacher, BOTH)["experts"]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 def test_half_precision_and_its_scaler(teacher, tmp_path, precision, monkeypatch):
     scaler = torch.amp.GradScaler  # whose scale grows at step 3, so that it is not the one it starts with
@@ -108,12 +113,14 @@ def test_half_precision_and_its_scaler(teacher, tmp_path, precision, monkeypatch
     assert precision == "bf16" or states[0][0]["scale"] == 256.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", [10, 25])  # 4 students a step
 def test_once_for_all(teacher, tmp_path, at):
     killed(at, teacher, checkpoints=EveryThird(tmp_path, 0), **FAMILY)
     assert_same(run(teacher, checkpoints=EveryThird(tmp_path, 0), **FAMILY), run(teacher, **FAMILY))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", [5, 20, 26, 29])  # 3 candidates a step, then one student
 def test_an_assistant_is_chosen_once(sparsified, tmp_path, at):
     killed(at, sparsified, checkpoints=EveryThird(tmp_path, 0), **MINIDISC)

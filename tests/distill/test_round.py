@@ -146,6 +146,7 @@ def test_a_nan_loss_stops_the_round(teacher, monkeypatch):
         run(teacher, {"dense": DENSE})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 def test_half_precision_trains_to_about_the_same_loss(teacher, precision):
     whole, half = (run(teacher, {"experts": EXPERTS}, precision=p)["experts"].metrics() for p in ("fp32", precision))
@@ -153,6 +154,7 @@ def test_half_precision_trains_to_about_the_same_loss(teacher, precision):
     assert half["heldout_loss"] != whole["heldout_loss"]
 
 
+@pytest.mark.slow
 def test_an_overflowing_step_is_left_out(teacher, monkeypatch):
     """fp16 begins with a scale that can overflow: such a step changes nothing and does not stop the round."""
     starts = run(teacher, {"dense": DENSE}, epochs=0)["dense"]

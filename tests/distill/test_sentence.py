@@ -94,6 +94,7 @@ def test_the_teachers_features_are_its_embeddings(folder):
     torch.testing.assert_close(made, nn.functional.normalize(states[:, 0], dim=-1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("distance", ["cosine", "l2"])
 def test_students_learn(teacher, distance):
     students = {"dense": DENSE, "experts": EXPERTS, "narrow": NARROW}

@@ -78,6 +78,7 @@ def interrupted(monkeypatch, at):
         stages.distill.main()
 
 
+@pytest.mark.slow
 def test_an_interrupted_stage_goes_on(project, monkeypatch, capsys):
     stages.distill.main()
     whole = outputs()
@@ -108,6 +109,7 @@ def test_an_interrupted_stage_goes_on(project, monkeypatch, capsys):
         assert [metric.step for metric in history] == list(range(1, steps + 1))
 
 
+@pytest.mark.slow
 def test_a_stage_interrupted_in_its_second_phase_goes_on_there(project, monkeypatch, capsys):
     write_params(then={"objective": "embedding", "epochs": 3})
     stages.distill.main()
@@ -141,6 +143,7 @@ def test_a_stage_interrupted_in_its_second_phase_goes_on_there(project, monkeypa
             assert [metric.step for metric in history] == list(range(1, count + 1))
 
 
+@pytest.mark.slow
 def test_records_that_do_not_tell_documents_are_said_and_recorded(project, capsys):
     """The published form: single records are held out, which the metrics say too."""
     records = [Records("data/records")[number] for number in range(64)]
@@ -161,6 +164,7 @@ def test_records_that_do_not_tell_documents_are_said_and_recorded(project, capsy
     assert {run.data.params["heldout_documents"] for run in client.search_runs([experiment])} == {"False"}
 
 
+@pytest.mark.slow
 def test_other_settings_start_over_and_leave_what_there_is(project, monkeypatch, capsys):
     interrupted(monkeypatch, at=5)
     before = sorted(Path("work/distill/base").rglob("*.safetensors"))

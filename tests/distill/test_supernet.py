@@ -81,6 +81,7 @@ def _all(supernet: Supernet, inputs: dict) -> dict:
     return {name: found for names in supernet.groups for name, found in supernet(names, **inputs).items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("idle_norms", [False, True])
 def test_subnets_of_a_width_run_as_one(teacher, idle_norms):
     shapes = OnceForAll(layers=[1, 2, 3], hidden=[24, 12], heads=4, idle_norms=idle_norms)
@@ -110,6 +111,7 @@ def test_layers_that_subnets_share_run_once(teacher):
     assert counts == {False: 2 * 3, True: 2 * (1 + 2 + 3)}
 
 
+@pytest.mark.slow
 def test_a_round_makes_plain_students_of_every_shape(teacher):
     results = run(teacher, {"dense": DENSE}, once_for_all=SHAPES, epochs=12, learning_rate=0.01)
     assert list(results) == ["dense", "1L-12H", "1L-24H", "2L-12H", "2L-24H"]

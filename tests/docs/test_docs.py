@@ -195,6 +195,7 @@ def test_a_stale_page_is_found(tmp_path):
     assert stale_pages(tmp_path) == ["tree.md"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     ["make nothing", "minimoe profil", "minimoe plan --gpus 2", "dvc exp rum", "dvc repro --parallel", "git comit",

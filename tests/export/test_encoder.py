@@ -47,6 +47,7 @@ def sequences(made, size: int, length: int) -> dict[str, np.ndarray]:
     return {name: {"input_ids": ids, "attention_mask": mask}.get(name, np.zeros_like(ids)) for name in names}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [*KINDS, "sentence"])
 def test_outputs_are_those_of_pytorch(kind, encoder):
     made = encoder(kind)
@@ -93,6 +94,7 @@ def test_every_matrix_is_in_int8_but_routers(kind, encoder):
                               for entry in node.metadata_props)  # no path of this machine  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["experts-2,4", "experts-roberta"])
 @pytest.mark.parametrize("chosen", [0, 1, None])
 def test_every_routing(kind, chosen, encoder, tmp_path):
@@ -182,6 +184,7 @@ def test_a_graph_with_other_weights_is_refused(size, beyond, encoder, tmp_path):
         check.compare(model, exported, [batch])
 
 
+@pytest.mark.slow
 def test_a_frozen_size_is_seen(encoder, monkeypatch, tmp_path):
     """As `len` of a tensor freezes it: the graph then computes no other number of tokens than the trace saw."""
     made = encoder("experts-1,4")
@@ -210,6 +213,7 @@ def refused(made, out, said: str):
     assert "\n" not in str(error.value) and not out.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["_split_experts", "_quantized", "_save"])
 def test_what_cannot_be_quantized_or_written(part, dense, monkeypatch, tmp_path):
     def fails(*_):
@@ -220,6 +224,7 @@ def test_what_cannot_be_quantized_or_written(part, dense, monkeypatch, tmp_path)
     refused(dense, tmp_path / "out", said)
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_told_as_one(dense, monkeypatch, tmp_path):
     def full(*_, **__):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -228,6 +233,7 @@ def test_a_full_disk_is_told_as_one(dense, monkeypatch, tmp_path):
     refused(dense, tmp_path / "out", "^No space left on device; make room and run again$")
 
 
+@pytest.mark.slow
 def test_what_onnxruntime_cannot_load(dense, monkeypatch, tmp_path):
     quantized = graph._quantized
 
@@ -241,6 +247,7 @@ def test_what_onnxruntime_cannot_load(dense, monkeypatch, tmp_path):
     refused(dense, tmp_path / "out", said)
 
 
+@pytest.mark.slow
 def test_int8_that_is_not_finite(dense, poisoned, tmp_path):
     said = r"dense/model: expected finite outputs of its graph in int8, got NaN or infinity for a batch of \[1, 8\]; "
     refused(dense, tmp_path / "out", said)

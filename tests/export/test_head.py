@@ -65,6 +65,7 @@ def made(request, tmp_path_factory):
     return task, root, export_head(root / "finetuned", task, root, root / "out", max_length=20, threads=1)
 
 
+@pytest.mark.slow
 def test_scores_of_all_forms(made):
     task, _, metrics = made
     assert metrics["error"] < 2e-6
@@ -90,6 +91,7 @@ def test_logits_are_those_of_pytorch(made):
     ).get("id2label")
 
 
+@pytest.mark.slow
 def test_int8_that_is_not_finite_gets_no_score(made, poisoned, tmp_path):
     task, root, _ = made
     with pytest.raises(UserError, match=r"finetuned: expected finite outputs of its graph in int8, got NaN"):
@@ -97,6 +99,7 @@ def test_int8_that_is_not_finite_gets_no_score(made, poisoned, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_the_docs_line_runs_as_printed(made, tmp_path):
     """In a process without this package and without PyTorch."""
     text = (ROOT / "docs/export.md").read_text(encoding="utf-8")

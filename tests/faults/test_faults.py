@@ -134,6 +134,7 @@ def reference(tmp_path, monkeypatch):
     return trial.Reference(tmp_path / "base", seed=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAULTS)
 def test_no_kind_of_fault_counts_where_it_has_no_effect(reference, name):
     inject, count, _ = FAULTS[name]

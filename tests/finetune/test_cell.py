@@ -53,6 +53,7 @@ def run(model, data, tmp_path, task, out="out", tracker=None, **changes):
     return finetune("base/tiny", model, TASKS[task], data / task, *places, tracker=tracker or Tracker(), **settings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["sst2", "stsb", "mnli", "conll2003"])
 def test_every_kind_of_task_is_learned(model, data, tmp_path, task):
     tracker = Tracker()
@@ -71,6 +72,7 @@ def test_every_kind_of_task_is_learned(model, data, tmp_path, task):
     assert tracker.seen["train_loss"]
 
 
+@pytest.mark.slow
 def test_bf16_learns_too_in_other_bits_and_fp32_is_the_default(model, data, tmp_path):
     same = {"epochs": 8, "patience": 8, "learning_rates": [5e-3]}
     made = {name: run(model, data, tmp_path, "sst2", name, **same, precision=name) for name in ("fp32", "bf16")}
@@ -80,12 +82,14 @@ def test_bf16_learns_too_in_other_bits_and_fp32_is_the_default(model, data, tmp_
     assert weights["default"] == weights["fp32"] != weights["bf16"]
 
 
+@pytest.mark.slow
 def test_mnli_scores_both_sets(model, data, tmp_path):
     cell = run(model, data, tmp_path, "mnli", epochs=16, patience=16, learning_rates=[5e-3])
     assert cell["results"]["mnli"]["mean"] == 100
     assert cell["results"]["mnli-mm"]["mean"] < 50  # its labels are others
 
 
+@pytest.mark.slow
 def test_the_saved_model_works_on_its_own(model, data, tmp_path):
     run(model, data, tmp_path, "sst2")
     classify = pipeline("text-classification", model=str(tmp_path / "out"))
@@ -96,6 +100,7 @@ def test_the_saved_model_works_on_its_own(model, data, tmp_path):
     assert [(e["word"], e["entity_group"]) for es in found for e in es] == [("ann", "PER"), ("rome", "LOC")]
 
 
+@pytest.mark.slow
 def test_the_saved_model_has_the_reported_score(model, data, tmp_path, tokenizer):
     cell = run(model, data, tmp_path, "conll2003", epochs=2, learning_rates=[2e-3, 4e-3], seeds=[1, 2])
     task = TASKS["conll2003"]
@@ -106,6 +111,7 @@ def test_the_saved_model_has_the_reported_score(model, data, tmp_path, tokenizer
     assert score == max(r["scores"]["conll2003"]["chunk_f1"] for r in chosen)
 
 
+@pytest.mark.slow
 def test_the_seed_decides_and_nothing_else(model, data, tmp_path):
     torch.manual_seed(5)
     first = run(model, data, tmp_path, "mnli", "a", epochs=1)
@@ -139,6 +145,7 @@ def test_a_pooler_that_was_trained_stays(model):
         assert torch.equal(pooler.weight, encoder.pooler.dense.weight)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kill_at", ["lr0.001-seed1/", "lr0.01-seed1/", "lr0.01-seed2/"])
 def test_runs_that_are_done_are_not_done_again(model, data, tmp_path, kill_at):
     grid = {"learning_rates": [1e-3, 1e-2], "seeds": [1, 2], "epochs": 2}

@@ -7,6 +7,7 @@ from recorded import recording  # noqa: F401 (a fixture)
 from minimoe.finetune import data as encoded
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["sst2", "conll2003", "stsb"])
 def test_recorded_steps_finetune_as_others_do(model, data, tmp_path, task, recording, monkeypatch):  # noqa: F811
     monkeypatch.setattr(

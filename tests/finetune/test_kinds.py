@@ -52,6 +52,7 @@ def folder(row, tmp_path):
     return tmp_path / "model"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", ROWS)
 def test_classification(row, folder, data, tmp_path):
     assert scored(row, "sst2", folder, data, tmp_path / "out") > 90
@@ -59,6 +60,7 @@ def test_classification(row, folder, data, tmp_path):
     assert [answer["label"] for answer in classify(["the good film", "the bad play"])] == ["positive", "negative"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", ["teacher bert", "student dense", "student dense-roberta"])
 def test_several_labels_an_example(row, folder, tmp_path):
     """Of a task of the user's own: what each text says of four things."""
@@ -89,6 +91,7 @@ def test_several_labels_an_example(row, folder, tmp_path):
     assert {answer["label"] for answer in answers if answer["score"] > 0.5} == {"bad", "film"}
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Tokenizer does not support real words")  # its spaces say where words begin
 @pytest.mark.parametrize("row", ROWS)
 def test_tagging(row, folder, data, tmp_path):

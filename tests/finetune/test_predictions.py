@@ -16,6 +16,7 @@ from minimoe.tasks.task import Task
 GRID = {"learning_rates": [1e-3, 5e-3], "seeds": [7, 2], "epochs": 8, "patience": 8}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("task", "metric"), [("sst2", "accuracy"), ("stsb", "spearman"), ("mnli", "accuracy"), ("conll2003", "chunk_f1")]
 )

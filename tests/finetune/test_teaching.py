@@ -76,6 +76,7 @@ def test_the_loss_of_several_labels_is_that_of_each_yes_or_no():
     assert found == pytest.approx(sum(map(sum, each)) / 6, 1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["sst2", "stsb", "mnli", "conll2003"])
 def test_without_weight_a_teacher_changes_nothing(model, data, texts, tmp_path, task):
     expected = run(model, data, tmp_path, task, "teacher")
@@ -84,6 +85,7 @@ def test_without_weight_a_teacher_changes_nothing(model, data, texts, tmp_path, 
     assert got["runs"] == expected["runs"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["sst2", "stsb", "conll2003"])
 def test_a_student_learns_from_its_teacher_alone(model, data, texts, tmp_path, task):
     """Its labels count for nothing, so what it knows it has from the teacher."""
@@ -137,6 +139,7 @@ def test_sentences_without_labels_are_examples_of_any_task(texts, tokenizer, tas
         assert (1 in feature["token_type_ids"]) == (task in ("mnli", "stsb"))
 
 
+@pytest.mark.slow
 def test_of_several_labels_at_once_a_teacher_knows_more(model, data, texts, tmp_path):
     task = Task(
         name="topics", kind="multilabel", columns=("text", "label"), labels=("film", "play"), metrics=("micro_f1",),
@@ -156,6 +159,7 @@ def test_of_several_labels_at_once_a_teacher_knows_more(model, data, texts, tmp_
     assert cell["results"]["topics"]["mean"] > 95
 
 
+@pytest.mark.slow
 def test_the_teacher_answers_on_as_many_cores_as_the_student_trains_on(model, data, tmp_path, texts, monkeypatch):
     run(model, data, tmp_path, "sst2", "teacher", epochs=1)
     seen = []

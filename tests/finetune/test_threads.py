@@ -10,6 +10,8 @@ import torch
 from finetune.conftest import SHAPE
 from transformers import BertConfig, BertModel
 
+pytestmark = pytest.mark.slow
+
 RUN = """
 import sys
 from pathlib import Path

@@ -34,6 +34,7 @@ def rates(warmup):
     return [entry["learning_rate"] for entry in trainer.state.log_history if "learning_rate" in entry]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("warmup", "expected"),
     [
@@ -73,6 +74,7 @@ class Classes(nn.Module):
         return {"loss": loss}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("precision", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])
 def test_the_model_is_in_the_precision_and_loss_and_weights_in_fp32(precision, dtype):
     made = arguments(

@@ -16,6 +16,7 @@ FILES = {
 }
 
 
+@pytest.mark.slow
 def test_files_are_those_of_the_pattern_whatever_else_the_cache_holds(hub, tmp_path):
     commit = hub.add("dataset", NAME, FILES)
     assert download_data_set(NAME, "main", "german/*", tmp_path / "other") == commit

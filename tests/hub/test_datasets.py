@@ -46,6 +46,7 @@ def test_files_are_those_of_the_task_and_the_commit_is_told(hub, prepare, tmp_pa
     }
 
 
+@pytest.mark.slow
 def test_a_flipped_bit_is_refused_and_the_remedy_works(hub, prepare, tmp_path):
     hub.add("dataset", GLUE, copy([TASKS["rte"]]))
     hub.flipped = {"rte/train-00000-of-00001.parquet"}
@@ -93,6 +94,7 @@ def test_a_pinned_revision_is_not_left(plain_hub, prepare):
         prepare("rte", hubs={"glue": f"{GLUE}@v1"})
 
 
+@pytest.mark.slow
 def test_breaks_are_one_line(plain_hub, prepare, capfd):
     plain_hub.add("dataset", GLUE, copy([TASKS["rte"]]))
     plain_hub.faults = {"/": [{"reset": True}] * 100}

@@ -46,6 +46,7 @@ def test_the_files_and_the_commit(hub, commit, tmp_path):
     assert shared == hub.xet  # the layout that is read here is the client's own
 
 
+@pytest.mark.slow
 def test_a_flipped_bit_is_refused_and_the_remedy_works(hub, commit):
     hub.flipped = {WEIGHTS}
     with pytest.raises(UserError, match=rf"{WEIGHTS}: its sum is .*; delete (\S+) and run again") as error:
@@ -64,6 +65,7 @@ def test_a_flipped_bit_in_a_small_file(plain_hub):
         get()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", [500, {"status": 429, "headers": {"Retry-After": "1"}}, {"reset": True}, {"send": 3}])
 def test_one_break_of_the_api_is_got_over(plain_hub, fault, capsys, monkeypatch):
     plain_hub.add("model", NAME, FILES)
@@ -76,6 +78,7 @@ def test_one_break_of_the_api_is_got_over(plain_hub, fault, capsys, monkeypatch)
     assert "Traceback" not in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", [503, {"reset": True}, {"send": 1000}])
 def test_breaks_of_a_file_are_got_over(hub, commit, fault, capfd):
     hub.faults = {CAS: [fault] * 2, CDN: [fault] * 2}
@@ -84,11 +87,13 @@ def test_breaks_of_a_file_are_got_over(hub, commit, fault, capfd):
     assert "Traceback" not in said and "force_download" not in said
 
 
+@pytest.mark.slow
 def test_where_xet_is_not_let_through_plain_http_is(hub, commit, capfd):
     hub.faults = {CAS: [{"reset": True}] * 1000}
     assert get().folder.joinpath(WEIGHTS).read_bytes() == FILES[WEIGHTS]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", [500, 429, {"reset": True}])
 def test_breaks_without_end_are_one_line(plain_hub, fault, capfd):
     plain_hub.add("model", NAME, FILES)
@@ -132,6 +137,7 @@ def test_nothing_but_the_repository_is_asked_for(hub, commit):
     assert not stray
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_a_stalled_transfer(hub, commit, number, tmp_path):
     hub.faults = {CAS: [{"stall": 60}] * 9, CDN: [{"stall": 60}] * 9}

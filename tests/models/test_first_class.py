@@ -94,6 +94,7 @@ def test_gradient_checkpointing_changes_no_gradient(kind):
     assert all(torch.equal(plain[name], checkpointed[name]) for name in plain)
 
 
+@pytest.mark.slow
 @every_kind
 def test_compiles_to_one_graph(kind):
     model, inputs = student(kind), batch(kind)
@@ -102,6 +103,7 @@ def test_compiles_to_one_graph(kind):
     assert torch.equal(hidden(compiled, inputs), hidden(model, inputs))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["experts-2,4", "sparse"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_compiled_gradients(kind, dtype):

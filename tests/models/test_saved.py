@@ -147,6 +147,7 @@ for file in sorted(Path().glob("*/*/expected.pt")):
 """
 
 
+@pytest.mark.slow
 def test_in_a_process_with_transformers_alone(folders, tmp_path):
     for kind in KINDS:
         for name, (auto, _) in CLASSES.items():

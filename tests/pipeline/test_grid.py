@@ -197,6 +197,7 @@ def locked(folder: Path) -> dict:
     return yaml.safe_load((folder / "dvc.lock").read_text())["stages"]
 
 
+@pytest.mark.slow
 def test_every_stage_runs_once_as_under_dvc(folder):
     code, output = finish(start(folder, *CELLS, "shell"))
     assert code == 0, output
@@ -211,6 +212,7 @@ def test_every_stage_runs_once_as_under_dvc(folder):
     assert locked(folder) == ours
 
 
+@pytest.mark.slow
 def test_two_folders_do_not_meet(folder, tmp_path_factory):
     other = Path(shutil.copytree(folder, tmp_path_factory.mktemp("other") / "folder"))
     one, two = start(folder, SLOW="0.3"), start(other, FAIL="y")
@@ -219,6 +221,7 @@ def test_two_folders_do_not_meet(folder, tmp_path_factory):
     assert sorted(locked(other)) == sorted([CELLS[0], CELLS[2]])
 
 
+@pytest.mark.slow
 def test_what_is_up_to_date_does_not_run(folder):
     assert finish(start(folder, CELLS[0], workers=1))[0] == 0
     assert finish(start(folder))[0] == 0
@@ -235,6 +238,7 @@ def test_a_stage_that_fails_is_named_and_stops_no_other(folder):
     assert sorted(locked(folder)) == sorted([CELLS[1], CELLS[3]])
 
 
+@pytest.mark.slow
 def test_in_order_a_stage_that_fails_ends_its_wave_and_the_next_never_begins(folder):
     (folder / "run.py").write_text(WAVES)
     code, output = finish(start(folder, FAIL="x", workers=1))
@@ -248,6 +252,7 @@ def test_in_order_a_stage_that_fails_ends_its_wave_and_the_next_never_begins(fol
     assert "3 of 3 stages, 0:0" in output
 
 
+@pytest.mark.slow
 def test_stages_of_a_wave_run_side_by_side_each_after_those_that_it_needs(folder):
     (folder / "run.py").write_text(DEPENDENT)
     code, output = finish(start(folder, TOGETHER="2"))
@@ -276,6 +281,7 @@ def test_what_keeps_all_from_starting_is_one_line(folder):
     assert [line[:25] for line in output.splitlines()] == ["error: params.yaml: wrong", "error: a stage failed; se"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
 def test_nothing_outlives_the_parent_and_what_was_done_stays_done(folder, sent):
     process = start(folder, HANG="y", workers=1)
@@ -297,6 +303,7 @@ def test_an_interrupt_is_one_line_wherever_it_comes(folder, script):
     assert "Traceback" not in output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("generations", [1, 2])  # a worker, the forge
 def test_a_process_that_is_killed_ends_all_others(folder, generations):
     process = start(folder, HANG="y", workers=1)
@@ -321,6 +328,7 @@ def test_a_stage_that_is_killed_is_an_error(folder):
     assert sorted(locked(folder)) == sorted([CELLS[0], CELLS[2]])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "gone",
     ["import dvc.stage.run; del dvc.stage.run.cmd_run", "import dvc.repo; dvc.repo.Repo.__init__ = lambda self: 0"],
@@ -335,6 +343,7 @@ def test_without_dvcs_own_parts_plain_dvc_runs_every_stage(folder, gone):
     assert not json.loads((folder / "y.json").read_text())["prepared"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("visible", [None, "5,GPU-abc"])
 def test_every_worker_has_its_gpu_which_as_many_share_as_the_params_say(folder, visible):
     (folder / "stages" / "gpus.py").write_text(GPUS)
@@ -347,6 +356,7 @@ def test_every_worker_has_its_gpu_which_as_many_share_as_the_params_say(folder, 
     assert sorted(one["gpu"] for one in seen) == [first, first, second, second]
 
 
+@pytest.mark.slow
 def test_without_a_gpu_workers_share_the_cores(folder):
     code, output = finish(start(folder, DEVICE="auto", TOGETHER="2", LIBRARY="torch", CUDA_VISIBLE_DEVICES=""))
     assert code == 0, output

@@ -216,6 +216,7 @@ BESIDE = {  # what an edit needs to be valid
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("context", "key", "value", "stages"), CASES)
 def test_a_key_reruns_what_reads_it(context, key, value, stages):
     assert reruns(context, BESIDE.get(key, {}) | {key: value}) == stages

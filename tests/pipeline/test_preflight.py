@@ -66,7 +66,7 @@ def test_repro_looks_first(monkeypatch, no_gpu):
     params = SimpleNamespace(runtime=settings(device="cuda"), **empty)
     monkeypatch.setattr(repro, "load", lambda: params)
     monkeypatch.setattr(repro, "repair", lambda: None)
-    monkeypatch.setattr(repro, "look", lambda _: repro.Outdated({"settings"}, ["settings"], []))
+    monkeypatch.setattr(repro, "look", lambda _: repro.Outdated({"settings"}, ["settings"], [], {}))
     monkeypatch.setattr(repro.grid, "run", lambda *_: pytest.fail("began"))
     with pytest.raises(UserError, match=r"runtime\.device"):
         repro.repro()

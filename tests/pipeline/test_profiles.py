@@ -114,6 +114,7 @@ def test_chinese_rows(name, teacher, width, form):
     assert width % params.distill.relation_heads == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_graph_is_what_the_table_needs(name, tmp_path):
     from dvc.repo import Repo

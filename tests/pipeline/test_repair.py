@@ -82,6 +82,7 @@ def test_a_lock_file_that_is_cut_off_is_put_aside(folder, text, capsys):
     assert "dvc.lock: truncated" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_lock_file_may_be_cut_off_anywhere(folder):
     """Where it can be read up to the cut, between two lines, DVC makes up for the rest; elsewhere it is put aside."""
     lock = folder / "dvc.lock"

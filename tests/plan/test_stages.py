@@ -15,6 +15,7 @@ from minimoe.plan.timing import ESTIMATED, GIVEN, Rates, _estimated, reference
 from tests.plan.conftest import RATES, ROOT, profile, rows_of
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", names(ROOT))
 def test_every_stage_of_the_graph_has_a_row(name, tmp_path):
     from dvc.repo import Repo
@@ -68,6 +69,7 @@ def test_devices_share_the_training_but_not_the_measuring():
     assert four["finetune@*-mnli"] == one["finetune@*-mnli"]
 
 
+@pytest.mark.slow
 def test_rounds_take_longer_where_they_leave_cores_idle(monkeypatch):
     monkeypatch.setattr("minimoe.plan.row.cores", lambda: 16)
     monkeypatch.setattr("minimoe.system.machine.cores", lambda: 16)
@@ -92,6 +94,7 @@ def test_an_assistant_costs_a_pass_of_its_own():
     assert work(made["distill@minidisc"]) > 2 * work(made["distill@sparse"])
 
 
+@pytest.mark.slow
 def test_a_second_phase_costs_passes_of_its_own():
     never = {"distill__evaluate_every": 10**9, "distill__heldout": 1, "distill__epochs": 2}
     alone, embedding = (
@@ -167,6 +170,7 @@ def test_the_papers_table_takes_a_day_and_a_half_on_eight_h100():
     assert max(row.memory for row in made.values()) < 80e9
 
 
+@pytest.mark.slow
 def test_the_largest_teacher_and_its_cells_fit_a_gpu_of_80_gb():
     made = rows_of(profile("chinese_xlarge"), rates=h100(), device="cuda", devices=8, gpus=8)
     assert 40e9 < max(row.memory for row in made.values()) < 80e9
@@ -181,6 +185,7 @@ def test_what_is_up_to_date_takes_nothing(sample):
     assert made["finetune@*-cola"].work.startswith(f"{len(models) - 1} cells")
 
 
+@pytest.mark.slow
 def test_memory_follows_what_is_at_once_on_a_device():
     whole = rows_of(profile("paper_base", runtime__micro_batch=0))["distill@base"].memory
     part = rows_of(profile("paper_base", runtime__micro_batch=64))["distill@base"].memory
@@ -202,6 +207,7 @@ def test_devices_that_a_launcher_uses(launcher, count):
     assert launched(launcher) == count
 
 
+@pytest.mark.slow
 def test_every_basis_is_told(sample):
     made = rows(replace(sample, rates=replace(RATES, basis=GIVEN)))
     assert {row.speed for row in made} == {"given", "measured", "guessed"}

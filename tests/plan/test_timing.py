@@ -53,6 +53,7 @@ def test_widths_and_experts_are_the_models_own():
     assert isinstance(settings, Distill) and settings.relation_heads == 6
 
 
+@pytest.mark.slow
 def test_a_trial_of_every_kind(little_text):
     made = measure(Models(profile(**FEW), ROOT, set()), "cpu", start=1.0)
     assert made.basis == "measured" and made.start == 1.0

@@ -44,6 +44,7 @@ def cards(tree) -> dict[str, str]:
     return run(tree).cards()
 
 
+@pytest.mark.slow
 def test_every_student_has_a_card_whose_metadata_the_library_reads_back(cards):
     assert set(cards) == {f"{name}/{m}" for name, values in EVERY.items() for m in made_by(values)}
     for name, text in cards.items():
@@ -93,6 +94,7 @@ def test_each_kind_says_how_it_is_loaded(cards):
         compile(re.search(r"(?s)```python\n(.*?)```", text)[1], "card", "exec")
 
 
+@pytest.mark.slow
 def test_without_its_file_there_is_no_number(tree, cards):
     """What is not measured is left out; what is no longer there is an error; what changes, changes on the card."""
     outside = run(tree, models=["teacher", "base/minilm"]).cards()["base/minimoe"]
@@ -113,6 +115,7 @@ def test_without_its_file_there_is_no_number(tree, cards):
         tree.write(path, kept)
 
 
+@pytest.mark.slow
 def test_no_path_and_no_secret_of_an_address_is_told(tree):
     address = {"source": "https://me:secret@example.org/private/text.zip?key=secret"}
     text = run(tree, corpus=address, teacher={"source": "pretrain"}).cards()["base/minilm"]
@@ -120,6 +123,7 @@ def test_no_path_and_no_secret_of_an_address_is_told(tree):
     assert "pretrained for it" in text
 
 
+@pytest.mark.slow
 def test_the_sample_says_that_it_is_invented(tree):
     text = run(tree, invented=("corpus", "glue")).cards()["base/minilm"]
     assert "its corpus and glue are invented" in text and "GLUE CoLA (invented examples)" in text

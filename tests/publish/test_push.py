@@ -65,6 +65,7 @@ def on(hub, repository=REPOSITORY) -> dict[str, bytes]:
     return hub.repositories[f"models/{repository}"]["main"][1]
 
 
+@pytest.mark.slow
 def test_what_is_pushed_is_the_folder_and_its_card_and_loads_from_the_hub(hub, folder, capsys):
     url = push(STUDENT, REPOSITORY)
     commit, files = hub.repositories["models/me/student"]["main"]
@@ -84,6 +85,7 @@ def test_what_is_pushed_is_the_folder_and_its_card_and_loads_from_the_hub(hub, f
     torch.testing.assert_close(torch.load(folder / "states"), local(words)[0])
 
 
+@pytest.mark.slow
 def test_pushed_again_nothing_is_sent_but_what_changed(hub, folder):
     push(STUDENT, REPOSITORY, public=True)
     assert not hub.private
@@ -96,6 +98,7 @@ def test_pushed_again_nothing_is_sent_but_what_changed(hub, folder):
     assert not hub.private  # it stays as it was
 
 
+@pytest.mark.slow
 def test_what_an_earlier_student_left_is_removed(hub, folder):
     (folder / "1_Pooling").mkdir()
     (folder / "1_Pooling/config.json").write_text("{}")
@@ -109,6 +112,7 @@ def test_what_an_earlier_student_left_is_removed(hub, folder):
 OWN = {"LICENSE": b"mine", "onnx/model.onnx": b"graph", "pictures/curve.png": b"png", "eval_results.json": b"{}"}
 
 
+@pytest.mark.slow
 def test_files_that_no_push_made_stay(hub, folder):
     own = {".gitattributes": b"", "README.md": b"---\nlicense: mit\n---\n"} | OWN
     hub.add("model", REPOSITORY, own)
@@ -122,6 +126,7 @@ def test_files_that_no_push_made_stay(hub, folder):
         push(STUDENT, REPOSITORY)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "path", [WEIGHTS, "pytorch_model.bin", "adapter_config.json", "modules.json", "vocab.txt", "code.py"]
 )
@@ -152,6 +157,7 @@ def test_a_license_of_ones_own(hub, folder):
     assert "`apache-2.0`, by whoever published it." in card.text and "Not known" not in card.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/api/repos/create", "/api/models/me/student/preupload", "/upload/"])
 @pytest.mark.parametrize("fault", [500, {"reset": True}])
 def test_one_break_is_got_over(hub, folder, path, fault):
@@ -160,6 +166,7 @@ def test_one_break_is_got_over(hub, folder, path, fault):
     assert on(hub)[WEIGHTS] == (folder / WEIGHTS).read_bytes()
 
 
+@pytest.mark.slow
 def test_where_it_breaks_for_good_the_repository_has_nothing_of_it(hub, folder):
     hub.faults = {"/upload/": [{"reset": True}] * 100}
     with pytest.raises(UserError, match=r"^me/student: cannot be pushed to: nothing new in 4 attempts"):
@@ -167,6 +174,7 @@ def test_where_it_breaks_for_good_the_repository_has_nothing_of_it(hub, folder):
     assert on(hub).keys() == {".gitattributes"}
 
 
+@pytest.mark.slow
 def test_where_xet_fails_plain_http_is_taken(hub, folder, monkeypatch, capsys):
     hub.files = {"/api/models/me/student/xet-write-token/main": b""}
     monkeypatch.delenv("HF_HUB_DISABLE_XET")
@@ -182,6 +190,7 @@ def test_where_xet_fails_plain_http_is_taken(hub, folder, monkeypatch, capsys):
     assert hub.asked("/api/models/me/student/xet-write-token") and hub.asked("/upload/")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("student", "repository", "license", "said"),
     [

@@ -70,6 +70,7 @@ def test_eighty_ten_ten():
     assert random.unique().numel() > 600
 
 
+@pytest.mark.slow
 def test_every_position_is_as_likely():
     ids = sequences([42] * 20000)
     _, labels = mask(ids)

@@ -15,6 +15,7 @@ def test_a_run_without_ablations_has_none(tree):
     assert tables(tree.collect()) == {}
 
 
+@pytest.mark.slow
 def test_the_curse_shows_both_teachers_and_the_difference(every):
     for task in every.tasks:
         for name, mean in (("base/minilm", 70.0), ("large/minilm", 68.5)):
@@ -41,6 +42,7 @@ def test_the_curse_needs_no_row_of_the_teachers(every):
     assert [row[0] for row in table.rows] == ["MiniLM 2L-96H"]
 
 
+@pytest.mark.slow
 def test_a_sweep_holds_what_differs_in_experts_alone(every):
     (sweep,) = expert_sweeps(every.collect())
     assert {model.experts: model.name for model in sweep} == {
@@ -52,12 +54,14 @@ def test_a_sweep_holds_what_differs_in_experts_alone(every):
     }
 
 
+@pytest.mark.slow
 def test_numbers_of_experts_in_order_with_their_losses(every):
     (table,) = tables(every.collect())["Number of experts"]
     assert [row[0] for row in table.rows] == ["1,1", "1,2", "1,4", "4,1", "4,4"]
     assert table.rows[2][4:] == ["0.2000", "28.0 M", "700 k"]
 
 
+@pytest.mark.slow
 def test_load_balance_with_load_and_entropy(every):
     every.edit("metrics/distill/unbalanced.json", lambda v: v["minimoe"].update(
         expert_load={"attention": [], "ffn": [[1.0, 0, 0, 0], [0.5, 0.5, 0, 0]]},
@@ -75,11 +79,13 @@ def test_load_balance_with_load_and_entropy(every):
     ]
 
 
+@pytest.mark.slow
 def test_the_assistants_choice(every):
     (table,) = tables(every.collect())["The assistant's choice"]
     assert table.rows == [["0 %", "0.1000", "0.900", "1.040", ""], ["70 %", "0.1000", "0.900", "1.050", "chosen"]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("write", [markdown, terminal])
 def test_they_are_in_every_text(every, write):
     results = every.collect()

@@ -65,11 +65,13 @@ def text(every_kind) -> str:
     return page(every_kind, find(every_kind), Provenance())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [1400, 390])
 def test_the_page_works(tmp_path, text, width):
     check(look(tmp_path, text, width), width)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

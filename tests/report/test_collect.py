@@ -17,6 +17,7 @@ def test_rows_follow_the_table_not_the_folder(tree):
     assert set(results.curves.student) == {"minimoe"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "stage"),
     [
@@ -36,6 +37,7 @@ def test_a_missing_cell_names_its_command(every, path, stage):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "change", "expected"),
     [
@@ -70,6 +72,7 @@ def student(**values):
 CELL, ROUND, COST = "metrics/finetune/teacher/rte.json", "metrics/distill/base.json", "metrics/cost/teacher.json"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "change", "expected"),
     [

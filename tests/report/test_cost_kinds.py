@@ -66,6 +66,7 @@ MORE = {  # than BERT, beside its layers and in each
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", backbones.CONFIGS)
 def test_teachers_cost_what_bert_of_their_shape_does(kind):
     model = backbones.make_model(kind, vocabulary=50)

@@ -31,6 +31,7 @@ def exported(tree):
     return tree
 
 
+@pytest.mark.slow
 def test_tables(exported, tmp_path):
     results = exported.collect()
     whole = replace(results, exported=collect_exported(exported.root, EXPORTED, BATCHES))

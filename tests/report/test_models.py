@@ -9,6 +9,7 @@ from minimoe.report.models import KINDS, describe, differences
 from minimoe.report.pairs import QUESTIONS
 
 
+@pytest.mark.slow
 def test_kinds(every):
     kinds = {name: model.kind for name, model in every.collect().models.items()}
     assert kinds == {
@@ -42,6 +43,7 @@ def test_kinds(every):
     assert set(kinds.values()) <= set(KINDS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", ["minilm", "tinybert", "embedding"])
 def test_the_default_objective_counts(every, objective):
     every.distill = every.distill.model_copy(update={"objective": objective})
@@ -49,6 +51,7 @@ def test_the_default_objective_counts(every, objective):
     assert kind == {"minilm": "MiniLM", "tinybert": "TinyBERT", "embedding": "Sentence encoder"}[objective]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "taught_by", "origin"),
     [
@@ -65,6 +68,7 @@ def test_teachers(every, name, taught_by, origin):
     assert (model.taught_by, model.origin) == (taught_by, origin)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "shape"),
     [
@@ -79,6 +83,7 @@ def test_shapes_in_words(every, name, shape):
     assert str(every.collect(models=[name]).models[name].shape) == shape
 
 
+@pytest.mark.slow
 def test_a_member_of_once_for_all_has_the_head_size_of_the_widest(every):
     models = every.collect().models
     shape = models["ofa/2L-48H"].shape
@@ -86,6 +91,7 @@ def test_a_member_of_once_for_all_has_the_head_size_of_the_widest(every):
     assert shape == models["ofa/alone"].shape
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("first", "second", "found"),
     [
@@ -136,6 +142,7 @@ def test_what_second_phases_differ_in(every, first, second, found):
     assert differences(one, other) == differences(other, one) == found
 
 
+@pytest.mark.slow
 def test_a_start_from_the_teacher_is_a_difference_and_a_question(every):
     models = every.collect().models
     student, other = models["base/minilm"], models["base/minimoe"]
@@ -147,6 +154,7 @@ def test_a_start_from_the_teacher_is_a_difference_and_a_question(every):
     assert not any(question.fits(student, begun, {"start"}) for question in QUESTIONS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("first", "second", "same"),
     [

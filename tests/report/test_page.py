@@ -69,6 +69,7 @@ def long(every_kind) -> str:
     return page(every_kind, find(every_kind), MADE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["html", "long"])
 def test_tags_nest_and_ids_are_unique(request, name):
     ids = Page(request.getfixturevalue(name)).ids
@@ -135,6 +136,7 @@ def test_light_and_dark_define_the_same_colours(html):
     assert names[0] == names[1] == names[2]
 
 
+@pytest.mark.slow
 def test_every_score_is_in_the_table(tree, html):
     cells = Page(html).cells
     assert {f"{mean:.1f}" for mean in tree.collect().scores["mean"]} <= set(cells)
@@ -169,6 +171,7 @@ def tiles(html) -> list[str]:
     return re.findall(r'<div class="tile"><span>([^<]*)</span><b>([^<]*)</b><span>([^<]*)</span>', html)
 
 
+@pytest.mark.slow
 def test_tiles_show_the_highest_student_and_what_it_keeps(tree, html):
     scores = glue_scores(tree.collect())["mean"]
     teacher, best = scores["teacher"], scores["base/assistant"]
@@ -186,6 +189,7 @@ def test_tiles_show_the_highest_student_and_what_it_keeps(tree, html):
     ]
 
 
+@pytest.mark.slow
 def test_the_tile_says_who_is_not_told_apart_from_the_highest(tree):
     for place, task in enumerate(tree.tasks):  # as good, by other tasks
         change = lambda v, place=place: [r.update(mean=75 + 3 * (-1) ** place) for r in v["results"].values()]  # noqa: E731
@@ -194,6 +198,7 @@ def test_the_tile_says_who_is_not_told_apart_from_the_highest(tree):
     assert remark.endswith("; 1 of the 3 others not told apart from it")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("mean", "keeps"), [(0.0, False), (-3.0, False), (1.0, True)])
 def test_nothing_is_kept_of_a_score_that_is_not_above_zero(tree, mean, keeps):
     results = tree.collect(tasks=["cola"])
@@ -218,6 +223,7 @@ def test_nobody_is_best_at_the_majority_label(tree):
     assert best_of(tree.collect(), "mrpc") == ["base/minilm"]
 
 
+@pytest.mark.slow
 def test_bars_run_from_the_majority_label_to_the_best(tree):
     for name, mean in (("teacher", 90.0), ("base/minilm", 60.0), ("base/minimoe", 50.0), ("control/scratch", 40.0)):
         tree.edit(f"metrics/finetune/{name}/sst2.json", lambda v, m=mean: v["results"]["sst2"].update(mean=m))
@@ -230,6 +236,7 @@ def test_bars_run_from_the_majority_label_to_the_best(tree):
     assert 'style="--w:25.0%"' in page(results, find(results), MADE)
 
 
+@pytest.mark.slow
 def test_it_says_where_it_comes_from(html, tree):
     assert "Made on 2026-01-31 from commit abc1234567." in html
     assert "distilled once and finetuned with seeds 1, 2, 3. Latency measured on a computer, 2 cores." in html
@@ -268,6 +275,7 @@ def test_all_differences_have_one_scale(every_kind):
     assert all(low < end < high for c in find(every_kind).comparisons for end in (c.low, c.mean, c.high, 0))
 
 
+@pytest.mark.slow
 def test_the_same_numbers_give_the_same_page(tree, html):
     assert page(tree.collect(), find(tree.collect()), MADE) == html
 
@@ -284,6 +292,7 @@ def test_the_front_has_no_beaten_model():
     assert front(macs, scores) == ["b", "d"]
 
 
+@pytest.mark.slow
 def test_a_broken_line_is_a_student_that_had_an_assistant(every_kind):
     drawn = {name: m for name, m in every_kind.models.items() if m.steps}
     seen = set()

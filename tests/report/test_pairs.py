@@ -15,6 +15,7 @@ def test_pairs_differ_in_one_thing(tree):
     ]
 
 
+@pytest.mark.slow
 def test_every_question_has_its_pairs(every):
     found: dict[str, set] = {}
     for pair in pairs(every.collect()):
@@ -52,6 +53,7 @@ def test_the_later_row_is_compared_with_the_earlier(every):
     assert (pair.question, pair.first) == ("load balance 0.01 or 0.0", "base/minimoe")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("first", "losses"),
     [

@@ -24,6 +24,7 @@ def check(tree, expected: str, remedy: str = "dvc repro -f 'finetune@base/minilm
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("edit", "expected"),
     [

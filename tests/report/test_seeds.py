@@ -98,6 +98,7 @@ def test_one_student_against_a_group_has_the_luck_of_the_group(lucky):
     assert found.heldout == pytest.approx((0.20, 0.24))
 
 
+@pytest.mark.slow
 def test_tables_and_files_have_the_groups(lucky):
     results = lucky.collect()
     findings = find(results)
@@ -113,6 +114,7 @@ def test_tables_and_files_have_the_groups(lucky):
     assert 'href="seeds.csv"' in shown and "Some students were distilled with several seeds" in shown
 
 
+@pytest.mark.slow
 def test_the_tiles_are_about_groups_of_seeds(lucky):
     """The luckiest member of any group, dense-s3 or moe-s3, is no method that is higher than its siblings."""
     for task in lucky.tasks:

@@ -74,6 +74,7 @@ def test_glue_has_no_deviation_where_a_task_ran_once(tree):
     assert math.isnan(std["teacher"]) and not math.isnan(std["base/minilm"])
 
 
+@pytest.mark.slow
 def test_csv_files_have_the_documented_columns(tree):
     write_report(tree.collect(), tree.root / "reports", Provenance())
     scores = pd.read_csv(tree.root / "reports/results.csv")
@@ -132,6 +133,7 @@ def test_scores_are_those_of_their_results_however_often_they_are_asked_for(tree
         pd.testing.assert_frame_equal(glue_scores(first), before)
 
 
+@pytest.mark.slow
 def test_tables_are_the_same_at_every_run_and_the_page_alone_says_which(tree):
     for name in ("one", "two"):
         write_report(tree.collect(), tree.root / name, Provenance(f"2026-01-0{len(name)}", name))
@@ -141,6 +143,7 @@ def test_tables_are_the_same_at_every_run_and_the_page_alone_says_which(tree):
     assert differing == ["index.html"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("write", [markdown, lambda *what: page(*what, Provenance())])
 def test_captions_say_what_dev_scores_chose(tree, write):
     text = write(tree.collect(), find(tree.collect()))
@@ -183,6 +186,7 @@ def described(tree, *tasks: str) -> tuple[str, str, str]:
     return page(results, findings, Provenance()), markdown(results, findings), findings.sentences[-1]
 
 
+@pytest.mark.slow
 def test_words_about_tasks_without_finetuning_name_their_columns(tree):
     for text in described(tree, "rte", "pairs", "more")[:2]:
         assert "pairs and more are of the models as they are, without finetuning: the correlation" in text

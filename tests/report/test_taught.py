@@ -47,6 +47,7 @@ def test_controls_and_small_tables_leave_them_out(taught, tmp_path):
     assert with_them.curves.equals(without.curves)
 
 
+@pytest.mark.slow
 def test_the_page_shows_them_as_what_they_are(taught, tmp_path):
     results = taught.collect()
     model = results.models["taught/base/minimoe"]

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import pytest
 from sample.official import ROOT
 
 
@@ -13,6 +14,7 @@ def shipped(folder) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(files) if p.is_file()}
 
 
+@pytest.mark.slow
 def test_regenerating_gives_the_same_bytes(sample, tmp_path):
     for hash_seed in ("1", "2"):
         out = tmp_path / hash_seed

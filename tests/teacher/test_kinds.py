@@ -25,6 +25,7 @@ def copied(published, out):
     return out / "teacher"
 
 
+@pytest.mark.slow
 @every_kind
 def test_copied_whole(kind, published, tmp_path):
     teacher = copied(published, tmp_path)
@@ -39,6 +40,7 @@ def test_copied_whole(kind, published, tmp_path):
     assert (teacher / "model.safetensors").read_bytes() == (published / "model.safetensors").read_bytes()
 
 
+@pytest.mark.slow
 @every_kind
 def test_pickled_weights_with_all_that_old_ones_hold(kind, published, tmp_path):
     """Positions were stored once, and tied weights twice."""

@@ -53,6 +53,7 @@ def test_case_is_kept_on_request(tmp_path, corpus):
     assert AutoTokenizer.from_pretrained(tmp_path / "out").tokenize("Z")[0] == "Z"
 
 
+@pytest.mark.slow
 def test_the_same_in_every_process(tmp_path, corpus):
     code = (
         "import sys; from minimoe.teacher.tokenizer import train_tokenizer; "

@@ -122,6 +122,7 @@ def answering():
         server.server_close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", [b"{}", b"[]", b'{"experiment": {"experiment_id": "1"}}'])
 def test_a_server_that_is_not_mlflow_is_no_success(answering, capsys, answer):
     with run(answering(answer)) as tracker:

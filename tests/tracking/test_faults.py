@@ -68,6 +68,7 @@ def test_a_server_that_cannot_be_reached_from_the_start(monkeypatch, capsys):
     assert runs() == [("FINISHED", []), ("KILLED", [(1, 4.0)])]
 
 
+@pytest.mark.slow
 def test_a_server_that_is_not_there(capsys):
     with run("http://127.0.0.1:1") as tracker:
         tracker.metrics({"loss": 4.0}, 1)
@@ -80,6 +81,7 @@ def test_a_server_that_is_not_there(capsys):
     assert runs() == [("FINISHED", []), ("FINISHED", [(1, 4.0)])]
 
 
+@pytest.mark.slow
 def test_a_database_that_was_deleted_meanwhile(monkeypatch, capsys):
     with run() as tracker:
         tracker.metrics({"loss": 4.0}, 1)
@@ -97,6 +99,7 @@ def test_a_database_that_was_deleted_meanwhile(monkeypatch, capsys):
     assert runs() == [("FINISHED", []), ("FINISHED", [(2, 2.0)])]
 
 
+@pytest.mark.slow
 def test_a_locked_database(monkeypatch):
     with run() as tracker:
         tracker.flush()
@@ -138,6 +141,7 @@ def test_a_run_is_continued_without_points_that_it_has(tmp_path):
     assert runs() == [("FINISHED", [(step, 1 / step) for step in range(1, 8)])]
 
 
+@pytest.mark.slow
 def test_what_a_killed_process_left_is_sent_once(tmp_path):
     """It was killed while it sent: a part is in the run already."""
     with run() as tracker:

@@ -189,6 +189,7 @@ def test_a_run_that_cannot_say_where_it_comes_from_is_a_run(monkeypatch, capsys)
     assert line == "MLflow: run base/minilm does not say where it comes from: a plugin of MLflow's"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("folder")
 def test_data_sets_reach_a_server_that_was_away(monkeypatch):
     Path("dvc.lock").write_text(

@@ -76,6 +76,7 @@ def test_a_monitor_that_does_not_work_here_ends_nothing(client, monkeypatch, cap
     assert line.startswith("MLflow: no metrics of NetworkMonitor: ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("error", "status"), [(ValueError, "FAILED"), (UserError, "FAILED"), (KeyboardInterrupt, "KILLED")]
 )
@@ -102,6 +103,7 @@ def test_being_ended_twice_does_not_leave_the_run_open(client):
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_forks_of_a_process_that_is_connected_track_their_own_runs(client):
     tracking.connect(settings())
