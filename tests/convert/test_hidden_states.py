@@ -109,6 +109,7 @@ def first_batch():
     return {ours: batch[f"{published}.0"] for ours, published in names.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_every_once_for_all_student(tmp_path, dtype):
     convert(release(tmp_path / "released", ONCE_FOR_ALL, dtype), tmp_path / "ours")

@@ -75,6 +75,7 @@ BAD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("templates", [True, False])
 @pytest.mark.parametrize("case", BAD)
 def test_a_bad_dump_is_one_line_and_no_output(run, tmp_path, case, templates):

@@ -55,6 +55,7 @@ def small_tasks(monkeypatch):
     monkeypatch.setattr(build_module, "TASK_TOKENS", 500)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", [1, 4, 9, 12, 14])  # 8 pieces of tokens, then shards
 def test_records(build, tmp_path, small_tasks, kill, at):
     values = {"shard_records": 17, "work": tmp_path / "work", "minutes": 0}
@@ -133,6 +134,7 @@ def test_what_is_damaged_is_done_anew(extracted, tmp_path, kill, capsys):
     assert f"starting over, as its progress cannot be used: {path} is damaged" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_flipped_bit_of_the_progress_changes_no_output(extracted, tmp_path, kill, capsys):
     kill(0)
     whole = formatted(tmp_path)

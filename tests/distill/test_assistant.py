@@ -13,6 +13,7 @@ from minimoe.system.errors import UserError
 NINETY, SIXTY = Student(sparsity=90), Student(sparsity=60)
 
 
+@pytest.mark.slow
 def test_a_sparse_student_starts_as_its_teacher_cut_and_learns(sparsified):
     started = run(sparsified, {"s": SIXTY}, epochs=0)["s"]
     whole = AutoModel.from_pretrained(sparsified / "reordered").state_dict()

@@ -46,6 +46,7 @@ def test_the_load_balance_is_the_mean_of_both_sub_layers(teacher):
     torch.testing.assert_close(mean_load_balance(attention, [], None), means[0])
 
 
+@pytest.mark.slow
 @some_shapes
 def test_saved_and_loaded(teacher, shape, tmp_path):
     result = trained(teacher, shape, epochs=1)

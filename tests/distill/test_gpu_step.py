@@ -20,6 +20,7 @@ FOUR_HEADS = Student(layers=2, hidden=24, heads=4)
 MOST = {"dense": 225, "experts": 450}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "student"), [("dense", DENSE), ("experts", EXPERTS)])
 def test_operations_are_few_and_as_many_for_any_batch(name, student):
     pytest.importorskip("triton")
@@ -63,6 +64,7 @@ def test_nothing_waits_for_the_device(teacher, changes):
     step(4, 16, parts=2 if len(students) > 1 else 1)
 
 
+@pytest.mark.slow
 def test_students_in_one_set_of_weights_do_not_wait_either():
     """A sparse gradient of embeddings would: padding is left out of it, by an index of booleans."""
     family = OnceForAll(layers=[1, 2], hidden=[12, 24], heads=4)
@@ -70,6 +72,7 @@ def test_students_in_one_set_of_weights_do_not_wait_either():
     assert few == many
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "wait",
     [

@@ -70,6 +70,7 @@ def test_two_phases_are_two_rounds(teacher, monkeypatch, students, one, other):
     assert_two_rounds(monkeypatch, teacher, students, one, other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("one", "other"), [(MINILM, EMBEDDING), (EMBEDDING, MINILM)])
 def test_of_sparse_students_too(sparsified, monkeypatch, one, other):
     assert_two_rounds(monkeypatch, sparsified, {"s": Student(sparsity=60)}, one, other)

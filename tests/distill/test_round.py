@@ -21,6 +21,7 @@ from minimoe.training.optim import cosine_schedule, linear_schedule
 FEW_HEADS = Student(layers=2, hidden=24, heads=4)  # as many as the teacher
 
 
+@pytest.mark.slow
 def test_students_learn_and_the_teacher_does_not(teacher):
     before = (teacher / "model.safetensors").read_bytes()
     for result in run(teacher, {"dense": DENSE, "experts": EXPERTS}, epochs=12, learning_rate=0.01).values():

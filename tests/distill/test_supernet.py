@@ -38,6 +38,7 @@ def golden_supernet(dtype: torch.dtype, *, grouped: bool = False) -> Supernet:
     return Supernet(whole, subnets, widths if grouped else None).eval()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("grouped", [False, True])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_subnets_equal_the_published(dtype, grouped):

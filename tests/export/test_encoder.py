@@ -198,6 +198,7 @@ def test_a_frozen_size_is_seen(encoder, monkeypatch, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_what_cannot_be_traced(encoder, monkeypatch, tmp_path):
     made = encoder("experts-1,4")
     whole = Router.route

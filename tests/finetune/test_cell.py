@@ -164,6 +164,7 @@ def test_runs_that_are_done_are_not_done_again(model, data, tmp_path, kill_at):
     assert begun & again == {kill_at[:-1]}
 
 
+@pytest.mark.slow
 def test_patience_and_the_best_epoch(model, data, tmp_path):
     tracker = Tracker()
     cell = run(model, data, tmp_path, "sst2", epochs=30, patience=2, tracker=tracker)
@@ -174,12 +175,14 @@ def test_patience_and_the_best_epoch(model, data, tmp_path):
     assert measured[-1][0] == best[0] + 2 * 8
 
 
+@pytest.mark.slow
 def test_only_the_first_training_examples(model, data, tmp_path):
     tracker = Tracker()
     run(model, data, tmp_path, "sst2", max_train=20, epochs=2, tracker=tracker)
     assert list(tracker.seen["dev_accuracy"]) == [3, 6]
 
 
+@pytest.mark.slow
 def test_a_teacher_with_another_head(model, data, tmp_path):
     BertForMaskedLM(BertConfig.from_pretrained(model)).save_pretrained(model)
     assert run(model, data, tmp_path, "sst2")["results"]["sst2"]["mean"] > 90

@@ -104,6 +104,7 @@ ROWS = [*(f"teacher {kind}" for kind in backbones.CONFIGS), *(f"student {kind}" 
 TEXT = "the good film a bad play ann eats bob sees a paris rome the film\n" * 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", ROWS)
 def test_every_kind_of_model(row, examples, tmp_path):
     who, kind = row.split(" ", 1)

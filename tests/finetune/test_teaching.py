@@ -95,6 +95,7 @@ def test_a_student_learns_from_its_teacher_alone(model, data, texts, tmp_path, t
     assert next(iter(cell["results"].values()))["mean"] > 95
 
 
+@pytest.mark.slow
 def test_logits_of_pieces_are_where_the_batches_look_for_them(model, data, tmp_path, tokenizer):
     task = TASKS["conll2003"]
     run(model, data, tmp_path, "conll2003", "teacher", epochs=1)
@@ -175,6 +176,7 @@ def test_the_teacher_answers_on_as_many_cores_as_the_student_trains_on(model, da
     assert seen == [1]
 
 
+@pytest.mark.slow
 def test_a_teacher_of_another_task_is_refused(model, data, tmp_path, texts):
     run(model, data, tmp_path, "mnli", "teacher", epochs=1)
     teaching = Teaching(str(tmp_path / "teacher"), 2.0, 0.5, str(texts), 0)

@@ -30,6 +30,7 @@ def texts(folder: Path) -> dict[str, list[str]]:
     }
 
 
+@pytest.mark.slow
 def test_files_are_those_of_the_task_and_the_commit_is_told(hub, prepare, tmp_path):
     commit = hub.add("dataset", GLUE, copy([TASKS["rte"], TASKS["stsb"], TASKS["mnli"]]))
     assert prepare("rte", "mnli") == {"glue": commit}
@@ -74,6 +75,7 @@ def test_a_family_of_one_task_may_have_any_one_configuration(plain_hub, prepare,
     assert "found" not in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_configurations_are_not_mixed(plain_hub, prepare, tmp_path):
     task = TASKS["conll2003"]
     files = copy([task], form="{config}/{split}/0000.parquet")

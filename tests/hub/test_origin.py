@@ -3,6 +3,8 @@
 import json
 from types import SimpleNamespace
 
+import pytest
+
 from minimoe import tracking
 from minimoe.hub.origin import record
 
@@ -13,6 +15,7 @@ def settings(folder, enabled=True):
     return SimpleNamespace(enabled=enabled, uri=str(folder / "mlflow.db"), experiment="minimoe", system_metrics=False)
 
 
+@pytest.mark.slow
 def test_the_commit_is_in_a_file_and_in_mlflow(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     record("teacher", "teacher", READ, settings(tmp_path))

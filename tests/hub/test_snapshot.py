@@ -37,6 +37,7 @@ def unfinished(folder):
     return list(Path(folder).rglob("*.incomplete"))
 
 
+@pytest.mark.slow
 def test_the_files_and_the_commit(hub, commit, tmp_path):
     folder, found = get()
     assert found == commit
@@ -106,6 +107,7 @@ def test_breaks_without_end_are_one_line(plain_hub, fault, capfd):
     assert not unfinished(os.environ["HF_HOME"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "revision", "told"),
     [(NAME, "gone", "404"), ("some/other", "main", "401"), ("some/gated", "main", "403|restricted")],
@@ -122,6 +124,7 @@ def test_what_is_not_there_is_said_at_once(plain_hub, monkeypatch, name, revisio
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.slow
 def test_a_warm_cache_needs_no_network(plain_hub, monkeypatch):
     commit = plain_hub.add("model", NAME, FILES)
     get()
@@ -131,6 +134,7 @@ def test_a_warm_cache_needs_no_network(plain_hub, monkeypatch):
         get("some/other")
 
 
+@pytest.mark.slow
 def test_nothing_but_the_repository_is_asked_for(hub, commit):
     get()
     stray = [path for _, path in hub.requests if NAME not in path and not path.startswith((CDN, "/cas/v"))]

@@ -62,6 +62,7 @@ def folders(tmp_path_factory):
     return root
 
 
+@pytest.mark.slow
 def test_a_plain_shape_is_stored_as_bert_or_roberta_and_others_with_their_code(folders):
     for kind in KINDS:
         stored = type(AutoModel.from_pretrained(folders / kind / "encoder"))
@@ -71,6 +72,7 @@ def test_a_plain_shape_is_stored_as_bert_or_roberta_and_others_with_their_code(f
         assert code == (set() if kind in PLAIN else {f"{module}.py" for module in modules})
 
 
+@pytest.mark.slow
 @every_kind
 def test_loaded_is_the_same(kind, folders):
     model, inputs = student(kind), batch(kind)

@@ -228,6 +228,7 @@ def test_what_is_up_to_date_does_not_run(folder):
     assert (folder / "log").read_text().count("teacher x") == 1
 
 
+@pytest.mark.slow
 def test_a_stage_that_fails_is_named_and_stops_no_other(folder):
     code, output = finish(start(folder, FAIL="x", workers=1))
     assert code == 1
@@ -264,6 +265,7 @@ def test_stages_of_a_wave_run_side_by_side_each_after_those_that_it_needs(folder
     assert sorted(locked(folder)) == sorted([*CELLS, "shell"])
 
 
+@pytest.mark.slow
 def test_what_needs_a_stage_that_fails_is_not_begun_nor_waited_for(folder):
     (folder / "run.py").write_text(DEPENDENT)
     code, output = finish(start(folder, FAIL="x", SLOW="1"))
@@ -292,6 +294,7 @@ def test_nothing_outlives_the_parent_and_what_was_done_stays_done(folder, sent):
     assert list(locked(folder)) == [CELLS[0]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", [RUN, LOOKING], ids=["a stage's imports", "a look at what is stale"])
 def test_an_interrupt_is_one_line_wherever_it_comes(folder, script):
     (folder / "run.py").write_text(script)
@@ -317,6 +320,7 @@ def test_a_process_that_is_killed_ends_all_others(folder, generations):
     assert (folder / "closed").exists()
 
 
+@pytest.mark.slow
 def test_a_stage_that_is_killed_is_an_error(folder):
     process = start(folder, HANG="y", workers=1)
     os.kill(until_it_hangs(folder), signal.SIGKILL)

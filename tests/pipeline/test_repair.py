@@ -147,6 +147,7 @@ def hold(folder, process):
     (folder / ".dvc/tmp/rwlock").write_text(json.dumps({"read": {"in": [held]}, "write": {"o": held}}))
 
 
+@pytest.mark.slow
 def test_what_a_killed_run_leaves_is_waited_for(folder):
     other = subprocess.Popen(["sleep", "1"])
     hold(folder, other.pid)

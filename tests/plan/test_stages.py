@@ -125,6 +125,7 @@ def cells(params, **options) -> float:
     return row.seconds - row.writes / 200e6
 
 
+@pytest.mark.slow
 def test_cells_are_spread_over_gpus_whose_kernels_take_turns():
     params, rates = profile(runtime__cells_per_gpu=1), replace(RATES, start=-STAGE)  # that is, none of a stage's begin
     one, eight = (cells(params, rates=rates, device="cuda", gpus=gpus) for gpus in (1, 8))

@@ -49,6 +49,7 @@ def test_parameters_of_all_experts_and_of_one(kind):
     assert count_parameters(student(kind)) == (total, active)
 
 
+@pytest.mark.slow
 @every_kind
 def test_measured(kind):
     costs = measure(student(kind), length=LENGTH, batches=[2], repeats=1, device="cpu")

@@ -58,6 +58,7 @@ def test_tables(exported, tmp_path):
     assert 'href="exported.csv"' in shown[-1]
 
 
+@pytest.mark.slow
 def test_where_nothing_is_exported_nothing_is_said(tree, tmp_path):
     results = replace(tree.collect(), exported=collect_exported(tree.root, {"models": [], "tasks": ["sst2"]}, BATCHES))
     assert not [group for group in find(results).sections if "ONNX" in group.title]

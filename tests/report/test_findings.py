@@ -46,6 +46,7 @@ def test_more_comparisons_need_more_evidence(tree):
     assert alone.p < among.p and (alone.low, alone.high) == (among.low, among.high)
 
 
+@pytest.mark.slow
 def test_the_last_sentence_says_what_intervals_hold(tree):
     last = find(tree.collect()).sentences[-1]
     assert "corrected for all 3 comparisons" in last and "distilled once" in last and "other seeds" in last

@@ -44,6 +44,7 @@ def test_gradients_of_experts_are_two_more_products(features):
     assert products(4) == products(1) + 2 * LENGTH * 4 * 32  # and a product that adds up the gradients of the biases
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_models_without_weights_multiply_what_real_ones_do(kind):
     real = student(kind).requires_grad_(False)

@@ -76,6 +76,7 @@ def test_tags_nest_and_ids_are_unique(request, name):
     assert len(ids) == len(set(ids))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["html", "long"])
 def test_it_is_self_contained(request, name):
     html = request.getfixturevalue(name)
@@ -84,6 +85,7 @@ def test_it_is_self_contained(request, name):
     assert "@import" not in html and not re.search(r"url\((?!#)", html)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["html", "long"])
 def test_no_placeholder_colour_is_left(request, name):
     html = request.getfixturevalue(name)
@@ -93,6 +95,7 @@ def test_no_placeholder_colour_is_left(request, name):
     assert {f"--{slug(family)}" for family in FAMILIES} <= defined
 
 
+@pytest.mark.slow
 def test_a_short_table_is_flat_and_a_long_one_is_by_kind(html, long, every_kind):
     assert 'class="group"' not in html
     kinds = [model.kind for model in every_kind.models.values()]
@@ -129,6 +132,7 @@ def test_cells_of_small_tables_say_their_header_where_it_is_hidden(long):
             assert re.findall(r'data-label="([^"]*)"', row) == headers
 
 
+@pytest.mark.slow
 def test_light_and_dark_define_the_same_colours(html):
     blocks = re.findall(r":root[^{]*\{([^}]*--paper[^}]*)\}", html)
     assert len(blocks) == 3
@@ -143,17 +147,20 @@ def test_every_score_is_in_the_table(tree, html):
     assert "0.2000" in cells and "28.0 M" in cells
 
 
+@pytest.mark.slow
 def test_marks_have_titles(html):
     assert html.count('<g class="mark"><title>base/minimoe: ') == 2  # GLUE and CoNLL against compute
     assert "<title>minilm-ta: " in html  # a curve
     assert 'gid="mark' not in html and 'id="mark-' not in html
 
 
+@pytest.mark.slow
 def test_expert_load_is_shown(html):
     assert [cell for cell in Page(html).cells if cell == "70"] == ["70"]
     assert "0.77" in Page(html).cells
 
 
+@pytest.mark.slow
 def test_names_are_escaped(tree):
     results = tree.collect()
     findings = find(results)
@@ -213,6 +220,7 @@ def best_of(results, column: str) -> list[str]:
     return [name for name, cells in score_cells(results).items() if cells[place].best]
 
 
+@pytest.mark.slow
 def test_nobody_is_best_at_the_majority_label(tree):
     models = [name for name in tree.models if name != "teacher"]
     assert best_of(tree.collect(), "mrpc") == ["base/assistant"]
@@ -251,6 +259,7 @@ def test_the_sample_is_known_as_invented():
     assert provenance(paper).invented == ()
 
 
+@pytest.mark.slow
 def test_every_number_has_its_label_where_the_table_is_stacked(html):
     labels = re.findall(r'<td data-label="([^"]*)"', html)
     assert labels[-1] == "latency ms batch 32"

@@ -175,6 +175,7 @@ def test_the_runs_own_seed_is_one_that_two_groups_can_share(tmp_path):
     assert str(tree.collect(seed=7).models["base/dense"].shape) == "2L-96H"
 
 
+@pytest.mark.slow
 def test_a_table_without_several_seeds_says_nothing_of_them(tree):
     write_report(tree.collect(), tree.root / "reports", Provenance())
     assert not (tree.root / "reports/seeds.csv").exists()
@@ -182,6 +183,7 @@ def test_a_table_without_several_seeds_says_nothing_of_them(tree):
     assert "Every model was distilled once" in shown and "Seeds of distillation" not in shown
 
 
+@pytest.mark.slow
 def test_groups_of_teachers_and_seeds_tell_the_curse_by_means(tmp_path):
     students = ROUNDS["luck"]["students"]
     rounds = {"luck": ROUNDS["luck"], "large": {"teacher": "models/teachers/large", "students": students}}

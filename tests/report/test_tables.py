@@ -25,6 +25,7 @@ def test_glue_is_the_mean_of_the_eight(tree):
     assert majority_glue(results) == 50
 
 
+@pytest.mark.slow
 def test_deviations_of_the_two_mnli_columns_add_as_they_score_the_same_runs(tree):
     assert glue_scores(tree.collect()).loc["base/minilm", "std"] == pytest.approx(0.5 * math.sqrt(6 + 2**2) / 8)
     tree.edit("metrics/finetune/base/minilm/mnli.json", lambda v: v["results"]["mnli-mm"].update(std=0.1))
@@ -52,6 +53,7 @@ def test_cola_wnli_and_conll_are_outside_the_score(tree):
     pd.testing.assert_frame_equal(glue_scores(tree.collect()), before)
 
 
+@pytest.mark.slow
 def test_without_one_of_the_eight_the_mean_of_what_was_finetuned_is_in_place_of_glue(tree):
     results = tree.collect(tasks=[task for task in tree.tasks if task != "rte"])
     assert glue_scores(results).isna().all(axis=None) and majority_glue(results) is None
@@ -150,6 +152,7 @@ def test_captions_say_what_dev_scores_chose(tree, write):
     assert "Dev scores chose the epoch of every run and the learning rate of every model and task" in text
 
 
+@pytest.mark.slow
 def test_comparisons_and_headlines_leave_out_what_is_not_finetuned(tree):
     whole, without = tree.collect(), tree.collect(tasks=tuple(TASKS[:-1]))
     assert TASKS[-1] == "stsb_cosine" and "STS-B cosine" in markdown(whole, find(whole))

@@ -39,6 +39,7 @@ def test_a_row_is_compared_with_itself_not_taught(taught):
     assert ("experts or dense", "taught/base/minimoe", "base/minilm") not in found
 
 
+@pytest.mark.slow
 def test_controls_and_small_tables_leave_them_out(taught, tmp_path):
     with_them, models = taught.collect(), [model for model in taught.models if model not in ROWS]
     without = taught.collect(models=models)

@@ -44,6 +44,7 @@ def files(folder):
     return {path.relative_to(folder): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", [1, 2, 5])
 def test_a_killed_run_ends_with_the_same_bytes(made, tmp_path, at):
     class Killed(Exception):

@@ -20,6 +20,7 @@ def larger(tmp_path, tokenizer):
     return tmp_path / "larger"
 
 
+@pytest.mark.slow
 def test_it_is_a_model_folder_with_the_first_teachers_tokenizer(tmp_path, larger, tokenizer):
     copy_further(str(larger), tokenizer, tmp_path / "out")
     assert AutoModel.from_pretrained(tmp_path / "out").config.num_hidden_layers == 3

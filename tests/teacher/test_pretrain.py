@@ -84,6 +84,7 @@ def test_the_seed_decides(tmp_path, records, tokenizer):
     assert not all(torch.equal(first[key], other[key]) for key in first)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", [1, 2, 4, 5, 9])  # 4 steps an epoch
 def test_a_killed_run_ends_with_the_same_bytes(tmp_path, records, tokenizer, at):
     class Killed(Exception):

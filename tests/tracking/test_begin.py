@@ -14,6 +14,7 @@ def refuse(*_args, **_kwargs):
     raise MlflowException("(sqlite3.OperationalError) database or disk is full")
 
 
+@pytest.mark.slow
 def test_a_run_that_cannot_be_made_now_is_made_later(monkeypatch):
     with run() as tracker:
         pass  # the database is there
@@ -26,6 +27,7 @@ def test_a_run_that_cannot_be_made_now_is_made_later(monkeypatch):
     assert ("FINISHED", [(1, 4.0)]) in runs()
 
 
+@pytest.mark.slow
 def test_a_database_that_is_locked_keeps_no_work_from_starting(monkeypatch, capsys):
     def locked(*_arguments):
         from sqlalchemy.exc import OperationalError
@@ -39,6 +41,7 @@ def test_a_database_that_is_locked_keeps_no_work_from_starting(monkeypatch, caps
     assert list(backlog.folder().glob("*.jsonl"))
 
 
+@pytest.mark.slow
 def test_a_damaged_note_of_the_run_makes_a_new_one(folder):
     memory = folder / "run"
     memory.write_bytes(b"\xb7\x00 not an id")

@@ -57,6 +57,7 @@ def test_a_damaged_file_is_put_aside(name, capsys):
     assert [file.name for file in backlog.folder().iterdir()] == [aside.name]
 
 
+@pytest.mark.slow
 def test_beside_a_damaged_file_runs_are_tracked_and_others_are_sent(capsys):
     put(DAMAGED["bytes"])
     kept = backlog.Backlog()
@@ -69,6 +70,7 @@ def test_beside_a_damaged_file_runs_are_tracked_and_others_are_sent(capsys):
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_a_last_line_that_is_cut_loses_itself_alone(capsys):
     put(f'{ABOUT}\n{POINT}\n[["loss", 3.'.encode())
     with run():
@@ -77,6 +79,7 @@ def test_a_last_line_that_is_cut_loses_itself_alone(capsys):
     assert not capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_what_mlflow_refuses_for_good_is_put_aside(capsys):
     path = put(f"{ABOUT}\n{POINT}\n".replace("loss", "lo\\u0000ss").encode())
     with run() as tracker:

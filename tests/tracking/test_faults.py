@@ -29,6 +29,7 @@ def waiting():
     return sorted(path for path in backlog.folder().glob("*.jsonl"))
 
 
+@pytest.mark.slow
 def test_a_fault_that_passes_loses_nothing(monkeypatch, capsys):
     with run() as tracker:
         tracker.metrics({"loss": 4.0}, 1)
@@ -46,6 +47,7 @@ def test_a_fault_that_passes_loses_nothing(monkeypatch, capsys):
     assert line.startswith("MLflow: (sqlite3.OperationalError) database is locked; work goes on, values wait in ")
 
 
+@pytest.mark.slow
 def test_a_fault_that_stays_is_mended_by_the_next_run(monkeypatch, capsys):
     with monkeypatch.context() as fault, run() as tracker:
         break_(fault, "log_batch", "set_terminated")
@@ -57,6 +59,7 @@ def test_a_fault_that_stays_is_mended_by_the_next_run(monkeypatch, capsys):
     assert not any(backlog.folder().iterdir())
 
 
+@pytest.mark.slow
 def test_a_server_that_cannot_be_reached_from_the_start(monkeypatch, capsys):
     with monkeypatch.context() as fault:
         break_(fault, "get_experiment_by_name")
@@ -129,6 +132,7 @@ def _without_waiting(reach):
     return immediately
 
 
+@pytest.mark.slow
 def test_a_run_is_continued_without_points_that_it_has(tmp_path):
     memory = tmp_path / "runs" / "minilm"
     with pytest.raises(KeyboardInterrupt), run(memory=memory) as tracker:

@@ -176,6 +176,7 @@ def test_without_dvcs_cache_a_part_goes_by_the_output_that_it_is_in(tmp_path, mo
     assert lineage.hashes(["m/part"]) == {"m": digest}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("folder")
 def test_a_run_that_cannot_say_where_it_comes_from_is_a_run(monkeypatch, capsys):
     def broken(*_):

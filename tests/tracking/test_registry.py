@@ -23,6 +23,7 @@ def register(students=(STUDENT,), aliases=None):
     return tracker._client
 
 
+@pytest.mark.slow
 def test_a_version_is_made_for_each_state_of_a_folder(capsys):
     for digest in ("01.dir", "01.dir", "02.dir"):
         lock(digest)
@@ -34,6 +35,7 @@ def test_a_version_is_made_for_each_state_of_a_folder(capsys):
     assert not capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_an_alias_of_an_earlier_report_goes_and_one_of_the_users_own_stays():
     lock("01.dir")
     client = register()
@@ -44,6 +46,7 @@ def test_an_alias_of_an_earlier_report_goes_and_one_of_the_users_own_stays():
     assert version.tags["score"] == "71.00"
 
 
+@pytest.mark.slow
 def test_a_registry_that_refuses_costs_the_run_nothing(capsys):
     lock("01.dir")
     with run() as tracker:
@@ -55,6 +58,7 @@ def test_a_registry_that_refuses_costs_the_run_nothing(capsys):
     assert line.startswith("MLflow: the registry refuses the students: ")
 
 
+@pytest.mark.slow
 def test_a_registry_that_is_away_is_one_line_more(monkeypatch, capsys):
     lock("01.dir")
 

@@ -38,6 +38,7 @@ def test_off_is_silent(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_run_keeps_params_tags_curves_and_artifacts(client, tmp_path):
     (tmp_path / "page.html").write_text("hello")
     with tracking.run(settings(), "base/minilm", {"stage": "distill"}, {"layers": 2, "experts": {"ffn": 4}}) as tracker:
@@ -66,6 +67,7 @@ def test_the_machines_metrics_go_with_the_runs_own(client, monkeypatch):
     assert sample.step == 1
 
 
+@pytest.mark.slow
 def test_a_monitor_that_does_not_work_here_ends_nothing(client, monkeypatch, capsys):
     monkeypatch.setattr("psutil.net_io_counters", lambda: None)  # as where there is no network card
     chosen = SimpleNamespace(**vars(settings()) | {"system_metrics": True})
@@ -89,12 +91,14 @@ def test_a_broken_run_is_closed_with_what_it_measured(client, error, status):
     assert found.data.metrics == {"loss": 2.0}
 
 
+@pytest.mark.slow
 def test_sigterm_closes_the_run_as_killed(client):
     with pytest.raises(KeyboardInterrupt), tracking.run(settings(), "run", {}, {}):
         os.kill(os.getpid(), signal.SIGTERM)
     assert only_run(client).info.status == "KILLED"
 
 
+@pytest.mark.slow
 def test_being_ended_twice_does_not_leave_the_run_open(client):
     with pytest.raises(KeyboardInterrupt), tracking.run(settings(), "run", {}, {}) as tracker:
         closing, tracker.flush = tracker.flush, lambda: (os.kill(os.getpid(), signal.SIGTERM), closing())
