@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+import torch
 from corpus.tiny_corpus import BERT, make_tokenizer, sentences
 from ruamel.yaml import YAML
 from sparsify.sparse import teacher
@@ -165,6 +166,18 @@ def test_records_that_do_not_tell_documents_are_said_and_recorded(project, capsy
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("device", "computing"), [("cpu", 3), ("cuda", 1)])
+def test_a_round_computes_on_cores_of_its_own_number_where_there_is_no_gpu(project, monkeypatch, device, computing):
+    path = Path("params.yaml")
+    path.write_text(path.read_text().replace("round_threads: 1", "round_threads: 3"))
+    seen = []
+    monkeypatch.setattr(stages.distill, "device", lambda _: device)
+    monkeypatch.setattr(stages.distill, "distill", lambda *_, **__: seen.append(torch.get_num_threads()) or {})
+    monkeypatch.setattr(stages.distill, "write_students", lambda *_: None)
+    stages.distill.main()
+    assert (seen, torch.get_num_threads()) == ([computing], 1)
+
+
 def test_other_settings_start_over_and_leave_what_there_is(project, monkeypatch, capsys):
     interrupted(monkeypatch, at=5)
     before = sorted(Path("work/distill/base").rglob("*.safetensors"))
