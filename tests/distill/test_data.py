@@ -32,6 +32,16 @@ def test_every_record_of_a_step_goes_to_one_process(processes, micro_batch):
         assert not micro_batch or max(map(len, parts)) <= micro_batch
 
 
+@pytest.mark.parametrize(("processes", "micro_batch"), [(1, 0), (1, 1), (1, 4), (2, 0), (2, 6)])
+def test_sequences_whose_tokens_are_related_stay_together(processes, micro_batch):
+    """Three of eight at once, so that the last run has two."""
+    shares = [steps(process, processes, micro_batch, relation_sequences=3) for process in range(processes)]
+    for number, [batch] in enumerate(steps(0, 1, 0)):
+        parts = list(chain.from_iterable(share[number] for share in shares))
+        runs = [part[at : at + 3] for part in parts for at in range(0, len(part), 3)]
+        assert sorted(runs) == sorted([batch[:3], batch[3:6], batch[6:]])
+
+
 def test_an_epoch_is_a_run_through_its_order_whatever_came_before(monkeypatch):
     order = [shuffled(np.arange(9, 43), 776, epoch, 0, 32).tolist() for epoch in range(2)]
     expected = [[part[at : at + 8]] for part in order for at in range(0, 32, 8)]

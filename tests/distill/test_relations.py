@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from minimoe.distill.hooks import LayerHooks
+from minimoe.distill.losses import Features, minilm
 from minimoe.distill.relations import CHUNKS, Target, divergence, published_divergence, relation_logits
 
 B, T, R = 3, 11, 12
@@ -101,3 +102,32 @@ def test_relations_kept_for_several_students_are_the_same_to_the_bit(chunk, monk
         first, second = divergence(alone, Target(teacher, MASK, R)), divergence(shared, kept)
         first.backward(), second.backward()
         assert torch.equal(first, second) and torch.equal(alone.grad, shared.grad)
+
+
+@pytest.mark.parametrize("many", [2, 3, 5])
+@pytest.mark.parametrize("kept", [False, True])
+@pytest.mark.parametrize("published", [{}, {"log_epsilon": 1e-12}])
+def test_relations_across_sequences_are_those_of_one_long_sequence(many, kept, published):
+    """Real tokens of the same n sequences, one after another, as one sequence without padding."""
+    student = tuple(projections(24, seed) for seed in (1, 2, 3))
+    teacher = Features(*(projections(48, seed) for seed in (4, 5, 6)))
+    expected = 0.0
+    for at in range(0, B, many):
+        real = MASK[at : at + many]
+        pairs = [
+            (own[at : at + many][real][None], taught[at : at + many][real][None])
+            for own, taught in zip(student, teacher[:3], strict=True)
+        ]
+        expected += sum(plain(own, taught, real[real][None], R) for own, taught in pairs) / (3 * R * MASK.sum())
+    taught = teacher.with_targets(MASK, R, many) if kept else teacher
+    torch.testing.assert_close(minilm(student, taught, MASK, R, sequences=many, **published), expected)
+
+
+def test_the_loss_of_further_layers_is_their_mean():
+    layers = [
+        [Features(*(projections(width, seed + 3 * n) for seed in (1, 2, 3))) for n in range(3)] for width in (24, 48)
+    ]
+    alone = [minilm(own, taught, MASK, R) for own, taught in zip(*layers, strict=True)]
+    student, teacher = (last._replace(further=(first, second)) for first, second, last in layers)
+    for taught in (teacher, teacher.with_targets(MASK, R)):
+        torch.testing.assert_close(minilm(student, taught, MASK, R), sum(alone) / 3)

@@ -8,8 +8,9 @@ import torch
 from tiny_rounds import DENSE, EXPERTS, TinyRecords, run, settings, weights
 
 from minimoe.distill.batch import Batch, TokenCounts
-from minimoe.distill.hooks import LayerHooks
+from minimoe.distill.hooks import LayerHooks, Teacher
 from minimoe.distill.learner import Learner
+from minimoe.distill.losses import minilm
 from minimoe.distill.round import _second, distill
 from minimoe.distill.supernet import Supernet
 from minimoe.params.resolve import MINILM_TRAINING, TRAINING, WITH_EXPERTS
@@ -18,6 +19,7 @@ from minimoe.system.errors import UserError
 from minimoe.tracking import NoTracker
 from minimoe.training.optim import cosine_schedule, linear_schedule
 
+DEEP_EXPERTS = EXPERTS.model_copy(update={"layers": 2})
 FEW_HEADS = Student(layers=2, hidden=24, heads=4)  # as many as the teacher
 
 
@@ -57,12 +59,50 @@ def test_a_student_may_have_a_seed_of_its_own(teacher, then):
     assert torch.equal(weights(untrained), weights(run(teacher, {"dense": DENSE}, epochs=0, seed=8)["dense"]))
 
 
-@pytest.mark.parametrize("shape", [DENSE, EXPERTS])
-def test_micro_batches_change_nothing_without_random_draws(teacher, shape):
-    calm = dict(dropout=0.0, load_balance=0.0)
+@pytest.mark.parametrize("changes", [{}, {"relation_sequences": 3, "further_layers": [2, 1]}])
+@pytest.mark.parametrize("shape", [DENSE, DEEP_EXPERTS])
+def test_micro_batches_change_nothing_without_random_draws(teacher, shape, changes):
+    calm = dict(dropout=0.0, load_balance=0.0, **changes)
     whole = run(teacher, {"student": shape}, **calm)["student"]
     parts = run(teacher, {"student": shape}, micro_batch=3, **calm)["student"]
     torch.testing.assert_close(weights(parts), weights(whole), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [DENSE, DEEP_EXPERTS])
+def test_held_out_losses_compare_whatever_is_imitated_beside_the_layer(teacher, shape):
+    """They are the layer's own within sequences; training differs."""
+    plain = run(teacher, {"s": shape})["s"]
+    for changes in ({"relation_sequences": 2}, {"further_layers": [1, 2]}):
+        other = run(teacher, {"s": shape}, **changes)["s"]
+        assert other.curve[0] == plain.curve[0]
+        assert not torch.equal(weights(other), weights(plain))
+        assert other.curve[-1]["train_loss"] != plain.curve[-1]["train_loss"]
+
+
+@pytest.mark.parametrize("shape", [DENSE, DEEP_EXPERTS])
+def test_a_further_layer_has_its_own_relations(teacher, shape):
+    """One step's gradient of its projection, against autograd through the loss of that layer alone."""
+    result = run(teacher, {"s": shape}, further_layers=[1], epochs=1)["s"]
+    learner, student = result.learner, result.learner.supernet.whole
+    batch = Batch.of(TinyRecords(8).batch(np.arange(8)))
+    student.eval()
+    hidden = []
+    handle = student.encoder.encoder.layer[0].register_forward_hook(lambda _m, _i, output: hidden.append(output))
+    own, _ = student(**batch.inputs)
+    handle.remove()
+    assert len(own.further) == 1
+    expected = student.further[0]["key"](hidden[0])
+    assert torch.equal(own.further[0].key, expected)
+    taught = Teacher(teacher, "last", further=[1])(batch)
+    alone = Teacher(teacher, 1)(batch)
+    assert torch.equal(taught.further[0].value, alone.value)
+    loss = learner.loss(own, taught, batch.mask, TokenCounts.of(batch.mask.sum(1).tolist()))
+    heads = learner.settings.relation_heads
+    parts = [
+        minilm(own._replace(further=()), taught, batch.mask, heads),
+        minilm(own.further[0], alone, batch.mask, heads),
+    ]
+    torch.testing.assert_close(loss, sum(parts) / 2)
 
 
 def test_curve_does_not_depend_on_how_often_it_is_logged(teacher):

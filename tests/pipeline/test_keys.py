@@ -140,7 +140,9 @@ CASES = [
     *(({}, f"distill.{key}", value, MINILM | REPORT) for key, value in {
         "relation_heads": 12, "relation_weights": [1, 1, 2]}.items()),
     *(({}, f"distill.{key}", value, MINILM - rounds("control") | REPORT) for key, value in {
-        "relation_dropout": 0.1, "log_epsilon": 1e-7}.items()),
+        "relation_dropout": 0.1, "log_epsilon": 1e-7, "relation_sequences": 2}.items()),
+    ({f"rounds.{name}.further_layers": [] for name in ("minidisc", "once-for-all")}, "distill.further_layers", [1],
+     MINILM - rounds("control", "minidisc", "once-for-all") | REPORT),
     ({}, "distill.tinybert_weights", [1, 2], rounds("tinybert") | REPORT),
     ({}, "distill.embedding_distance", "l2", rounds("sentence") | REPORT),
     ({}, "distill.load_balance", 0.1, rounds("base") | REPORT),

@@ -53,6 +53,14 @@ def test_students_of_a_round_share_the_teachers_relations():
     assert second.flops == counted("experts").learners[0].flops - RELATIONS
 
 
+def test_relations_across_sequences_and_of_further_layers_cost_their_products():
+    (across,) = counted("dense", relation_sequences=3).learners
+    assert across.flops == 3 * (LAYER + PROJECTIONS) + 3 * 4 * RELATIONS
+    both = counted("dense", further_layers=[1])
+    assert both.teacher == counted().teacher  # its projections are computed anyway
+    assert both.learners[0].flops == 3 * (LAYER + 2 * PROJECTIONS) + 2 * 4 * RELATIONS
+
+
 def test_tinybert_compares_attention_scores():
     (student,) = counted("dense", objective="tinybert").learners
     assert student.flops == 3 * 2 * LAYER + (1 + 3) * 2 * LENGTH**2 * WIDTH  # of the teacher, and of the student

@@ -49,11 +49,11 @@ class RoundData:
             )
         self.epoch_steps = len(self.training) // settings.batch  # an incomplete last batch is left out
         self.steps = settings.epochs * self.epoch_steps
-        self.heldout = self._load(heldout)
+        self.heldout = self._load(heldout, own_parts(heldout, micro_batch or settings.batch, accelerator))
 
     def steps_after(self, done: int = 0) -> Iterator[Step]:
         """The steps after the first `done`."""
-        return map(self._load, self.numbers(done))
+        return (self._load(numbers, self.own(numbers)) for numbers in self.numbers(done))
 
     def numbers(self, done: int = 0) -> Iterator[np.ndarray]:
         """The numbers of the records of each step: a function of seed and epoch, however many processes share them."""
@@ -66,12 +66,13 @@ class RoundData:
                 yield from order.reshape(-1, size)
 
     def own(self, numbers: np.ndarray) -> list[np.ndarray]:
-        """This process's share of the numbers of a step, in parts."""
-        return own_parts(numbers, self.micro_batch or self.settings.batch, self.accelerator)
+        """This process's share of the numbers of a step, in parts; sequences whose tokens are related stay together."""
+        together = self.settings.relation_sequences if self.settings.objective == "minilm" else 1
+        return own_parts(numbers, self.micro_batch or self.settings.batch, self.accelerator, together)
 
-    def _load(self, numbers: np.ndarray) -> Step:
+    def _load(self, numbers: np.ndarray, own: list[np.ndarray]) -> Step:
         """All processes know the lengths of all records, so that none has to ask the others."""
         apart = self.settings.objective == "embedding"  # of each text by itself
-        parts = [self.records.batch(part, apart=apart) for part in self.own(numbers)]
+        parts = [self.records.batch(part, apart=apart) for part in own]
         counts = TokenCounts.of(self.records.lengths(numbers, apart=apart))
         return Step([Batch.of(part, self.accelerator.device) for part in parts], counts)

@@ -97,7 +97,7 @@ def evaluate(learners: list[Learner], teacher: Callable, records: Step, accelera
     """
     sums = {name: _Sums() for learner in learners for name in learner.names}
     for batch in records.parts:
-        taught = teacher_features(teacher, batch, learners)
+        taught = teacher_features(teacher, batch, learners, exact=True)
         for learner in learners:
             learner.supernet.eval()
             for group in learner.groups:

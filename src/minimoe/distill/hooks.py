@@ -1,10 +1,11 @@
-"""Hooks that read the queries, keys and values of one layer of a stock Hugging Face encoder.
+"""Hooks that read the queries, keys and values of layers of a stock Hugging Face encoder.
 
 A kind of encoder needs one row in `models.kinds`, no modeling file. The encoder is cut to what is read: it has no
 layers above, and of that layer only the projections. Where hidden states are wanted too, it stays whole.
 """
 
 import copy
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -30,12 +31,13 @@ logging.set_verbosity_error()  # a teacher's head is not needed: no warning that
 
 
 class LayerHooks:
-    """Hooks on one layer's query, key and value projections; a call runs the encoder and returns what they read.
+    """Hooks on a layer's query, key and value projections; a call runs the encoder and returns what they read.
 
     Args:
         encoder: a base model of one of `KINDS`, which stays whole.
         layer: number of the layer from 1, or "last".
         states: whether the embeddings' and the layer's output are wanted too.
+        further: numbers of layers below it whose projections are wanted too.
 
     Attributes:
         encoder: what is run: the encoder as far as it is read. Its modules are the whole one's.
@@ -45,51 +47,84 @@ class LayerHooks:
         UserError: no such kind or layer, or one without the modules of its kind.
     """
 
-    def __init__(self, encoder: nn.Module, layer: int | str, *, states: bool = False):
+    def __init__(self, encoder: nn.Module, layer: int | str, *, states: bool = False, further: Sequence[int] = ()):
         self.config, kind = encoder.config, kind_of(encoder.config)
         layers = _module(encoder, kind.layers, self.config)
         self.number = len(layers) if layer == "last" else layer
         if not 1 <= self.number <= len(layers):
             raise UserError(f"teacher_layer: expected last or 1 to {len(layers)}, the teacher's layers; got {layer}")
-        _check_readable(self.config, self.number)
-        names: dict[str, list[str]] = {}  # of what each projection computes, by its path
-        for name in QKV:
-            names.setdefault(getattr(kind, name), []).append(name)
-        tapped = layers[self.number - 1]
-        self._read: dict[str, Tensor] = {}
-        self.widths: dict[str, int] = {}
-        projections = []
-        for path, read in names.items():
-            projections.append(_module(tapped, path, self.config))
-            projections[-1].register_forward_hook(lambda _module, _input, output, read=read: self._hook(read, output))
-            self.widths |= dict.fromkeys(read, projections[-1].weight.shape[-2] // len(read))
+        if wrong := [below for below in further if not 1 <= below < self.number]:
+            raise UserError(
+                f"further_layers: expected layers below {self.number}, the one that is imitated; got {wrong[0]}"
+            )
+        self._further = [_Tap(layers[below - 1], kind, self.config, below) for below in further]
+        self._tap = tap = _Tap(layers[self.number - 1], kind, self.config, self.number)
+        self.widths = tap.widths
         self.states, self.encoder = states, encoder
         if not states:
-            norm = _module(tapped, kind.norm, self.config) if kind.norm else nn.Identity()
-            self.encoder = _cut(encoder, kind, self.number, _Projections(tapped, norm, projections, tuples=kind.tuples))
+            norm = _module(tap.layer, kind.norm, self.config) if kind.norm else nn.Identity()
+            end = _Projections(tap.layer, norm, tap.projections, tuples=kind.tuples)
+            self.encoder = _cut(encoder, kind, self.number, end)
         self.layers, self._unsharded = self.encoder.get_submodule(kind.layers), self.encoder
-
-    def _hook(self, names: list[str], output: Tensor) -> None:
-        """Keep the first output: DeBERTa calls its projections again, for relative positions."""
-        parts = output.chunk(len(names), -1) if len(names) > 1 else [output]  # the gradient of a chunk is a copy
-        for name, part in zip(names, parts, strict=True):
-            self._read.setdefault(name, part)
 
     def __call__(self, **batch: Tensor) -> Features:
         """Ids, mask and segments [B, T] → queries, keys, values, each [B, T, its width], and states where wanted."""
-        self._read = {}
+        for tap in (*self._further, self._tap):
+            tap.read = {}
         output = self.encoder(**inputs_for(self._unsharded, batch), output_hidden_states=self.states)
-        read, self._read = self._read, {}  # what a caller drops is freed
+        shape = batch["input_ids"].shape
+        read = self._tap.take(shape)._replace(further=tuple(tap.take(shape) for tap in self._further))
+        if not self.states:
+            return read
+        return read._replace(embeddings=output.hidden_states[0], hidden=output.hidden_states[self.number])
+
+
+class _Tap:
+    """Hooks on the projections of one layer, which keep what these compute.
+
+    Args:
+        layer: a layer of an encoder.
+        kind, config: of that encoder.
+        number: of the layer from 1.
+
+    Attributes:
+        projections: the layer's modules that compute queries, keys and values, one or three.
+        widths: of queries, keys and values, by name.
+        read: what was computed since it was emptied, by name.
+    """
+
+    def __init__(self, layer: nn.Module, kind: EncoderKind, config, number: int):
+        _check_readable(config, number)
+        self.layer, self.config, self.number = layer, config, number
+        self.projections: list[nn.Module] = []
+        self.widths: dict[str, int] = {}
+        self.read: dict[str, Tensor] = {}
+        names: dict[str, list[str]] = {}  # of what each projection computes, by its path
+        for name in QKV:
+            names.setdefault(getattr(kind, name), []).append(name)
+        for path, computed in names.items():
+            module = _module(layer, path, config)
+            module.register_forward_hook(lambda _module, _input, output, names=computed: self._keep(names, output))
+            self.projections.append(module)
+            self.widths |= dict.fromkeys(computed, module.weight.shape[-2] // len(computed))
+
+    def _keep(self, names: list[str], output: Tensor) -> None:
+        """Keep the first output: DeBERTa calls its projections again, for relative positions."""
+        parts = output.chunk(len(names), -1) if len(names) > 1 else [output]  # the gradient of a chunk is a copy
+        for name, part in zip(names, parts, strict=True):
+            self.read.setdefault(name, part)
+
+    def take(self, shape: torch.Size) -> Features:
+        """What was read of sequences of the shape [B, T]; `UserError` where it is of another shape."""
+        read, self.read = self.read, {}  # what a caller drops is freed
         for name, width in self.widths.items():
-            wanted, got = (*batch["input_ids"].shape, width), tuple(read[name].shape) if name in read else None
+            wanted, got = (*shape, width), tuple(read[name].shape) if name in read else None
             if got != wanted:
                 raise UserError(
                     f"teacher: expected the {name} of layer {self.number} as {wanted}, got {got}: this version of "
                     f"transformers computes {self.config.model_type} in another way; choose another kind of teacher"
                 )
-        if not self.states:
-            return Features(**read)
-        return Features(**read, embeddings=output.hidden_states[0], hidden=output.hidden_states[self.number])
+        return Features(**read)
 
 
 class _Projections(nn.Module):
@@ -160,6 +195,7 @@ class Teacher:
         folder: a Hugging Face model folder.
         layer: number of the layer from 1, or "last".
         states: whether hidden states are wanted too.
+        further: numbers of further layers that are imitated.
         sentence: whether sentence embeddings are wanted instead, which its folder says how to pool.
         precision: of the forward pass, one of `PRECISIONS`. Its linear layers are kept in the autocast's type, which
             saves casting them at every step; the result is the same to the bit.
@@ -171,6 +207,7 @@ class Teacher:
         layer: int | str,
         *,
         states: bool = False,
+        further: Sequence[int] = (),
         sentence: bool = False,
         precision: str = "fp32",
     ):
@@ -179,7 +216,7 @@ class Teacher:
         if sentence:
             self.hooks = Pooled(whole, read_head(folder, self.config.hidden_size))
         else:
-            self.hooks = LayerHooks(whole, layer, states=states)
+            self.hooks = LayerHooks(whole, layer, states=states, further=further)
         self.model = self.hooks.encoder  # what it is cut from is not kept
         for module in self.model.modules():
             if isinstance(module, nn.Linear):

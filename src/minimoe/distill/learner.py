@@ -78,9 +78,8 @@ class Learner:
         for group in self.groups:
             losses = []
             for features, logits in self.forward(group, batch, self.supernet).values():
-                itself = Features(*(own.detach() if isinstance(own, Tensor) else own for own in features))
                 counts = TokenCounts.of([2])
-                loss = self.loss(features, itself, batch.mask, counts, exact=True)
+                loss = self.loss(features, features.each(Tensor.detach), batch.mask, counts)
                 losses.append(loss + self.router_loss(logits, batch.mask, counts))
             sum(losses).backward()
         for weight in self.supernet.parameters():
@@ -140,7 +139,10 @@ class Learner:
     def loss(
         self, student: Features, teacher: Features, mask: Tensor, counts: TokenCounts, *, exact: bool = False
     ) -> Tensor:
-        """The round's loss; `exact` leaves out ε and dropout, so that values of different settings compare."""
+        """The round's loss; `exact` is the last layer's within sequences, without ε and dropout.
+
+        So held-out losses of different settings compare.
+        """
         settings = self.settings
         if settings.objective == "embedding":
             own, taught = student.sentence, teacher.sentence
@@ -148,15 +150,18 @@ class Learner:
         if settings.objective == "tinybert":
             heads = self.supernet.whole.encoder.config.num_attention_heads
             return tinybert(student, teacher, mask, heads, counts=counts, weights=settings.tinybert_weights)
+        heads, shared = settings.relation_heads, {"tokens": counts.tokens, "weights": settings.relation_weights}
+        if exact:
+            return minilm(student._replace(further=()), teacher, mask, heads, **shared)
         return minilm(
             student,
             teacher,
             mask,
-            settings.relation_heads,
-            tokens=counts.tokens,
-            log_epsilon=0.0 if exact else settings.log_epsilon,
-            dropout=0.0 if exact else settings.relation_dropout,
-            weights=settings.relation_weights,
+            heads,
+            **shared,
+            log_epsilon=settings.log_epsilon,
+            dropout=settings.relation_dropout,
+            sequences=settings.relation_sequences,
         )
 
     def update(self) -> dict[str, dict[str, Tensor | float]]:
@@ -213,12 +218,19 @@ class Learner:
         return self.seed, self.step, part, self.accelerator.process_index
 
 
-def teacher_features(teacher: Callable[[Batch], Features], batch: Batch, learners: list[Learner]) -> Features:
-    """The teacher's features of a batch; where several students learn from them, its relations are computed once."""
+def teacher_features(
+    teacher: Callable[[Batch], Features], batch: Batch, learners: list[Learner], *, exact: bool = False
+) -> Features:
+    """The teacher's features of a batch; where several students learn from them, its relations are computed once.
+
+    They are those of the round's loss, or with `exact` of the one of `Learner.loss`.
+    """
     features, settings = teacher(batch), learners[0].settings
+    if exact:
+        features = features._replace(further=())
     if settings.objective != "minilm" or sum(len(learner.names) for learner in learners) == 1:
         return features
-    return features.with_targets(batch.mask, settings.relation_heads)
+    return features.with_targets(batch.mask, settings.relation_heads, 1 if exact else settings.relation_sequences)
 
 
 def passes(

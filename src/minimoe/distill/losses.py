@@ -1,7 +1,7 @@
 """The losses of distillation, pure functions of the teacher's features, the student's and a mask."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -27,10 +27,20 @@ class Features(NamedTuple):
     hidden: Tensor | None = None  # the layer's output
     sentence: Tensor | None = None  # the sentence embedding
     targets: tuple[Target, ...] = ()  # a teacher's relations of Q, K and V, kept for several students
+    further: tuple["Features", ...] = ()  # projections of further layers of the teacher, or of what imitates these
 
-    def with_targets(self, mask: Tensor, heads: int) -> "Features":
+    def with_targets(self, mask: Tensor, heads: int, sequences: int = 1) -> "Features":
         """A teacher's features for several students: relations are computed once, when the first student asks."""
-        return self._replace(targets=tuple(Target(x, mask, heads, keep=True) for x in self[:3]))
+        joined = [joint(x, sequences) for x in (mask, *self[:3])]
+        return self._replace(
+            targets=tuple(Target(x, joined[0], heads, keep=True) for x in joined[1:]),
+            further=tuple(layer.with_targets(mask, heads, sequences) for layer in self.further),
+        )
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> "Features":
+        """With every tensor changed, those of further layers too."""
+        changed = Features(*(change(own) if isinstance(own, Tensor) else own for own in self))
+        return changed._replace(further=tuple(layer.each(change) for layer in self.further))
 
 
 def minilm(
@@ -43,8 +53,11 @@ def minilm(
     log_epsilon: float = 0.0,
     dropout: float = 0.0,
     weights: Sequence[float] = (1, 1, 1),
+    sequences: int = 1,
 ) -> Tensor:
     """MiniLM loss: weighted mean over Q, K, V of the mean over valid rows of KL( rel_teacher ‖ rel_student ).
+
+    Where the features have further layers, the mean over these and the layer itself.
 
     Args:
         student, teacher: `Features`, or queries, keys, values alone, each [B, T, D] of their own width.
@@ -55,19 +68,34 @@ def minilm(
         dropout: on the student's relations, as published 0.1; it drowns the loss in noise: from 1e-9 to 1.13 for a
             student equal to its teacher.
         weights: of the three in the mean.
+        sequences: whose tokens are related to each other: as published 1, a token to those of its own sequence; n also
+            to those of the n - 1 beside it. The teacher's targets, where it has any, must be made with the same n.
     """
+    if layers := getattr(student, "further", ()):
+        pairs = zip((student._replace(further=()), *layers), (teacher, *teacher.further), strict=True)
+        rest = dict(tokens=tokens, log_epsilon=log_epsilon, dropout=dropout, weights=weights, sequences=sequences)
+        return sum(minilm(own, taught, mask, heads, **rest) for own, taught in pairs) / (1 + len(layers))
     tokens = int(mask.sum()) if tokens is None else tokens
-    loss = 0.0
+    loss, joined = 0.0, joint(mask, sequences)
     targets = getattr(teacher, "targets", ()) or (None,) * 3
     for weight, own, taught, target in zip(weights, student[:3], teacher[:3], targets, strict=True):
         if not weight:
             continue
+        own = joint(own, sequences)
         if log_epsilon or dropout:
-            part = published_divergence(own, taught, mask, heads, epsilon=log_epsilon, dropout=dropout)
+            taught = joint(taught, sequences)
+            part = published_divergence(own, taught, joined, heads, epsilon=log_epsilon, dropout=dropout)
         else:
-            part = divergence(own, target or Target(taught, mask, heads))
+            part = divergence(own, target or Target(joint(taught, sequences), joined, heads))
         loss = loss + weight * part
     return loss / (sum(weights) * heads * tokens)  # a token has a row in each relation head
+
+
+def joint(x: Tensor, sequences: int) -> Tensor:
+    """[B, T, …] → [⌈B/n⌉, n·T, …]: n sequences after each other as one, the last filled up with zeros."""
+    if missing := -len(x) % sequences:
+        x = torch.cat([x, x.new_zeros(missing, *x.shape[1:])])
+    return x.reshape(-1, sequences * x.shape[1], *x.shape[2:])
 
 
 def tinybert(

@@ -105,7 +105,12 @@ def _teacher(folder: str | Path, records: Records, settings: Distill) -> Teacher
     objective = settings.objective
     layer = "last" if objective == "embedding" else settings.teacher_layer
     teacher = Teacher(
-        folder, layer, states=objective == "tinybert", sentence=objective == "embedding", precision=settings.precision
+        folder,
+        layer,
+        states=objective == "tinybert",
+        further=settings.beside,
+        sentence=objective == "embedding",
+        precision=settings.precision,
     )
     config, name = teacher.config, f"the teacher {folder}"
     check_fits(

@@ -1,5 +1,6 @@
 """Students before training: random, from layers of the teacher, or slices of a sparsified teacher or an assistant."""
 
+import math
 from dataclasses import dataclass
 
 from transformers import PreTrainedModel
@@ -85,7 +86,7 @@ class StudentFactory:
                 f"distill.objective: tinybert compares attention scores head by head, so expected students of the "
                 f"teacher's {self.teacher.num_attention_heads} heads; got {config.layer_heads}"
             )
-        student = StudentWithFeatures(encoder, seed, states=states)
+        student = StudentWithFeatures(encoder, seed, states=states, further=self._places(config.num_hidden_layers))
         if shape.start != "random" and student.projection:
             imitated = self.encoder.encoder.layer[self._imitated - 1].attention.self
             student.projection.load_state_dict(imitated.state_dict())
@@ -97,6 +98,16 @@ class StudentFactory:
         settings = self.settings
         last = settings.teacher_layer == "last" or settings.objective == "embedding"
         return self.teacher.num_hidden_layers if last else settings.teacher_layer
+
+    def _places(self, layers: int) -> list[int]:
+        """Numbers of the layers of a student of so many `layers` that imitate the further layers of the teacher.
+
+        At the same share of the depth, rounded up; the last one has the imitated layer itself.
+        """
+        further = self.settings.beside
+        if further and layers == 1:
+            raise UserError("further_layers: expected students of at least 2 layers, got 1")
+        return [min(math.ceil(number * layers / self._imitated), layers - 1) for number in further]
 
     def _layers(self, shape: Student) -> list[int]:
         """The teacher's layers that a student starts from; default: evenly spaced, up to the one that it imitates.

@@ -1,6 +1,7 @@
 """A student as it is trained: its encoder, and what the loss compares (features) and balances (router logits)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -31,6 +32,8 @@ class StudentWithFeatures(nn.Module):
         extra_projection: its width, True for the encoder's own, False for none; default: the encoder's own where there
             are experts or layers narrower than the output.
         states: width that hidden states are mapped to, for TinyBERT, whose teacher has it; None: none are compared.
+        further: numbers of layers, the last one excepted, whose output gets a projection of its own: what imitates a
+            further layer of the teacher. It too is dropped when the student is saved.
         head: makes the sentence embeddings that are the only features; None: there are none. It is saved with the
             student, its dense layer too, as it belongs to the embeddings.
     """
@@ -42,6 +45,7 @@ class StudentWithFeatures(nn.Module):
         *,
         extra_projection: int | bool | None = None,
         states: int | None = None,
+        further: Sequence[int] = (),
         head: SentenceHead | None = None,
     ):
         super().__init__()
@@ -56,6 +60,13 @@ class StudentWithFeatures(nn.Module):
             if isinstance(module, Router):
                 kind = "attention" if name.endswith("attn_gate") else "ffn"
                 module.register_forward_hook(lambda _m, _i, logits, kind=kind: self._logits[kind].append(logits))
+        self._outputs: dict[int, Tensor] = {}  # of the layers of `further`, by their place in it
+        self.further = nn.ModuleList()
+        for place, number in enumerate(further):
+            encoder.encoder.layer[number - 1].register_forward_hook(partial(self._keep, place))
+            drawn = seed + 1 + place  # apart from that of the last layer's
+            linear = _linear(QKV, config.width, config.hidden_size, config.initializer_range, drawn)
+            self.further.append(nn.ModuleDict(linear))
         if head:
             initialise(head.dense, config.initializer_range, seed)
         elif extra_projection:
@@ -67,11 +78,20 @@ class StudentWithFeatures(nn.Module):
             if states not in (None, config.width):
                 self.transform = _linear(["states"], config.width, states, config.initializer_range, seed)["states"]
 
+    def _keep(self, place: int, _module: nn.Module, _inputs: tuple, output: Tensor) -> None:
+        self._outputs[place] = output
+
     def forward(self, **batch: Tensor) -> tuple[Features, RouterLogits]:
         """Ids, mask, segments [B, T] → features [B, T, D] each, router logits [B·T, E] per sub-layer and layer.
 
         Features are embeddings [B, D] where there is a head.
         """
+        features, logits = self._forward(**batch)
+        outputs, self._outputs = self._outputs, {}
+        further = (_project(linear, outputs[place]) for place, linear in enumerate(self.further))
+        return features._replace(further=tuple(further)), logits
+
+    def _forward(self, **batch: Tensor) -> tuple[Features, RouterLogits]:
         self._logits["attention"], self._logits["ffn"] = [], []
         if self.head is not None:
             hidden = self.encoder(**batch).last_hidden_state
@@ -91,7 +111,11 @@ class StudentWithFeatures(nn.Module):
 
     def project(self, hidden: Tensor) -> Features:
         """Last hidden states [B, T, D] → features of the extra projection [B, T, its width]."""
-        return Features(**{name: self.projection[name](hidden) for name in QKV})
+        return _project(self.projection, hidden)
+
+
+def _project(linear: nn.ModuleDict, hidden: Tensor) -> Features:
+    return Features(**{name: linear[name](hidden) for name in QKV})
 
 
 def _linear(names: list[str], inputs: int, outputs: int, scale: float, seed: int) -> dict[str, nn.Linear]:

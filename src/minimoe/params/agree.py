@@ -104,11 +104,24 @@ def _layers(round_, settings, teacher: Student, where: str, key: str) -> Iterato
     if teacher.layers and settings.teacher_layer != "last" and settings.teacher_layer > teacher.layers:
         layers = f"1 to {teacher.layers}, the layers of {round_.teacher}"
         yield f"{said}.teacher_layer: expected last or {layers}; got {settings.teacher_layer}"
+    if settings.objective == "minilm":
+        yield from _further_layers(round_, settings, teacher, key)
     if teacher.experts.attention > 1:
         yield (
             f"{where}.teacher: expected a model with one attention expert, whose queries, keys and values can be "
             f"read; got {round_.teacher!r} with {teacher.experts.attention}"
         )
+
+
+def _further_layers(round_, settings, teacher: Student, key: str) -> Iterator[str]:
+    below = teacher.layers if settings.teacher_layer == "last" else settings.teacher_layer
+    for number in settings.further_layers:
+        if below and number >= below:
+            yield f"{key}.further_layers: expected layers below {below}, the one that is imitated; got {number}"
+    if settings.further_layers and (round_.once_for_all or round_.assistant):
+        yield f"{key}.further_layers: expected [] beside once_for_all or assistant, whose students share weights"
+    if settings.further_layers and any(student.layers == 1 for student in round_.students.values()):
+        yield f"{key}.further_layers: expected [] beside students of one layer, which imitates the last one"
 
 
 def _uneven_relations(round_, settings, teacher: Student, where: str, key: str) -> Iterator[str]:

@@ -24,7 +24,9 @@ OBJECTIVES = {  # … under this objective
 TRAINING = frozenset(
     {"learning_rate", "warmup", "schedule", "weight_decay", "gradient_norm", "adam_epsilon", "evaluate_every"}
 )  # … while it trains
-MINILM_TRAINING = frozenset({"relation_dropout", "log_epsilon"})  # … both; what is measured is exact
+MINILM_TRAINING = frozenset(
+    {"relation_dropout", "log_epsilon", "relation_sequences", "further_layers"}
+)  # … both; what is measured is exact
 WITH_EXPERTS = frozenset(
     {"load_balance", "balance_padding", "router_z_loss", "expert_learning_rate"}
 )  # … while a student with experts trains

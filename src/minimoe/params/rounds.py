@@ -17,6 +17,7 @@ from minimoe.params.base import (
     Seed,
     Share,
     Width,
+    distinct,
     overrides_of,
 )  # fmt: skip
 
@@ -135,7 +136,9 @@ class Distill(Section):
     precision: Literal["fp32", "bf16", "fp16"]
     objective: Literal["minilm", "tinybert", "embedding"]
     teacher_layer: Positive | Literal["last"]
+    further_layers: Annotated[list[Layers], AfterValidator(distinct)]
     relation_heads: Positive
+    relation_sequences: Few
     relation_dropout: Annotated[float, Field(ge=0, lt=1)]
     log_epsilon: Annotated[float, Field(ge=0, le=1e-3)]
     relation_weights: Annotated[list[Weight], Field(min_length=3, max_length=3), AfterValidator(_some_weight)]
@@ -148,6 +151,11 @@ class Distill(Section):
     assistant_tradeoff: Share
     heldout: Positive
     evaluate_every: Positive
+
+    @property
+    def beside(self) -> list[int]:
+        """The teacher's layers that are imitated beside `teacher_layer`; none where no relations are trained on."""
+        return self.further_layers if self.objective == "minilm" and self.epochs else []
 
 
 DistillOverrides = overrides_of("DistillOverrides", Distill)

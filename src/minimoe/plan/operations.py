@@ -40,7 +40,8 @@ def teacher_hooks(config, settings: Distill) -> LayerHooks | Pooled:
     """A teacher of this config, with hooks on the layer that a round with these settings reads, or pooled."""
     if settings.objective == "embedding":
         return Pooled(flops.encoder(config), SentenceHead(config.hidden_size))
-    hooks = LayerHooks(flops.encoder(config), settings.teacher_layer, states=settings.objective == "tinybert")
+    states = settings.objective == "tinybert"
+    hooks = LayerHooks(flops.encoder(config), settings.teacher_layer, states=states, further=settings.beside)
     check_objective(hooks, settings, config.model_type)
     return hooks
 
@@ -74,25 +75,32 @@ def _count_pass(teacher: Callable[..., Features], supernets: list[Supernet], set
     with flops.counter() as counter, torch.no_grad():
         features = teacher(**flops.sequence(length))
     if settings.objective == "minilm":  # the students of a round share the teacher's relations
-        features = features.with_targets(_mask(length), settings.relation_heads)
+        many = settings.relation_sequences
+        features = _several(features, many).with_targets(_mask(length, many), settings.relation_heads, many)
     return Pass(counter.get_total_flops(), [_learner(supernet, features, settings, length) for supernet in supernets])
 
 
 def _learner(supernet: Supernet, teacher: Features, settings: Distill, length: int) -> LearnerCosts:
     with flops.counter() as forward, torch.no_grad():
         outputs = [supernet(group, **flops.sequence(length)) for group in supernet.groups]
+    many = settings.relation_sequences if settings.objective == "minilm" else 1
     with flops.counter() as compared:
         for features, _ in (output for group in outputs for output in group.values()):
-            own = Features(*(own.requires_grad_() if isinstance(own, Tensor) else own for own in features))
+            own = _several(features, many).each(Tensor.requires_grad_)
             _loss(own, teacher, settings, supernet).backward()
     configs = supernet.subnets.values()
     return LearnerCosts(
         students=len(configs),
         experts=any(max(config.attention_experts + config.ffn_experts) > 1 for config in configs),
-        flops=STEP * forward.get_total_flops() + compared.get_total_flops(),
+        flops=STEP * forward.get_total_flops() + compared.get_total_flops() // many,
         weights=count_weights(supernet),
         activations=max(activations(config, length) for config in configs),
     )
+
+
+def _several(features: Features, sequences: int) -> Features:
+    """Those of one sequence, as if they were of several, which losses compare with each other."""
+    return features.each(lambda own: own.expand(sequences, -1, -1)) if sequences > 1 else features
 
 
 def _loss(student: Features, teacher: Features, settings: Distill, supernet: Supernet) -> Tensor:
@@ -100,14 +108,15 @@ def _loss(student: Features, teacher: Features, settings: Distill, supernet: Sup
         return embedding(student.sentence, teacher.sentence, distance=settings.embedding_distance)
     length = student.query.shape[1]
     if settings.objective == "minilm":
-        heads, weights = settings.relation_heads, settings.relation_weights
-        return minilm(student, teacher, _mask(length), heads, tokens=length, weights=weights)
+        heads, weights, many = settings.relation_heads, settings.relation_weights, settings.relation_sequences
+        mask, tokens = _mask(length, many), length * many
+        return minilm(student, teacher, mask, heads, tokens=tokens, weights=weights, sequences=many)
     heads, counts = supernet.whole.encoder.config.num_attention_heads, TokenCounts(length, length**2, 1)
     return tinybert(student, teacher, _mask(length), heads, counts=counts, weights=settings.tinybert_weights)
 
 
-def _mask(length: int) -> Tensor:
-    return torch.ones(1, length, dtype=torch.bool, device="meta")
+def _mask(length: int, sequences: int = 1) -> Tensor:
+    return torch.ones(sequences, length, dtype=torch.bool, device="meta")
 
 
 def count_weights(model: nn.Module) -> int:

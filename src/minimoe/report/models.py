@@ -19,13 +19,22 @@ ASSISTED = " with assistant"
 KINDS = tuple(kind for family in FAMILIES for kind in (family, family + ASSISTED))
 # settings that shape a training only under one objective, only with experts, or never
 OBJECTIVES = {
-    "minilm": {"teacher_layer", "relation_heads", "relation_dropout", "log_epsilon", "relation_weights"},
+    "minilm": {
+        "teacher_layer",
+        "further_layers",
+        "relation_heads",
+        "relation_sequences",
+        "relation_dropout",
+        "log_epsilon",
+        "relation_weights",
+    },
     "tinybert": {"teacher_layer", "tinybert_weights"},
     "embedding": {"embedding_distance"},
 }
 WITH_EXPERTS = {"load_balance", "balance_padding", "router_z_loss", "expert_learning_rate"}
 IDLE = {"evaluate_every", "assistant_tradeoff"}
-EXACT = {"relation_dropout", "log_epsilon"}  # left out where the held-out loss is measured
+# left out where the held-out loss is measured
+EXACT = {"relation_dropout", "log_epsilon", "relation_sequences", "further_layers"}
 
 
 @dataclass(frozen=True)

@@ -88,21 +88,24 @@ def shard(model: nn.Module, layers: Sequence[nn.Module], accelerator) -> Sharded
     return fully_shard(Sharded(model), **options)
 
 
-def own_parts(records: np.ndarray, size: int, accelerator) -> list[np.ndarray]:
-    """This process's share of the record numbers, in parts of at most `size`.
+def own_parts(records: np.ndarray, size: int, accelerator, together: int = 1) -> list[np.ndarray]:
+    """This process's share of the record numbers, in parts of at most `size`, or of `together` where that is more.
 
-    All processes have the same number of parts, because in each they wait for each other.
+    All processes have the same number of parts, because in each they wait for each other. Runs of so many numbers
+    `together` are in one part, and only a step's last run is shorter.
 
     Raises:
         UserError: some process would have no record in a part.
     """
     processes = accelerator.num_processes
-    own = records[accelerator.process_index :: processes]
-    many = math.ceil(math.ceil(len(records) / processes) / size)
-    if len(records) // processes < many:
+    runs = np.arange(math.ceil(len(records) / together))
+    own, most = runs[accelerator.process_index :: processes], max(1, size // together)
+    many = math.ceil(math.ceil(len(runs) / processes) / most)
+    if len(runs) // processes < many:
         raise UserError(
             f"distill: {len(records)} records, of a step or held out, cannot be shared out to the launcher's "
             f"{processes} processes, {size} at once; choose fewer processes, or another runtime.micro_batch"
         )
-    parts = [own[start : start + size] for start in range(0, len(own), size)]
-    return parts if len(parts) == many else np.array_split(own, many)
+    parts = [own[start : start + most] for start in range(0, len(own), most)]
+    parts = parts if len(parts) == many else np.array_split(own, many)
+    return [np.concatenate([records[run * together : (run + 1) * together] for run in part]) for part in parts]
