@@ -12,6 +12,7 @@ from transformers import AutoModel, AutoTokenizer
 
 import minimoe.api
 from minimoe.api import Student, distill
+from minimoe.export.encoder import export_encoder
 from minimoe.models.sentence import read_head
 from minimoe.system.errors import UserError
 from tests.backbones import TEXT, save
@@ -68,6 +69,19 @@ def test_experts_and_a_folder_for_what_is_made(here):
     batch = AutoTokenizer.from_pretrained(out)(["ann eats the film"], return_tensors="pt")
     assert model(**batch).last_hidden_state.shape == torch.Size([1, 6, 24])
     assert (here / "work/records/manifest.json").is_file() and (here / "work/teacher/config.json").is_file()
+
+
+@pytest.mark.slow
+def test_shared_neurons_and_finer_experts_are_saved_loaded_and_exported(here):
+    student = Student(**SHAPE, experts={"ffn": 6, "active": 2, "shared": 32})
+    out = distill("google-bert/bert-base-uncased", "text.txt", student, "fine", work="work", **SETTINGS)
+    model = AutoModel.from_pretrained(out, trust_remote_code=True)
+    assert (model.config.ffn_active, model.config.ffn_shared, model.config.expert_neurons) == (2, 32, [32])
+    layer = model.encoder.layer[0]
+    assert layer.ffn_gate.active == 2
+    assert layer.intermediate.dense.weight.shape == (6, 32, 24) and layer.shared.intermediate.weight.shape == (32, 24)
+    exported = export_encoder(out, here / "work/records", "exported", length=8, batches=[1], repeats=1)
+    assert exported["error"] < 1e-5 and exported["rerouted"] == 0
 
 
 def test_a_sentence_encoder_is_saved_with_its_pooling(here):

@@ -12,6 +12,9 @@ from minimoe.tracking import NoTracker
 
 DENSE = Student(layers=2, hidden=24)
 EXPERTS = Student.model_validate({"layers": 1, "hidden": 24, "experts": {"attention": 2, "ffn": 3}})
+FINE = Student.model_validate(
+    {"layers": 1, "hidden": 24, "experts": {"attention": 2, "ffn": 5, "active": 2, "shared": 16}}
+)
 
 
 class TinyRecords:

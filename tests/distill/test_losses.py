@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from minimoe.distill.hooks import LayerHooks
-from minimoe.distill.load_balance import load_balance, mean_load_balance, mean_z_loss, z_loss
+from minimoe.distill.load_balance import load_balance, mean_load_balance, mean_z_loss, tokens_per_expert, z_loss
 from minimoe.distill.losses import minilm
 
 PUBLISHED = dict(log_epsilon=1e-7)
@@ -92,6 +92,21 @@ def test_load_balance_is_one_when_balanced_and_e_when_collapsed(experts):
     torch.testing.assert_close(load_balance(even, None), torch.tensor(1.0))
     collapsed = torch.tensor([1000.0] + [0.0] * (experts - 1)).expand(10, -1)
     torch.testing.assert_close(load_balance(collapsed, None), torch.tensor(float(experts)))
+
+
+@pytest.mark.parametrize("active", [1, 2, 3])
+def test_load_balance_counts_every_assignment_of_a_token(active):
+    """E · Σ_e (mean probability) · (fraction of the N·k assignments), written token by token."""
+    logits = torch.randn(40, 5, generator=torch.Generator().manual_seed(active), dtype=torch.float64)
+    mask = torch.arange(40) < 31
+    fraction = torch.zeros(5, dtype=torch.float64)
+    for row in logits[mask]:
+        for expert in row.argsort(descending=True)[:active]:
+            fraction[expert] += 1 / (31 * active)
+    expected = 5 * (logits[mask].softmax(-1).mean(0) * fraction).sum()
+    torch.testing.assert_close(load_balance(logits, mask, tokens_per_expert(logits, mask, active)), expected)
+    even = torch.eye(6).roll(1, 0) + torch.eye(6) * 2  # every expert is a first choice once, and a second
+    torch.testing.assert_close(load_balance(even, None, tokens_per_expert(even, None, 2)), torch.tensor(1.0))
 
 
 def test_load_balance_without_padding_ignores_padding():

@@ -5,7 +5,7 @@ import goldens
 import numpy as np
 import pytest
 import torch
-from tiny_rounds import DENSE, EXPERTS, TinyRecords, run, settings, weights
+from tiny_rounds import DENSE, EXPERTS, FINE, TinyRecords, run, settings, weights
 
 from minimoe.distill.batch import Batch, TokenCounts
 from minimoe.distill.hooks import LayerHooks, Teacher
@@ -103,6 +103,30 @@ def test_a_further_layer_has_its_own_relations(teacher, shape):
         minilm(own.further[0], alone, batch.mask, heads),
     ]
     torch.testing.assert_close(loss, sum(parts) / 2)
+
+
+@pytest.mark.parametrize("shape", [EXPERTS, FINE])
+def test_micro_batches_change_nothing_with_a_load_balance_as_large_as_the_loss(teacher, shape):
+    calm = dict(dropout=0.0, load_balance=1.0, router_z_loss=0.1)
+    whole = run(teacher, {"student": shape}, **calm)["student"]
+    parts = run(teacher, {"student": shape}, micro_batch=3, **calm)["student"]
+    torch.testing.assert_close(weights(parts), weights(whole), rtol=1e-4, atol=1e-6)
+    off = run(teacher, {"student": shape}, **calm | {"load_balance": 0.0})["student"]
+    assert (weights(off) - weights(whole)).abs().max() > 1e-4
+
+
+def test_the_load_of_experts_that_a_token_goes_to_several_of_is_a_share(teacher):
+    """Of all assignments: a share of 1/k is one of all tokens."""
+    result = run(teacher, {"fine": FINE}, dropout=0.0)["fine"]
+    shares, records = result.metrics()["expert_load"], TinyRecords()
+    assert all(sum(shares[kind][0]) == pytest.approx(1) for kind in ("attention", "ffn"))
+    model, found = result.encoder.eval(), []
+    model.encoder.layer[0].ffn_gate.register_forward_hook(lambda _m, _i, logits: found.append(logits))
+    batch = records.batch(np.arange(8))
+    model(**batch)
+    chosen = found[0][batch["attention_mask"].flatten() > 0].topk(2).indices
+    expected = torch.bincount(chosen.flatten(), minlength=5) / chosen.numel()
+    assert shares["ffn"][0] == pytest.approx(expected.tolist())
 
 
 def test_curve_does_not_depend_on_how_often_it_is_logged(teacher):

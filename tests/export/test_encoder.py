@@ -82,12 +82,13 @@ def test_every_matrix_is_in_int8_but_routers(kind, encoder):
     floats = sum(np.prod(w.dims) for w in matrices if w.data_type == onnx.TensorProto.FLOAT)
     attention, ffn = (sum(experts) for experts in (config.attention_experts, config.ffn_experts))
     routers = sum(24 * n for n in (attention, ffn) if n > config.num_hidden_layers)
+    own, shared = config.expert_neurons[0], config.num_hidden_layers * config.ffn_shared
     biases = (4 * 24 * attention if attention > config.num_hidden_layers else 0) + (
-        (48 + 24) * ffn if ffn > config.num_hidden_layers else 0
+        (own + 24) * ffn if ffn > config.num_hidden_layers else 0
     )
     assert floats == routers + biases
     counted = [w for w in matrices if w.data_type == onnx.TensorProto.INT8]
-    wanted = attention * 4 * 24 * 24 + ffn * 2 * 24 * 48
+    wanted = attention * 4 * 24 * 24 + 2 * 24 * (ffn * own + shared)
     assert sum(np.prod(w.dims) for w in counted) == wanted
     assert not any(len(w.dims) == 3 for w in weights.values())
     assert "/" not in "".join(entry.value for node in onnx.load(made.out / FP32).graph.node
@@ -95,7 +96,7 @@ def test_every_matrix_is_in_int8_but_routers(kind, encoder):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["experts-2,4", "experts-roberta"])
+@pytest.mark.parametrize("kind", ["experts-2,4", "experts-roberta", "experts-fine"])
 @pytest.mark.parametrize("chosen", [0, 1, None])
 def test_every_routing(kind, chosen, encoder, tmp_path):
     """All tokens at one expert, the others without any; and every expert with some, in a trace that saw it so."""

@@ -6,6 +6,7 @@ from models.kinds import batch, student
 from torch.nn import functional
 
 KINDS = ["experts-1,4", "experts-2,4", "experts-4,1", "experts-4,4", "experts-roberta"]
+FORMS = [{"ffn_active": active, "ffn_shared": shared} for active, shared in ((1, 12), (2, 0), (2, 16), (3, 0), (3, 12))]
 
 
 def choose(router, tokens):
@@ -32,22 +33,45 @@ def attention(layer, hidden, mask, heads):
     return layer.attention.output.LayerNorm(hidden + gate * linear(layer.attention.output.dense, context, expert))
 
 
-def feed_forward(layer, hidden):
+def feed_forward(layer, hidden, active):
     gate, expert = choose(layer.ffn_gate, hidden)
+    if active > 1 or layer.shared is not None:
+        return layer.output.LayerNorm(hidden + torch.stack([token_by_token(layer, x, active) for x in hidden]))
     neurons = functional.gelu(linear(layer.intermediate.dense, hidden, expert))
     return layer.output.LayerNorm(hidden + gate * linear(layer.output.dense, neurons, expert))
+
+
+def token_by_token(layer, tokens, active):
+    """What shared neurons and each token's experts add to it [T, D]."""
+    return torch.stack([parts(layer, token, active).sum(0) for token in tokens])
+
+
+def parts(layer, token, active):
+    """Each by itself [1 + active, D] (DeepSeekMoE, eq. 3 to 5)."""
+    probabilities = functional.linear(token, layer.ffn_gate.weight, layer.ffn_gate.bias).softmax(-1)
+    found = [torch.zeros_like(token)]
+    if layer.shared is not None:
+        first, second = layer.shared.intermediate, layer.shared.output
+        found = [second.weight @ functional.gelu(first.weight @ token + first.bias) + second.bias]
+    first, second = layer.intermediate.dense, layer.output.dense
+    for expert in probabilities.argsort(descending=True)[:active].tolist():
+        neurons = functional.gelu(first.weight[expert] @ token + first.bias[expert])
+        found.append(probabilities[expert] * (second.weight[expert] @ neurons + second.bias[expert]))
+    return torch.stack(found)
 
 
 def plainly(model, input_ids, attention_mask):
     hidden = model.embeddings(input_ids)
     for layer, heads in zip(model.encoder.layer, model.config.layer_heads, strict=True):
-        hidden = feed_forward(layer, attention(layer, hidden, attention_mask, heads))
+        hidden = feed_forward(layer, attention(layer, hidden, attention_mask, heads), model.config.ffn_active)
     return hidden
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_outputs_and_gradients_are_the_formulas(kind):
-    model, inputs = student(kind).double(), batch(kind)
+@pytest.mark.parametrize(
+    ("kind", "form"), [*((kind, {}) for kind in KINDS), *(("experts-2,4", form) for form in FORMS)]
+)
+def test_outputs_and_gradients_are_the_formulas(kind, form):
+    model, inputs = student(kind, **form).double(), batch(kind)
     real = inputs["attention_mask"].bool()
     weights = [weight for name, weight in model.named_parameters() if "pooler" not in name]
     ours, expected = model(**inputs).last_hidden_state[real], plainly(model, **inputs)[real]
@@ -57,6 +81,38 @@ def test_outputs_and_gradients_are_the_formulas(kind):
         torch.autograd.grad(ours, weights, seed), torch.autograd.grad(expected, weights, seed), strict=True
     ):
         torch.testing.assert_close(mine, other)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_in_16_bits_outputs_are_roughly_the_formulas(form):
+    """Groups are padded there, which a wrong place would show; with noise and dropout off."""
+    model, inputs = student("experts-1,4", **form), batch("experts-1,4")
+    real = inputs["attention_mask"].bool()
+    expected = plainly(model, **inputs)[real]
+    with torch.autocast("cpu", torch.bfloat16):
+        ours = model(**inputs).last_hidden_state[real]
+    assert functional.cosine_similarity(ours.float(), expected, dim=-1).min() > 0.998
+
+
+def test_dropout_draws_for_shared_neurons_and_for_each_expert_by_itself():
+    """Under dropout of a half the mean is the sum of the parts, and the variance that of their squares."""
+    layer = student("experts-fine", hidden_dropout_prob=0.5, router_noise=0.0).double().encoder.layer[0]
+    layer.output.LayerNorm = torch.nn.Identity()
+    hidden = torch.randn(12, 24, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    expected = torch.stack([parts(layer, token, 2) for token in hidden])
+
+    def feed(many):
+        routing = layer.ffn_gate.route(many)
+        inner = layer.activation(layer.intermediate.dense(routing.sort(many), routing))
+        return layer.output(inner, many + layer.shared(many), routing)
+
+    torch.testing.assert_close(feed(hidden), hidden + expected.sum(1))
+    torch.manual_seed(0)
+    layer.train()
+    drawn = feed(hidden.expand(10000, 12, 24))
+    variance = expected.square().sum(1)
+    assert ((drawn.mean(0) - hidden - expected.sum(1)).abs() < 6 * (variance / 10000).sqrt()).all()
+    torch.testing.assert_close(drawn.var(0), variance, rtol=0.08, atol=0)
 
 
 @pytest.mark.parametrize("kind", KINDS)

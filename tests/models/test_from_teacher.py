@@ -52,7 +52,9 @@ def test_layers_are_those_that_are_named(batch):
             assert torch.equal(weight, weights[f"encoder.layer.{number}.{name}"])
 
 
-@pytest.mark.parametrize("experts", [{"ffn": 3}, {"attention": 2}, {"attention": 2, "ffn": 4}])
+@pytest.mark.parametrize(
+    "experts", [{"ffn": 3}, {"attention": 2}, {"attention": 2, "ffn": 4}, {"ffn": 4, "shared": 16}]
+)
 def test_experts_compute_what_the_teacher_does_while_routers_prefer_none(experts, batch):
     teacher, student = made("bert", [1, 2, 3], experts=experts)
     for name, weight in student.named_parameters():
@@ -97,6 +99,13 @@ def test_a_student_cannot_start_a_student_with_other_layers():
 def test_other_sizes_are_one_line(kind, more, message):
     with pytest.raises(UserError, match=message):
         made(kind, [1], **more)
+
+
+def test_experts_too_narrow_for_a_copy_are_one_line():
+    teacher = backbones.make_model("bert", VOCABULARY)
+    shape = student_config(Student(**SIZES, experts={"ffn": 4, "active": 2}), teacher.config, 0.0)
+    with pytest.raises(UserError, match="start: expected random where a token goes to 2 experts"):
+        student_from(teacher, shape, [1, 2, 3], seed=0)
 
 
 def test_a_layer_that_the_teacher_has_not():

@@ -2,7 +2,7 @@ import goldens
 import pytest
 import torch
 
-from minimoe.models import MiniMoEConfig
+from minimoe.models import MiniMoEConfig, MiniMoEModel
 from minimoe.models.initialise import experts_from_dense, new_student
 
 SHAPE = dict(vocab_size=50, hidden_size=24, num_hidden_layers=2, num_attention_heads=12, intermediate_size=96)
@@ -37,6 +37,37 @@ def test_experts_share_two_thirds_and_differ_in_the_rest():
     assert not torch.isclose(weight[0, 64:], weight[3, 64:]).any()
 
 
+def test_shared_neurons_are_the_first_of_the_wide_layer_and_experts_are_cut_from_the_rest():
+    shape = MiniMoEConfig(**SHAPE, ffn_experts=[6, 6], ffn_active=2, ffn_shared=24)
+    total = 24 + 6 * 36  # neurons of a wide layer: shared, and those of all experts
+    wide = {name: torch.randn(weight.shape) for name, weight in _wide(total).state_dict().items()}
+    weights, name = experts_from_dense(wide, shape), "encoder.layer.1."
+    first, second = wide[f"{name}intermediate.dense.weight"], wide[f"{name}output.dense.weight"]
+    assert torch.equal(weights[f"{name}shared.intermediate.weight"], first[:24])
+    assert torch.equal(weights[f"{name}shared.output.weight"], second[:, :24])
+    assert torch.equal(weights[f"{name}shared.output.bias"], wide[f"{name}output.dense.bias"])
+    assert not weights[f"{name}output.dense.bias"].any()
+    for expert in range(6):
+        own = [*range(24, 48), *range(48 + expert, total, 6)][:36]
+        assert torch.equal(weights[f"{name}intermediate.dense.weight"][expert], first[own])
+        assert torch.equal(weights[f"{name}output.dense.weight"][expert], second[:, own])
+    new_student(shape, seed=1)  # every weight finds its place
+
+
+@pytest.mark.parametrize(
+    ("form", "message"),
+    [
+        ({"ffn_experts": [4, 4], "ffn_active": 4}, "ffn_active: expected 1 to 3 of 4 experts, got 4"),
+        ({"ffn_experts": [4, 1], "ffn_active": 2}, "ffn_active: expected 1 to 0 of 1 experts, got 2"),
+        ({"ffn_experts": [4, 4], "ffn_shared": 96}, "ffn_shared: expected fewer than 96 neurons, got 96"),
+        ({"ffn_experts": [4, 4], "ffn_active": 2, "ffn_shared": 3}, "ffn_active: expected a divisor of 93 neurons"),
+    ],
+)
+def test_forms_that_do_not_fit(form, message):
+    with pytest.raises(ValueError, match=message):
+        MiniMoEConfig(**SHAPE, **form)
+
+
 @pytest.mark.parametrize("outside", [1, 2])
 def test_building_a_student_leaves_the_random_state(outside):
     torch.manual_seed(outside)
@@ -44,6 +75,10 @@ def test_building_a_student_leaves_the_random_state(outside):
     torch.manual_seed(outside)
     new_student(MiniMoEConfig(**SHAPE), seed=1)
     assert torch.equal(torch.rand(1), expected)
+
+
+def _wide(neurons: int) -> MiniMoEModel:
+    return MiniMoEModel(MiniMoEConfig(**SHAPE, layer_neurons=[neurons, neurons]), add_pooling_layer=False)
 
 
 def _first_layer(shape: MiniMoEConfig) -> dict:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from minimoe.models.experts import ExpertLinear
-from minimoe.models.routing import Router, Routing, arrange
+from minimoe.models.routing import Router, Routing, arrange, choose
 
 EXPERTS = 4
 
@@ -70,6 +70,25 @@ def test_weights_in_16_bits_are_multiplied_in_32():
     routing = router.route(tokens)
     assert torch.equal(routing.expert[routing.places], expected.argmax(-1))
     assert routing.gate.dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("active", [1, 2, 3])
+def test_of_equally_probable_experts_the_first_are_chosen(active):
+    logits = torch.tensor([[0.0, 0.0, 0.0, 0.0], [1.0, 2.0, 2.0, 1.0], [3.0, 0.0, 0.0, 3.0]])
+    expected = torch.tensor([[0, 1, 2], [1, 2, 0], [0, 3, 1]])[:, :active]
+    assert torch.equal(choose(logits, active), expected)
+
+
+def test_a_token_has_a_place_at_each_of_its_experts():
+    torch.manual_seed(0)
+    router, tokens = Router(8, EXPERTS, 0.0, active=2), torch.randn(50, 8)
+    with torch.autocast("cpu", torch.bfloat16):
+        routing = router.route(tokens)
+    assert len(routing.order) > 100 == len(routing.places)  # groups are padded
+    assert torch.equal(routing.order[routing.places], torch.arange(50).repeat_interleave(2))
+    best = router(tokens).softmax(-1).topk(2)
+    assert torch.equal(routing.expert[routing.places].view(50, 2), best.indices)
+    torch.testing.assert_close(routing.gate, best.values)
 
 
 def test_noise_is_as_wide_as_said_and_moves_no_mean():

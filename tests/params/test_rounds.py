@@ -103,3 +103,12 @@ def test_some_weight_is_above_nothing(name, count):
     for wrong in ([0.0] * count, [1.0] * (count + 1), [-1.0] + [1.0] * (count - 1)):
         with pytest.raises(ValidationError):
             Round.model_validate(values | {name: wrong})
+
+
+def test_a_student_says_its_form_where_it_is_not_the_published_one():
+    plain, fine = (Student.model_validate(DENSE | {"experts": {"ffn": 4} | own}) for own in ({}, {"active": 2}))
+    both = Student.model_validate(DENSE | {"experts": {"ffn": 8, "active": 2, "shared": 32}})
+    assert str(plain) == "2L-24H, experts 1,4"
+    assert str(fine) == "2L-24H, experts 1,4, 2 active"
+    assert str(both) == "2L-24H, experts 1,8, 2 active, 32 neurons shared"
+    assert both.dense == plain.dense == Student.model_validate(DENSE)

@@ -1,7 +1,10 @@
 """The small tables hold the numbers of the metrics, only rows that belong together, and nothing where none do."""
 
+from dataclasses import replace
+
 import pytest
 
+from minimoe.params.rounds import Experts
 from minimoe.report.ablations import expert_sweeps, sections
 from minimoe.report.findings import find
 from minimoe.report.tables import markdown, terminal
@@ -44,7 +47,11 @@ def test_the_curse_needs_no_row_of_the_teachers(every):
 
 @pytest.mark.slow
 def test_a_sweep_holds_what_differs_in_experts_alone(every):
-    (sweep,) = expert_sweeps(every.collect())
+    results = every.collect()
+    published = results.models["base/minimoe"]
+    finer = {"experts": Experts(ffn=8, active=2)}
+    results.models["base/finer"] = replace(published, name="finer", shape=published.shape.model_copy(update=finer))
+    (sweep,) = expert_sweeps(results)
     assert {model.experts: model.name for model in sweep} == {
         (1, 1): "base/minilm",
         (1, 2): "experts/minimoe-1x2",

@@ -18,8 +18,8 @@ def dense():
     return BertModel(BertConfig(**TINY, **SMALL))
 
 
-def moe(attention: int, ffn: int):
-    experts = {"attention_experts": [attention] * 2, "ffn_experts": [ffn] * 2}
+def moe(attention: int, ffn: int, **form):
+    experts = {"attention_experts": [attention] * 2, "ffn_experts": [ffn] * 2} | form
     return AutoModel.from_config(MiniMoEConfig(**TINY, **SMALL, **experts))
 
 
@@ -37,6 +37,23 @@ def test_bert_base_is_the_papers_number():
 def test_experts_cost_a_dense_layer_and_a_router(dense, attention, ffn):
     routers = 24 * sum(experts for experts in (attention, ffn) if experts > 1)
     assert count_macs(moe(attention, ffn), LENGTH) == count_macs(dense, LENGTH) + 2 * routers * LENGTH
+
+
+FORMS = [(1, 32), (2, 0), (2, 32), (3, 0), (3, 12)]  # active, shared
+
+
+@pytest.mark.parametrize(("active", "shared"), FORMS)
+def test_shared_neurons_and_finer_experts_cost_no_more(dense, active, shared):
+    fine = moe(1, 8, ffn_active=active, ffn_shared=shared)
+    assert count_macs(fine, LENGTH) == count_macs(dense, LENGTH) + 2 * 24 * 8 * LENGTH
+
+
+@pytest.mark.parametrize(("active", "shared"), FORMS)
+def test_a_token_uses_the_shared_neurons_and_some_experts(active, shared):
+    total, used = count_parameters(fine := moe(1, 8, ffn_active=active, ffn_shared=shared))
+    assert total == sum(p.numel() for name, p in fine.named_parameters() if "pooler" not in name)
+    own = (96 - shared) // active
+    assert total - used == 2 * (8 - active) * (2 * 24 * own + own + 24)
 
 
 def test_a_dense_model_uses_all_of_its_parameters_but_the_pooler(dense):

@@ -21,12 +21,12 @@ def linear(shape):
 
 
 def biases(shape, layer):
-    """Of one expert of each sub-layer, and of the routers; none where the sub-layer is empty."""
+    """Of what computes a token in each sub-layer, and of the routers; none where the sub-layer is empty."""
     context, neurons = shape.layer_heads[layer] * shape.attention_head_size, shape.layer_neurons[layer]
     experts = (shape.attention_experts[layer], shape.ffn_experts[layer])
     return (
         3 * context + shape.width if context else 0,
-        neurons + shape.width if neurons else 0,
+        neurons + shape.width * (shape.ffn_active + (shape.ffn_shared > 0)) if neurons else 0,
         sum(e for e in experts if e > 1),
     )
 
@@ -45,7 +45,9 @@ def test_parameters_of_all_experts_and_of_one(kind):
     for layer, weights in enumerate(linear(shape)):
         attention, ffn, routers = (sum(pair) for pair in zip(weights, biases(shape, layer), strict=True))
         active += attention + ffn + routers
-        total += shape.attention_experts[layer] * attention + shape.ffn_experts[layer] * ffn + routers
+        total += shape.attention_experts[layer] * attention + routers
+        shared = shape.ffn_shared and (2 * shape.width + 1) * shape.ffn_shared + shape.width
+        total += shared + shape.ffn_experts[layer] * (ffn - shared) // shape.ffn_active
     assert count_parameters(student(kind)) == (total, active)
 
 

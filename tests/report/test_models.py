@@ -7,6 +7,7 @@ import pytest
 from minimoe.params.rounds import Round
 from minimoe.report.models import KINDS, describe, differences
 from minimoe.report.pairs import QUESTIONS
+from minimoe.report.seeds import seed_groups
 
 
 @pytest.mark.slow
@@ -140,6 +141,35 @@ def test_what_second_phases_differ_in(every, first, second, found):
     metrics = {"steps": 3, "heldout_loss": 0.1}
     one, other = (describe(f"{name}/s", rounds, every.distill, metrics, 1) for name in rounds)
     assert differences(one, other) == differences(other, one) == found
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "found", "question"),
+    [
+        ({"ffn": 4, "active": 2}, {"ffn": 4}, {"form"}, True),
+        ({"ffn": 8, "active": 2}, {"ffn": 4}, {"form", "experts"}, True),
+        ({"ffn": 4, "shared": 8}, {"ffn": 4}, {"form"}, True),
+        ({"ffn": 4, "shared": 8}, {"ffn": 4, "active": 2}, {"form"}, False),  # neither is published
+        ({"attention": 2, "ffn": 4, "shared": 8}, {"ffn": 4}, {"form", "experts"}, False),
+        ({"ffn": 4, "active": 2, "shared": 8}, {}, {"experts"}, False),  # a dense student has no form
+        ({"ffn": 4, "active": 2, "shared": 8}, {"attention": 2}, {"experts"}, False),
+    ],
+)
+def test_the_form_of_experts_is_a_difference_and_a_question(every, first, second, found, question):
+    shape = {"layers": 2, "hidden": 96}
+    round_ = Round.model_validate(
+        {
+            "teacher": "models/teacher",
+            "students": {"one": shape | {"experts": first}, "other": shape | {"experts": second}},
+        }
+    )
+    metrics = {"steps": 3, "heldout_loss": 0.1}
+    one, other = (describe(f"r/{name}", {"r": round_}, every.distill, metrics, 1) for name in round_.students)
+    assert differences(one, other) == differences(other, one) == found
+    asked = {own.name for own in QUESTIONS if own.fits(one, other, found)}
+    assert ("shared neurons or finer experts, or the published form" in asked) == question
+    assert ("experts or dense" in asked) == (second == {})
+    assert len(seed_groups([one, other])) == 2
 
 
 @pytest.mark.slow

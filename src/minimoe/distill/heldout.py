@@ -13,6 +13,7 @@ from torch import Tensor
 from minimoe.distill.data import Step
 from minimoe.distill.learner import Learner, teacher_features
 from minimoe.distill.student import RouterLogits
+from minimoe.models.routing import choose
 from minimoe.models.sentence import SentenceHead
 from minimoe.models.student import MiniMoEModel
 from minimoe.training.processes import sum_over_processes
@@ -95,7 +96,7 @@ def evaluate(learners: list[Learner], teacher: Callable, records: Step, accelera
         records: those held out.
         accelerator: knows the other processes; all get the same numbers.
     """
-    sums = {name: _Sums() for learner in learners for name in learner.names}
+    sums = {name: _Sums(learner.supernet.whole.active) for learner in learners for name in learner.names}
     for batch in records.parts:
         taught = teacher_features(teacher, batch, learners, exact=True)
         for learner in learners:
@@ -109,9 +110,10 @@ def evaluate(learners: list[Learner], teacher: Callable, records: Step, accelera
 
 
 class _Sums:
-    """Running sums of one student over the held-out batches."""
+    """Running sums of one student over held-out batches; `active`: to how many experts a token goes, by sub-layer."""
 
-    def __init__(self):
+    def __init__(self, active: dict[str, int]):
+        self.active = active
         self.loss: Tensor | float = 0.0
         self.chosen: dict[str, Tensor] = {}  # tokens [L, E] per sub-layer
         self.entropy: dict[str, Tensor] = {}  # nats [L] per sub-layer
@@ -122,8 +124,8 @@ class _Sums:
             if routers:
                 real = torch.stack([router.float() for router in routers])[:, mask.flatten()]  # [L, N, E]
                 log = real.log_softmax(-1)
-                chosen = torch.zeros_like(real).scatter_(-1, real.argmax(-1, keepdim=True), 1.0)
-                self.chosen[kind] = self.chosen.get(kind, 0) + chosen.sum(1)
+                chosen = torch.zeros_like(real).scatter_(-1, choose(real, self.active[kind]), 1.0)
+                self.chosen[kind] = self.chosen.get(kind, 0) + chosen.sum(1) / self.active[kind]
                 self.entropy[kind] = self.entropy.get(kind, 0) - (log.exp() * log).sum((1, 2))
 
     def means(self, accelerator, tokens: int) -> Heldout:

@@ -47,7 +47,7 @@ class Learner:
         self.names, self.groups = list(supernet.subnets), supernet.groups
         self.settings, self.steps, self.step, self.seed = settings, steps, 0, seed
         self.accelerator = accelerator
-        self.router_loss = RouterLoss(settings, accelerator)
+        self.router_loss = RouterLoss(settings, accelerator, supernet.whole.active)
         if steps:
             self._freeze_unreached()
         if compiled:

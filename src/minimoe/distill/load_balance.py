@@ -14,16 +14,20 @@ from torch import Tensor
 
 from minimoe.distill.batch import TokenCounts
 from minimoe.distill.student import RouterLogits
+from minimoe.models.routing import choose
 from minimoe.params.rounds import Distill
 from minimoe.training.processes import sum_over_processes
 
 
-def tokens_per_expert(logits: Tensor, mask: Tensor | None) -> Tensor:
-    """How many tokens each expert gets [E], from router logits [N, E]; with a mask [N], of real tokens alone."""
+def tokens_per_expert(logits: Tensor, mask: Tensor | None, active: int = 1) -> Tensor:
+    """How many tokens each expert gets [E], from router logits [N, E]; with a mask [N], of real tokens alone.
+
+    A token that goes to k = `active` experts counts as 1/k at each of them, so that the sum is that of the tokens.
+    """
     dtype = torch.promote_types(logits.dtype, torch.float32)
     weight = torch.ones_like(logits[:, :1], dtype=dtype) if mask is None else mask[:, None].to(dtype)
-    chosen = torch.zeros_like(logits, dtype=dtype).scatter_(1, logits.argmax(-1, keepdim=True), 1.0)
-    return (chosen * weight).sum(0)
+    chosen = torch.zeros_like(logits, dtype=dtype).scatter_(1, choose(logits, active), 1.0)
+    return (chosen * weight).sum(0) / active
 
 
 def load_balance(logits: Tensor, mask: Tensor | None, tokens: Tensor | None = None) -> Tensor:
@@ -89,10 +93,12 @@ class RouterLoss:
     Args:
         settings: the round's settings.
         accelerator: knows the other processes.
+        active: to how many experts a token goes, by sub-layer: attention, ffn; default: one.
     """
 
-    def __init__(self, settings: Distill, accelerator):
+    def __init__(self, settings: Distill, accelerator, active: dict[str, int] | None = None):
         self.settings, self.accelerator = settings, accelerator
+        self.active = active or dict.fromkeys(("attention", "ffn"), 1)
         self._tokens: list[Tensor] = []  # per expert [E] in the whole step, of every router, where it has parts
 
     def count_step(self, parts: Iterable[tuple[RouterLogits, Tensor]]) -> None:
@@ -116,8 +122,12 @@ class RouterLoss:
         return added
 
     def _count(self, logits: RouterLogits, mask: Tensor) -> list[Tensor]:
-        routers = (*logits["attention"], *logits["ffn"])
-        return [tokens_per_expert(router.detach(), self._counted(mask)) for router in routers]
+        counted = self._counted(mask)
+        return [
+            tokens_per_expert(router.detach(), counted, self.active[kind])
+            for kind in ("attention", "ffn")
+            for router in logits[kind]
+        ]
 
     def _counted(self, mask: Tensor) -> Tensor | None:
         return None if self.settings.balance_padding else mask.flatten()

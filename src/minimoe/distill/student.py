@@ -104,6 +104,11 @@ class StudentWithFeatures(nn.Module):
         return features, dict(self._logits)
 
     @property
+    def active(self) -> dict[str, int]:
+        """To how many experts a token goes, by sub-layer."""
+        return {"attention": 1, "ffn": self.encoder.config.ffn_active}
+
+    @property
     def layers(self) -> list[nn.Module]:
         """The encoder's layers, as a forward pass calls them."""
         whole = self.head is not None or self.projection is not None

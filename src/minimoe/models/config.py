@@ -23,9 +23,12 @@ class MiniMoEConfig(BertConfig):
     Args (beyond `BertConfig`; a list has one entry per layer, an empty one means "as BERT"):
         attention_head_size: width of a head; 0 means hidden_size / num_attention_heads.
         layer_heads: attention heads [L]; with 0 heads only the LayerNorm of the sub-layer is left.
-        layer_neurons: feed-forward neurons [L]; with 0 neurons likewise.
+        layer_neurons: feed-forward neurons that compute a token [L]; with 0 neurons likewise.
         attention_experts: experts of the self-attention [L].
         ffn_experts: experts of the feed-forward [L].
+        ffn_active: to how many of them a token goes, each of (neurons - ffn_shared) / ffn_active neurons; published 1.
+        ffn_shared: neurons of the feed-forward beside the experts, which compute every token; published 0
+            (DeepSeekMoE, arXiv 2401.06066, §3).
         router_noise: half the width of the uniform noise on router logits while training (paper §3.2).
         inner_size: width of the layers, where they are narrower than the output: a sparse student keeps this many of
             its teacher's hidden dimensions, and scatters them into an output of the teacher's width, zeros elsewhere
@@ -40,6 +43,8 @@ class MiniMoEConfig(BertConfig):
     layer_neurons: list[int] | tuple[int, ...] = ()
     attention_experts: list[int] | tuple[int, ...] = ()
     ffn_experts: list[int] | tuple[int, ...] = ()
+    ffn_active: int = 1
+    ffn_shared: int = 0
     router_noise: float = 0.1
     inner_size: int | None = None
     embedding_type: Literal["bert", "roberta"] = "bert"
@@ -55,13 +60,30 @@ class MiniMoEConfig(BertConfig):
             values = getattr(self, name)
             if len(values) != layers:
                 raise ValueError(f"{name}: expected one value for each of {layers} layers, got {values}")
+        if (self.ffn_active, self.ffn_shared) != (1, 0):
+            self._check_experts()
         kwargs.setdefault("auto_map", dict(AUTO_CLASSES))
         super().__post_init__(**kwargs)
+
+    def _check_experts(self) -> None:
+        active, shared = self.ffn_active, self.ffn_shared
+        for experts, neurons in zip(self.ffn_experts, self.layer_neurons, strict=True):
+            if not 1 <= active < experts:
+                raise ValueError(f"ffn_active: expected 1 to {experts - 1} of {experts} experts, got {active}")
+            if not 0 <= shared < neurons:
+                raise ValueError(f"ffn_shared: expected fewer than {neurons} neurons, got {shared}")
+            if (neurons - shared) % active:
+                raise ValueError(f"ffn_active: expected a divisor of {neurons - shared} neurons, got {active}")
 
     @property
     def width(self) -> int:
         """Width of every layer."""
         return self.inner_size or self.hidden_size
+
+    @property
+    def expert_neurons(self) -> list[int]:
+        """Neurons of each expert of the feed-forward [L]; all of them where it has one."""
+        return [(neurons - self.ffn_shared) // self.ffn_active for neurons in self.layer_neurons]
 
     def inner(self) -> "MiniMoEConfig":
         """A copy for stock BERT blocks inside the encoder, which read the width of the layers from `hidden_size`."""

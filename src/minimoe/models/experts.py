@@ -1,7 +1,8 @@
 """Experts: linear layers with one weight per expert (paper §3.2).
 
 Tokens come sorted by expert (see `routing`), so that a layer is one grouped matrix product over contiguous groups. Each
-token is computed by one expert, so the compute per token does not grow with the number of experts.
+token is computed by one expert, or a fixed number of them, so the compute per token does not grow with the number of
+experts.
 """
 
 import torch
@@ -16,11 +17,12 @@ class ExpertLinear(nn.Linear):
     """A linear layer for each of E experts: weight [E, out, in], bias [E, out].
 
     With one expert it is `nn.Linear`, names and shapes of weights included, so that a dense student loads as BERT.
+    `active` says to how many of them a token goes; here each of its copies is a row.
     """
 
-    def __init__(self, experts: int, in_features: int, out_features: int):
+    def __init__(self, experts: int, in_features: int, out_features: int, active: int = 1):
         super().__init__(in_features, out_features)
-        self.experts = experts
+        self.experts, self.active = experts, active
         if experts > 1:
             self.weight = nn.Parameter(self.weight.new_empty(experts, out_features, in_features))
             self.bias = nn.Parameter(self.bias.new_empty(experts, out_features))
@@ -37,7 +39,8 @@ class ExpertLinear(nn.Linear):
 
     def extra_repr(self) -> str:
         """As shown by print."""
-        return f"experts={self.experts}, {super().extra_repr()}"
+        active = f"active={self.active}, " if self.active > 1 else ""
+        return f"experts={self.experts}, {active}{super().extra_repr()}"
 
 
 def grouped_matmul(tokens: Tensor, weights: Tensor, ends: Tensor) -> Tensor:

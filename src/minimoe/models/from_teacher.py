@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from minimoe.models.config import MiniMoEConfig
-from minimoe.models.initialise import new_student
+from minimoe.models.initialise import new_student, split_shared
 from minimoe.models.kinds import KINDS
 from minimoe.models.student import MiniMoEModel
 from minimoe.system.errors import UserError
@@ -28,15 +28,19 @@ def student_from(teacher: PreTrainedModel, config: MiniMoEConfig, layers: Sequen
 
     Every expert begins as a copy of the teacher's sub-layer, whose output is multiplied by their number, as a router
     that prefers none has gates of one over it. Routers are random, from the seed: they send each token to an expert of
-    its own, so copies see other tokens and become different.
+    its own, so copies see other tokens and become different. Of a feed-forward with shared neurons these are the
+    teacher's first ones, and experts are copies of the rest.
 
     Raises:
-        UserError: a teacher of another kind or shape, or without one of the layers.
+        UserError: a teacher of another kind or shape, or without one of the layers; a student whose tokens go to
+            several experts, each of which has too few neurons for a copy.
     """
     _check(teacher.config, config, layers)
     config.hidden_act = teacher.config.hidden_act
-    student, weights = new_student(config, seed), teacher.state_dict()
+    student, weights = new_student(config, seed), dict(teacher.state_dict())
     own = _embeddings(weights) | {name: weight for name, weight in student.state_dict().items() if "_gate." in name}
+    for number in set(layers) if config.ffn_shared else ():
+        split_shared(weights, f"encoder.layer.{number - 1}.", config.ffn_shared)
     for layer, number in enumerate(layers):
         experts = {"attention": config.attention_experts[layer], "ffn": config.ffn_experts[layer]}
         own |= _layer(weights, f"encoder.layer.{number - 1}.", f"encoder.layer.{layer}.", experts)
@@ -49,6 +53,11 @@ def _check(teacher, config: MiniMoEConfig, layers: Sequence[int]) -> None:
     if not (kind and kind.starts and getattr(teacher, "is_plain", True)):
         known = ", ".join(sorted(name for name, kind in KINDS.items() if kind.starts))
         raise UserError(f"start: expected a teacher of a kind with BERT's layers: {known}; got {teacher.model_type!r}")
+    if config.ffn_active > 1:
+        raise UserError(
+            f"start: expected random where a token goes to {config.ffn_active} experts, none of which has the neurons "
+            "for a copy of the teacher's"
+        )
     for key, name in SIZES.items():
         if getattr(config, name) != getattr(teacher, name):
             wanted, own = getattr(teacher, name), getattr(config, name)
@@ -77,7 +86,7 @@ def _layer(weights: dict[str, Tensor], prefix: str, own: str, experts: dict[str,
             continue
         part = name.removeprefix(prefix)
         copies = experts["attention" if part.startswith("attention.") else "ffn"]
-        if copies > 1 and "LayerNorm" not in part:
+        if copies > 1 and "LayerNorm" not in part and not part.startswith("shared."):
             last = part.startswith(("attention.output.", "output."))
             weight = (copies * weight if last else weight).expand(copies, *weight.shape).clone()
         layer[own + part] = weight

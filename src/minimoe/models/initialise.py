@@ -25,7 +25,8 @@ def experts_from_dense(dense: dict[str, Tensor], config: MiniMoEConfig) -> dict[
     """Weights of an encoder with E experts of n elements (heads or neurons), from a dense one with E·n in each layer.
 
     The first ⅔ n elements are copied to every expert; expert e fills up with elements e, e + E, e + 2E, … of the rest
-    (paper §3.3: experts start alike, but not equal). The weights of routers are not returned.
+    (paper §3.3: experts start alike, but not equal). Neurons that all tokens share are the first ones before those, and
+    have the bias of the output, of which the experts then have none. The weights of routers are not returned.
     """
     weights = dict(dense)
     for layer in range(config.num_hidden_layers):
@@ -35,10 +36,23 @@ def experts_from_dense(dense: dict[str, Tensor], config: MiniMoEConfig) -> dict[
         for name in ("query", "key", "value"):
             _split(weights, f"{prefix}attention.self.{name}", rows, incoming=True)
         _split(weights, f"{prefix}attention.output.dense", rows, incoming=False)
-        rows = _expert_elements(config.ffn_experts[layer], config.layer_neurons[layer], 1)
+        if config.ffn_shared:
+            split_shared(weights, prefix, config.ffn_shared)
+        rows = _expert_elements(config.ffn_experts[layer], config.expert_neurons[layer], 1)
         _split(weights, f"{prefix}intermediate.dense", rows, incoming=True)
         _split(weights, f"{prefix}output.dense", rows, incoming=False)
     return weights
+
+
+def split_shared(weights: dict[str, Tensor], prefix: str, shared: int) -> None:
+    """Take the first `shared` neurons, and the bias of the output, out of the dense feed-forward of a layer."""
+    inner, outer = f"{prefix}intermediate.dense", f"{prefix}output.dense"
+    for name in (f"{inner}.weight", f"{inner}.bias"):
+        own = name.replace("intermediate.dense", "shared.intermediate")
+        weights[own], weights[name] = weights[name][:shared], weights[name][shared:]
+    weight, bias = weights[f"{outer}.weight"], weights[f"{outer}.bias"]
+    weights[f"{prefix}shared.output.weight"], weights[f"{outer}.weight"] = weight[:, :shared], weight[:, shared:]
+    weights[f"{prefix}shared.output.bias"], weights[f"{outer}.bias"] = bias, torch.zeros_like(bias)
 
 
 def _expert_elements(experts: int, elements: int, size: int) -> list[Tensor]:
@@ -60,11 +74,13 @@ def _split(weights: dict[str, Tensor], name: str, rows: list[Tensor], *, incomin
 
 
 def _widened(config: MiniMoEConfig) -> MiniMoEConfig:
-    """The dense config with the heads and neurons of all experts in each layer."""
+    """The dense config with the heads and neurons of all experts in each layer, and those that tokens share."""
     values = config.to_dict()
     values["layer_heads"] = [n * e for n, e in zip(config.layer_heads, config.attention_experts, strict=True)]
-    values["layer_neurons"] = [n * e for n, e in zip(config.layer_neurons, config.ffn_experts, strict=True)]
+    experts = zip(config.expert_neurons, config.ffn_experts, strict=True)
+    values["layer_neurons"] = [config.ffn_shared + neurons * count for neurons, count in experts]
     values["attention_experts"] = values["ffn_experts"] = [1] * config.num_hidden_layers
+    values |= {"ffn_active": 1, "ffn_shared": 0}
     return MiniMoEConfig(**values)
 
 

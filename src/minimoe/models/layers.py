@@ -2,7 +2,8 @@
 
 Only the difference to BERT is written here. Weights have BERT's names; the routers of a layer are `attn_gate` and
 `ffn_gate`, as in the published checkpoints, and weights of experts have a leading dimension E. A sub-layer without
-heads or neurons is only its LayerNorm: the sparsest students lose whole sub-layers.
+heads or neurons is only its LayerNorm: the sparsest students lose whole sub-layers. Beyond the paper, a feed-forward
+may have neurons that all tokens share, `shared`, and experts of which each token goes to several.
 """
 
 from torch import Tensor, nn
@@ -57,30 +58,44 @@ class SelfAttention(nn.Module):
 class Projection(nn.Module):
     """The first linear layer of the feed-forward, with E experts; a module so that weights have BERT's names."""
 
-    def __init__(self, experts: int, in_features: int, out_features: int):
+    def __init__(self, experts: int, in_features: int, out_features: int, active: int = 1):
         super().__init__()
-        self.dense = ExpertLinear(experts, in_features, out_features)
+        self.dense = ExpertLinear(experts, in_features, out_features, active)
 
 
 class Output(nn.Module):
-    """The end of a sub-layer: LayerNorm( x + g · dropout(expert) ) with the gate g; experts share the LayerNorm."""
+    """The end of a sub-layer: LayerNorm( x + Σ g · dropout(expert) ) over a token's experts, with gates g.
 
-    def __init__(self, config: MiniMoEConfig, experts: int, in_features: int):
+    Published is one expert a token. Experts share the LayerNorm.
+    """
+
+    def __init__(self, config: MiniMoEConfig, experts: int, in_features: int, active: int = 1):
         super().__init__()
         if in_features:
-            self.dense = ExpertLinear(experts, in_features, config.width)
+            self.dense = ExpertLinear(experts, in_features, config.width, active)
         self.LayerNorm = nn.LayerNorm(config.width, eps=config.layer_norm_eps)
         self.dropout = Dropout(config.hidden_dropout_prob)
 
     def forward(self, tokens: Tensor, residual: Tensor, routing: Routing | None) -> Tensor:
         """tokens [B, T, I], or [P, I] in sorted order, and residual [B, T, D] → [B, T, D]."""
         update = self.dense(tokens, routing)
-        if routing:
-            update = routing.restore(update, residual)
-            update = routing.gate.view(*residual.shape[:-1], 1) * self.dropout(update)
-        else:
-            update = self.dropout(update)
-        return self.LayerNorm(residual + update)
+        update = self.dropout(routing.restore(update, residual) if routing else update)
+        return self.LayerNorm(residual + (routing.weigh(update) if routing else update))
+
+
+class Shared(nn.Module):
+    """Neurons of the feed-forward that compute every token beside its experts (DeepSeekMoE, arXiv 2401.06066, §3.2)."""
+
+    def __init__(self, config: MiniMoEConfig):
+        super().__init__()
+        self.intermediate = nn.Linear(config.width, config.ffn_shared)
+        self.activation = ACT2FN[config.hidden_act]
+        self.output = nn.Linear(config.ffn_shared, config.width)
+        self.dropout = Dropout(config.hidden_dropout_prob)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """[B, T, D] → their update of the hidden states [B, T, D]."""
+        return self.dropout(self.output(self.activation(self.intermediate(hidden))))
 
 
 class Attention(nn.Module):
@@ -107,13 +122,14 @@ class Layer(GradientCheckpointingLayer):
     def __init__(self, config: MiniMoEConfig, layer: int):
         super().__init__()
         attention_experts, ffn_experts = config.attention_experts[layer], config.ffn_experts[layer]
-        neurons = config.layer_neurons[layer]
+        neurons, active = config.expert_neurons[layer], config.ffn_active
         self.attention = Attention(config, layer)
-        self.intermediate = Projection(ffn_experts, config.width, neurons) if neurons else None
+        self.intermediate = Projection(ffn_experts, config.width, neurons, active) if neurons else None
         self.activation = ACT2FN[config.hidden_act]
-        self.output = Output(config, ffn_experts, neurons)
+        self.output = Output(config, ffn_experts, neurons, active)
+        self.shared = Shared(config) if config.ffn_shared else None
         self.attn_gate = _router(config, attention_experts)
-        self.ffn_gate = _router(config, ffn_experts)
+        self.ffn_gate = _router(config, ffn_experts, active)
 
     def forward(self, hidden: Tensor, mask: Tensor | None = None, *unused, **kwargs) -> Tensor:
         """[B, T, D] → [B, T, D]; `unused` are the arguments of `BertEncoder` for decoders."""
@@ -122,8 +138,9 @@ class Layer(GradientCheckpointingLayer):
             return self.output.LayerNorm(hidden)
         routing = self.ffn_gate.route(hidden) if self.ffn_gate else None
         tokens = routing.sort(hidden) if routing else hidden
-        return self.output(self.activation(self.intermediate.dense(tokens, routing)), hidden, routing)
+        residual = hidden + self.shared(hidden) if self.shared else hidden
+        return self.output(self.activation(self.intermediate.dense(tokens, routing)), residual, routing)
 
 
-def _router(config: MiniMoEConfig, experts: int) -> Router | None:
-    return Router(config.width, experts, config.router_noise) if experts > 1 else None
+def _router(config: MiniMoEConfig, experts: int, active: int = 1) -> Router | None:
+    return Router(config.width, experts, config.router_noise, active) if experts > 1 else None

@@ -13,34 +13,46 @@ SMALLEST = 16  # for few tokens, groups are a multiple of this
 
 @dataclass
 class Routing:
-    """Which expert each of N tokens goes to, and its place in the sorted order: P ≥ N places, contiguous per expert."""
+    """Which k experts each of N tokens goes to, and its places in sorted order: P ≥ N·k, contiguous per expert."""
 
-    gate: Tensor  # [N, 1] probability of the chosen expert
-    places: Tensor  # [N] each token's place
+    gate: Tensor  # [N, k] probabilities of the chosen experts
+    places: Tensor  # [N·k] each token's places, its k together
     order: Tensor  # [P] the token at each place; any token at a place of padding
     expert: Tensor  # [P] the expert of each place
     ends: Tensor  # [E] where each expert's places end
 
     def sort(self, tokens: Tensor) -> Tensor:
         """[..., D] → [P, D], each expert's tokens together."""
-        return _Sorted.apply(tokens.reshape(-1, tokens.shape[-1]), self.order, self.places)
+        return _Sorted.apply(tokens.reshape(-1, tokens.shape[-1]), self.order, self.places, self.active)
 
     def restore(self, tokens: Tensor, like: Tensor) -> Tensor:
-        """[P, D] in sorted order → [..., D] in the order of `like` [..., D']."""
+        """[P, D] in sorted order → [..., k·D] in the order of `like` [..., D']."""
         return _Restored.apply(tokens, self.places).view(*like.shape[:-1], -1)
+
+    def weigh(self, restored: Tensor) -> Tensor:
+        """[..., k·D] → [..., D]: the sum of what a token's experts computed, each times its gate."""
+        if self.active == 1:
+            return self.gate.view(*restored.shape[:-1], 1) * restored
+        copies = restored.unflatten(-1, (self.active, -1))
+        return (self.gate.view(*copies.shape[:-1], 1) * copies).sum(-2)
+
+    @property
+    def active(self) -> int:
+        """k."""
+        return self.gate.shape[-1]
 
 
 class Router(nn.Linear):
-    """Top-1 router over E experts, in at least fp32, with noise on its logits while training.
+    """Top-k router over E experts, in at least fp32, with noise on its logits while training; published k = 1.
 
     In at least fp32, because in bf16 0.6 % of the tokens would go to another expert. The noise differs from the paper's
     "a factor in [1−ε, 1+ε]": the published code adds it to the logits; its constant 1 cancels in the softmax and is
     left out.
     """
 
-    def __init__(self, hidden: int, experts: int, noise: float):
+    def __init__(self, hidden: int, experts: int, noise: float, active: int = 1):
         super().__init__(hidden, experts)
-        self.noise = noise
+        self.noise, self.active = noise, active
 
     def forward(self, tokens: Tensor) -> Tensor:
         """[..., D] → logits [N, E], with noise while training."""
@@ -53,12 +65,32 @@ class Router(nn.Linear):
         return logits
 
     def route(self, tokens: Tensor) -> Routing:
-        """Send each token of [..., D] to its most probable expert."""
+        """Send each token of [..., D] to its k most probable experts. Gates are not scaled to a sum of 1."""
         logits = self(tokens)
+        if self.active > 1:
+            return self._several(logits, tokens)
         top, expert = logits.max(-1, keepdim=True)
         gate = (logits - top).exp().sum(-1, keepdim=True).reciprocal()  # max of the softmax: 1 / Σ exp(l − max l)
         step = _step(logits.shape[0], self.out_features, tokens)
         return Routing(gate.to(tokens.dtype), *arrange(expert.squeeze(-1), self.out_features, step))
+
+    def _several(self, logits: Tensor, tokens: Tensor) -> Routing:
+        expert = choose(logits, self.active)
+        gate = logits.softmax(-1).gather(-1, expert)
+        step = _step(logits.shape[0] * self.active, self.out_features, tokens)
+        places, copy, owner, ends = arrange(expert.flatten(), self.out_features, step)
+        return Routing(gate.to(tokens.dtype), places, copy // self.active, owner, ends)
+
+
+def choose(logits: Tensor, active: int) -> Tensor:
+    """The k most probable experts, from router logits [..., E] → [..., k]; of equal ones the first, as for one."""
+    if active == 1:
+        return logits.argmax(-1, keepdim=True)
+    left, chosen = logits.detach(), []
+    for _ in range(active):
+        chosen.append(left.argmax(-1, keepdim=True))
+        left = left.scatter(-1, chosen[-1], -torch.inf)
+    return torch.cat(chosen, -1)
 
 
 def computed(tokens: Tensor) -> torch.dtype:
@@ -113,17 +145,20 @@ def _step(count: int, experts: int, tokens: Tensor) -> int:
 
 
 class _Sorted(torch.autograd.Function):
-    """Rows sorted by expert. The gradient is a gather; autograd's own, an `index_add`, is slower."""
+    """Rows sorted by expert, each k times. The gradient is a gather; autograd's own, an `index_add`, is slower."""
 
     @staticmethod
-    def forward(ctx, rows: Tensor, order: Tensor, places: Tensor) -> Tensor:
+    def forward(ctx, rows: Tensor, order: Tensor, places: Tensor, active: int) -> Tensor:
         ctx.save_for_backward(places)
+        ctx.active = active
         return rows.index_select(0, order)
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, None, None, None]:
         (places,) = ctx.saved_tensors
-        return grad.index_select(0, places), None, None
+        copies = grad.index_select(0, places)
+        rows = copies if ctx.active == 1 else copies.unflatten(0, (-1, ctx.active)).sum(1)
+        return rows, None, None, None
 
 
 class _Restored(torch.autograd.Function):

@@ -66,6 +66,8 @@ def student_config(
         intermediate_size=student.neurons,
         attention_experts=[student.experts.attention] * layers,
         ffn_experts=[student.experts.ffn] * layers,
+        ffn_active=student.experts.active,
+        ffn_shared=student.experts.shared,
     )
     return with_dropout(config, dropout)
 

@@ -33,10 +33,24 @@ def _some_weight(values: list[float]) -> list[float]:
 
 
 class Experts(Section):
-    """Experts per layer; 1 is an ordinary layer."""
+    """Experts per layer; 1 is an ordinary layer.
+
+    With `active` or `shared` a token costs what it does without: each expert has (neurons - shared) / active neurons.
+    """
 
     attention: Few = 1
     ffn: Few = 1
+    active: Few = 1  # to how many of the feed-forward's a token goes; published 1
+    shared: Annotated[int, Field(ge=0, le=1 << 16)] = 0  # neurons that every token has beside its experts; published 0
+
+    @model_validator(mode="after")
+    def _fewer_active(self):
+        if self.ffn == 1 and (self.active, self.shared) != (1, 0):
+            key, published = ("active", 1) if self.active > 1 else ("shared", 0)
+            raise ValueError(f"{key}: expected {published} where ffn is 1, got {getattr(self, key)}; set ffn above 1")
+        if self.ffn > 1 and self.active >= self.ffn:
+            raise ValueError(f"active: expected fewer than the {self.ffn} experts of ffn, got {self.active}")
+        return self
 
 
 class Student(Section):
@@ -65,7 +79,23 @@ class Student(Section):
         if isinstance(self.start, list) and len(self.start) != self.layers:
             raise ValueError(f"start: expected {self.layers} layers of the teacher, one for each; got {self.start}")
         self.__dict__["neurons"] = self.neurons or 4 * self.hidden  # past the check that forbids assignment
+        self._check_experts()
         return self
+
+    def _check_experts(self) -> None:
+        active, shared = self.experts.active, self.experts.shared
+        if shared >= self.neurons:
+            raise ValueError(f"experts.shared: expected fewer than neurons {self.neurons}, got {shared}")
+        if (self.neurons - shared) % active:
+            raise ValueError(
+                f"experts.active: expected a divisor of {self.neurons - shared}, the neurons that are not shared; "
+                f"got {active}"
+            )
+        if active > 1 and self.start != "random":
+            raise ValueError(
+                f"start: expected random with experts.active {active}, as experts are then too narrow to be copies of "
+                f"the teacher's layers; got {self.start}"
+            )
 
     @property
     def dense(self) -> "Student":
@@ -81,6 +111,8 @@ class Student(Section):
         size = f"{self.layers}L-{self.hidden}H" if self.sparsity is None else f"{self.sparsity} % sparse"
         if self.experts != Experts():
             size += f", experts {self.experts.attention},{self.experts.ffn}"
+            size += f", {self.experts.active} active" if self.experts.active > 1 else ""
+            size += f", {self.experts.shared} neurons shared" if self.experts.shared else ""
         size += "" if self.start == "random" else ", from its teacher"
         return size if self.seed is None else f"{size}, seed {self.seed}"
 

@@ -73,11 +73,11 @@ def sections(results: Results, comparisons: Sequence[Comparison]) -> list[TableG
 
 
 def expert_sweeps(results: Results) -> list[tuple[Model, ...]]:
-    """Models that differ in experts alone, at least three, in the order of their experts."""
+    """Models that differ in the number of experts alone, at least three, in the order of these numbers."""
     students = [model for model in results.models.values() if model.steps and not model.task_teacher]
     mixtures = [model for model in students if model.experts != (1, 1)]
     sweeps = []
-    for group in _groups(mixtures, lambda m: (m.taught_by, m.shape.dense, repr(m.training))):
+    for group in _groups(mixtures, lambda m: (m.taught_by, m.shape.dense, m.form, repr(m.training))):
         dense = [m for m in students if m.shape == m.shape.dense and differences(m, group[0]) == {"experts"}]
         sweep = {model.experts: model for model in reversed([*group, *dense])}  # the first of several
         if len(sweep) >= FEWEST_COUNTS:

@@ -7,7 +7,7 @@ tokens). They are counted in a forward pass (`flops`), so what a model does not 
 router counts like any linear layer.
 
 An expert layer is a linear layer whose weight has a leading expert dimension, [E, out, in]. A token passes
-through exactly one of its experts, so it costs what a dense layer of the same width costs.
+through exactly k of its experts (published: one), so it costs what a dense layer of k times an expert's width costs.
 """
 
 import statistics
@@ -62,12 +62,12 @@ def count_macs(model: PreTrainedModel, length: int) -> int:
 def count_parameters(model: PreTrainedModel) -> tuple[int, int]:
     """(total, active) parameters of the encoder: its embeddings are included, its pooler is not.
 
-    Active are those that one token can use: of an expert layer's parameters 1/E, of every other layer's all,
+    Active are those that one token can use: of an expert layer's parameters k/E, of every other layer's all,
     the whole embedding table included although a token uses one row of it.
     """
     total = sum(p.numel() for name, p in model.named_parameters() if not _outside(name))
     experts = [layer for layer in _linear_layers(model) if layer.weight.dim() == 3]
-    idle = sum(p.numel() - p[0].numel() for layer in experts for p in layer.parameters())
+    idle = sum(p.numel() - layer.active * p[0].numel() for layer in experts for p in layer.parameters())
     return total, total - idle
 
 

@@ -28,9 +28,9 @@ class Forward(NamedTuple):
 def counter() -> FlopCounterMode:
     """Count the FLOPs in a `with` block, the experts' grouped products included, which PyTorch's counter leaves out.
 
-    A token passes through one expert, so a grouped product costs what a dense one does: of tokens [P, I] with weights
-    [E, I, O], and of the weights' gradient, which is [I, P] with [P, O], 2·P·I·O. The second operator is the one of
-    transformers' that `models.experts` falls back to; its backward pass is two such products at once.
+    A row is a token at one of its experts, so a grouped product costs what a dense one does: of rows [P, I] with
+    weights [E, I, O], and of the weights' gradient, which is [I, P] with [P, O], 2·P·I·O. The second operator is the
+    one of transformers' that `models.experts` falls back to; its backward pass is two such products at once.
     """
     ours, counts = torch.ops.transformers, {torch.ops.aten._grouped_mm: _grouped}
     counts[ours.grouped_mm_fallback] = _grouped

@@ -77,6 +77,11 @@ class Model:
         return self.shape.experts.attention, self.shape.experts.ffn
 
     @property
+    def form(self) -> tuple[int, int]:
+        """Of the feed-forward's experts: to how many a token goes, and neurons beside them; published (1, 0)."""
+        return self.shape.experts.active, self.shape.experts.shared
+
+    @property
     def assisted(self) -> bool:
         """Whether another student taught it."""
         return self.steps > 0 and self.taught_by != self.origin
@@ -121,8 +126,8 @@ def _of_objectives() -> set[str]:
 
 
 def differences(first: Model, second: Model) -> set[str]:
-    """In what two students differ: taught_by, task_teacher, once_for_all, size, experts, start, seed, and settings by
-    name.
+    """In what two students differ: taught_by, task_teacher, once_for_all, size, experts (their number), form (of the
+    feed-forward's experts), start, seed, and settings by name.
 
     A second phase that one alone has is `then`. Of two, settings are then.KEY, where one of them changes the first
     phase's. A setting without effect on one of the two is no difference. Nor is the teacher's layer between students of
@@ -134,6 +139,8 @@ def differences(first: Model, second: Model) -> set[str]:
     found |= {"start"} if first.shape.start != second.shape.start else set()
     found |= {"seed"} if first.seed != second.seed else set()
     found |= {"experts"} if first.experts != second.experts else set()
+    routed = min(first.experts[1], second.experts[1]) > 1
+    found |= {"form"} if routed and first.form != second.form else set()
     found |= _unequal(first, second, 0)
     if len(first.phases) != len(second.phases):
         found.add("then")

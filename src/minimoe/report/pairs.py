@@ -17,11 +17,12 @@ from minimoe.report.models import FURTHER, TEACHER, Model, differences
 from minimoe.report.seeds import SeedGroup, heldout_by_seed
 
 PUBLISHED = {"relation_dropout", "log_epsilon", "balance_padding"}  # the published loss differs from ours in these
+PUBLISHED_FORM = (1, 0)  # each token goes to one expert, beside no shared neurons
 EXPERTS = "experts or dense"
 CURSE = ("another teacher, dense student", "another teacher, student with experts")
 LATENCY = "latency_ms_b"  # what a column of latencies begins with, before the batch size
 MOST = len(PUBLISHED)  # things that two students of a question differ in
-NOT_SETTINGS = {"taught_by", "task_teacher", "once_for_all", "size", "experts", "start", "then"}
+NOT_SETTINGS = {"taught_by", "task_teacher", "once_for_all", "size", "experts", "form", "start", "then"}
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,13 @@ QUESTIONS = (
     Question(
         EXPERTS, "Experts at equal compute",
         lambda first, second, found: found == {"experts"} and _dense(second),
+    ),
+    Question(
+        "shared neurons or finer experts, or the published form", "Shared neurons or finer experts",
+        lambda first, second, found: (
+            "form" in found and found <= {"form", "experts"} and second.form == PUBLISHED_FORM
+            and first.experts[0] == second.experts[0]
+        ),
     ),
     Question(
         "with an assistant or without", "A teacher assistant",
