@@ -10,6 +10,7 @@ from tiny_rounds import DENSE, EXPERTS, FINE, TinyRecords, run, settings, weight
 from minimoe.distill.batch import Batch, TokenCounts
 from minimoe.distill.hooks import LayerHooks, Teacher
 from minimoe.distill.learner import Learner
+from minimoe.distill.load_balance import load_balance, tokens_per_expert
 from minimoe.distill.losses import minilm
 from minimoe.distill.round import _second, distill
 from minimoe.distill.supernet import Supernet
@@ -113,6 +114,18 @@ def test_micro_batches_change_nothing_with_a_load_balance_as_large_as_the_loss(t
     torch.testing.assert_close(weights(parts), weights(whole), rtol=1e-4, atol=1e-6)
     off = run(teacher, {"student": shape}, **calm | {"load_balance": 0.0})["student"]
     assert (weights(off) - weights(whole)).abs().max() > 1e-4
+
+
+def test_a_round_balances_all_assignments(teacher):
+    learner = run(teacher, {"fine": FINE}, epochs=1, load_balance=1.0)["fine"].learner
+    batch = Batch.of(TinyRecords().batch(np.arange(8)))
+    learner.supernet.eval()
+    ((_, logits),) = learner.forward(("fine",), batch).values()
+    (attention,), (ffn,), mask = logits["attention"], logits["ffn"], batch.mask.flatten()
+    found = learner.router_loss(logits, batch.mask, TokenCounts.of(batch.mask.sum(1).tolist()))
+    one, two = (load_balance(ffn, mask, tokens_per_expert(ffn, mask, active)) for active in (1, 2))
+    torch.testing.assert_close(found, (load_balance(attention, mask) + two) / 2)
+    assert (one - two).abs() > 1e-4
 
 
 def test_the_load_of_experts_that_a_token_goes_to_several_of_is_a_share(teacher):

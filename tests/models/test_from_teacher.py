@@ -17,6 +17,10 @@ STARTING = ["bert", "camembert", "electra", "ernie", "roberta", "xlm-roberta"]
 
 def made(kind, layers, changes=None, **more):
     teacher = backbones.make_model(kind, VOCABULARY, **(changes or {}))
+    generator = torch.Generator().manual_seed(0)
+    for name, weight in teacher.named_parameters():
+        if name.endswith("bias"):  # they begin as zeros, which may be lost or counted twice unseen
+            weight.data += 0.1 * torch.randn(weight.shape, generator=generator)
     shape = Student(**SIZES | {"layers": len(layers)} | more)
     return teacher, student_from(teacher, student_config(shape, teacher.config, 0.0), layers, seed=0).eval()
 
