@@ -141,7 +141,8 @@ def _train(folder: Path, student: Student, seed: int, device: str, settings: dic
     keep_freed_memory()
     device, published = machine.device(device), _published().distill
     records = Records(folder / "records")
-    widths = {student.hidden, *LayerHooks(flops.encoder(load_config(folder / "teacher")), "last").widths.values()}
+    last = LayerHooks(flops.encoder(load_config(folder / "teacher")), "last").taps[-1]
+    widths = {student.hidden, *last.widths.values()}
     heads = range(1, published.relation_heads + 1)
     fitting = {
         "heldout": min(MOST_HELDOUT, records.manifest["heldout"]),

@@ -189,6 +189,7 @@ DISAGREE = [
     ({"rounds.minidisc.further_layers": [1]}, "rounds.minidisc.further_layers: expected [] beside once_for_all or"),
     ({"rounds.base.then": {"further_layers": [3]}}, "rounds.base.then.further_layers: expected layers below 3"),
     ({"distill.relation_sequences": 0}, "distill.relation_sequences: expected at least 1"),
+    ({"rounds.base.relation_sequences": 33}, "rounds.base.relation_sequences: expected at most 32, the sequences of"),
     ({"rounds.assisted.teacher_layer": 4}, "rounds.assisted.teacher_layer: expected last or 1 to 3"),
     ({"rounds.assisted.teacher": "models/base/minimoe-2x4-2L-72H"}, "assisted.teacher: expected a model with one"),
     ({"rounds.assisted.teacher": "models/assisted/minilm-ta-2L-72H"}, "assisted.teacher: expected a model made"),

@@ -10,6 +10,7 @@ from tiny_rounds import TinyRecords, settings
 from minimoe.distill import data
 from minimoe.distill.data import RoundData
 from minimoe.records.shuffle import shuffled
+from minimoe.system.errors import UserError
 
 
 def steps(process, processes, micro_batch, seed=776, **changes):
@@ -40,6 +41,17 @@ def test_sequences_whose_tokens_are_related_stay_together(processes, micro_batch
         parts = list(chain.from_iterable(share[number] for share in shares))
         runs = [part[at : at + 3] for part in parts for at in range(0, len(part), 3)]
         assert sorted(runs) == sorted([batch[:3], batch[3:6], batch[6:]])
+
+
+def test_too_many_sequences_together_are_refused_before_anything_is_trained():
+    with pytest.raises(UserError, match=r"8 records in runs of 5 \(relation_sequences\).* cannot be shared out"):
+        RoundData(
+            TinyRecords(43),
+            settings(batch=8, relation_sequences=5),
+            0,
+            SimpleNamespace(process_index=0, num_processes=3, device="cpu"),
+            0,
+        )
 
 
 def test_an_epoch_is_a_run_through_its_order_whatever_came_before(monkeypatch):

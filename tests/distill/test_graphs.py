@@ -8,6 +8,7 @@ from tiny_rounds import DENSE, EXPERTS, TinyRecords, run, weights
 from minimoe.params.rounds import OnceForAll, Student
 
 FOUR_HEADS = Student(layers=2, hidden=24, heads=4)
+FINE = Student.model_validate({"layers": 2, "hidden": 24, "experts": {"ffn": 4, "active": 2, "shared": 32}})
 
 
 class SameLengths(TinyRecords):
@@ -28,6 +29,8 @@ class SameLengths(TinyRecords):
         ({"dense": DENSE, "other": FOUR_HEADS}, 4, {}),
         ({"dense": DENSE}, 0, {"relation_dropout": 0.1, "log_epsilon": 1e-7}),
         ({"dense": FOUR_HEADS}, 4, {"objective": "tinybert"}),
+        ({"dense": FOUR_HEADS}, 4, {"relation_sequences": 2, "further_layers": [2, 1]}),
+        ({"fine": FINE}, 4, {"precision": "bf16", "further_layers": [1], "load_balance": 0.1}),
         ({"experts": EXPERTS}, 4, {"precision": "bf16"}),
         ({"experts": EXPERTS}, 0, {"precision": "bf16"}),
         ({"experts": EXPERTS, "dense": DENSE}, 0, {"precision": "bf16", "balance_padding": True}),

@@ -51,6 +51,14 @@ def test_all_layers_imitate_the_teacher_from_the_start(layers, teacher_layer, te
     assert first_loss(run(teacher, started(layers, "random"), epochs=0, teacher_layer=teacher_layer)) > 0.01
 
 
+@pytest.mark.parametrize("more", [{}, EXPERTS])
+def test_what_imitates_a_further_layer_starts_as_its_projections(more, teacher):
+    still = {"learning_rate": 1e-12, "further_layers": [1], "epochs": 1}
+    (own,) = run(teacher, started(2, **more), **still)["s"].learner.supernet.whole.further.values()
+    taught = BertModel.from_pretrained(teacher).encoder.layer[0].attention.self
+    torch.testing.assert_close(own["value"].weight, taught.value.weight, rtol=1e-5, atol=1e-6)
+
+
 def test_tinybert_from_all_layers(teacher):
     assert first_loss(run(teacher, started(3), epochs=0, objective="tinybert")) < 1e-6
 

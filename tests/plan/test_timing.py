@@ -51,6 +51,8 @@ def test_widths_and_experts_are_the_models_own():
     assert trial.student(experts, 1, 4) == Student(layers=1, hidden=72, heads=6, experts={"ffn": 4})
     settings = trial.few_steps(profile().distill, 96, 72)
     assert isinstance(settings, Distill) and settings.relation_heads == 6
+    others = profile().distill.model_copy(update={"further_layers": [1], "relation_sequences": 4})
+    assert trial.few_steps(others, 96, 72) == settings
 
 
 @pytest.mark.slow

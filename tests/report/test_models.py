@@ -130,6 +130,10 @@ def test_differences(every, first, second, found):
         ({}, {"then": {"evaluate_every": 3}}, set()),
         ({}, {"then": {"teacher_layer": 1}}, {"then.teacher_layer"}),
         ({"teacher": "models/teachers/large"}, {"then": {"teacher_layer": 1}}, {"taught_by"}),
+        ({"teacher": "models/teachers/large", "further_layers": [1]}, {"further_layers": [2]}, {"taught_by"}),
+        ({"teacher": "models/teachers/large", "further_layers": [1]}, {}, {"taught_by", "further_layers"}),
+        ({"further_layers": [1]}, {"further_layers": [2]}, {"further_layers"}),
+        ({"relation_sequences": 2}, {}, {"relation_sequences"}),
     ],
 )
 def test_what_second_phases_differ_in(every, first, second, found):

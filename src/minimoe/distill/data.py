@@ -49,6 +49,8 @@ class RoundData:
             )
         self.epoch_steps = len(self.training) // settings.batch  # an incomplete last batch is left out
         self.steps = settings.epochs * self.epoch_steps
+        if self.steps:
+            self.own(np.arange(settings.batch))  # whether it can be shared out at all
         self.heldout = self._load(heldout, own_parts(heldout, micro_batch or settings.batch, accelerator))
 
     def steps_after(self, done: int = 0) -> Iterator[Step]:

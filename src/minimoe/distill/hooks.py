@@ -19,6 +19,7 @@ from minimoe.distill.losses import QKV, Features
 from minimoe.distill.sentence import Pooled
 from minimoe.hub.loading import load_encoder
 from minimoe.models.kinds import EncoderKind, inputs_for, kind_of
+from minimoe.models.routing import Router
 from minimoe.models.sentence import SentenceHead, read_head
 from minimoe.params.rounds import Distill
 from minimoe.system.errors import UserError
@@ -41,7 +42,7 @@ class LayerHooks:
 
     Attributes:
         encoder: what is run: the encoder as far as it is read. Its modules are the whole one's.
-        widths: of queries, keys and values, by name; keys and values of grouped queries are narrower.
+        taps: what reads each layer, that of `layer` last.
 
     Raises:
         UserError: no such kind or layer, or one without the modules of its kind.
@@ -57,23 +58,23 @@ class LayerHooks:
             raise UserError(
                 f"further_layers: expected layers below {self.number}, the one that is imitated; got {wrong[0]}"
             )
-        self._further = [_Tap(layers[below - 1], kind, self.config, below) for below in further]
-        self._tap = tap = _Tap(layers[self.number - 1], kind, self.config, self.number)
-        self.widths = tap.widths
+        numbers = (*further, self.number)
+        self.taps = [_Tap(layers[number - 1], kind, self.config, number) for number in numbers]
         self.states, self.encoder = states, encoder
         if not states:
-            norm = _module(tap.layer, kind.norm, self.config) if kind.norm else nn.Identity()
-            end = _Projections(tap.layer, norm, tap.projections, tuples=kind.tuples)
+            tapped = layers[self.number - 1]
+            norm = _module(tapped, kind.norm, self.config) if kind.norm else nn.Identity()
+            end = _Projections(tapped, norm, self.taps[-1].projections, tuples=kind.tuples)
             self.encoder = _cut(encoder, kind, self.number, end)
         self.layers, self._unsharded = self.encoder.get_submodule(kind.layers), self.encoder
 
     def __call__(self, **batch: Tensor) -> Features:
         """Ids, mask and segments [B, T] → queries, keys, values, each [B, T, its width], and states where wanted."""
-        for tap in (*self._further, self._tap):
+        for tap in self.taps:
             tap.read = {}
         output = self.encoder(**inputs_for(self._unsharded, batch), output_hidden_states=self.states)
-        shape = batch["input_ids"].shape
-        read = self._tap.take(shape)._replace(further=tuple(tap.take(shape) for tap in self._further))
+        *further, read = (tap.take(batch["input_ids"].shape) for tap in self.taps)
+        read = read._replace(further=tuple(further))
         if not self.states:
             return read
         return read._replace(embeddings=output.hidden_states[0], hidden=output.hidden_states[self.number])
@@ -89,13 +90,13 @@ class _Tap:
 
     Attributes:
         projections: the layer's modules that compute queries, keys and values, one or three.
-        widths: of queries, keys and values, by name.
+        widths: of queries, keys and values, by name; keys and values of grouped queries are narrower.
         read: what was computed since it was emptied, by name.
     """
 
     def __init__(self, layer: nn.Module, kind: EncoderKind, config, number: int):
         _check_readable(config, number)
-        self.layer, self.config, self.number = layer, config, number
+        self.config, self.number = config, number
         self.projections: list[nn.Module] = []
         self.widths: dict[str, int] = {}
         self.read: dict[str, Tensor] = {}
@@ -180,12 +181,14 @@ def check_objective(hooks: LayerHooks | Pooled, settings: Distill, teacher: str 
             f"distill.objective: expected minilm with the teacher {teacher}: the attention scores of "
             f"{hooks.config.model_type} also depend on positions, and tinybert compares those of queries and keys alone"
         )
-    for name, width in hooks.widths.items():
-        if settings.objective == "minilm" and width % settings.relation_heads:
-            raise UserError(
-                f"distill.relation_heads: expected a divisor of {width}, the width of the {name} projection of the "
-                f"teacher {teacher}; got {settings.relation_heads}"
-            )
+    heads = settings.relation_heads if settings.objective == "minilm" else 1
+    for tap in hooks.taps:
+        for name, width in tap.widths.items():
+            if width % heads:
+                raise UserError(
+                    f"distill.relation_heads: expected a divisor of {width}, the width of the {name} projection in "
+                    f"layer {tap.number} of the teacher {teacher}; got {heads}"
+                )
 
 
 class Teacher:
@@ -198,7 +201,7 @@ class Teacher:
         further: numbers of further layers that are imitated.
         sentence: whether sentence embeddings are wanted instead, which its folder says how to pool.
         precision: of the forward pass, one of `PRECISIONS`. Its linear layers are kept in the autocast's type, which
-            saves casting them at every step; the result is the same to the bit.
+            saves casting them at every step; the result is the same to the bit. Routers compute in fp32.
     """
 
     def __init__(
@@ -219,7 +222,7 @@ class Teacher:
             self.hooks = LayerHooks(whole, layer, states=states, further=further)
         self.model = self.hooks.encoder  # what it is cut from is not kept
         for module in self.model.modules():
-            if isinstance(module, nn.Linear):
+            if isinstance(module, nn.Linear) and not isinstance(module, Router):
                 module.to(PRECISIONS[precision])
 
     def to(self, accelerator, *, compiled: bool = False) -> None:

@@ -93,6 +93,7 @@ def minilm(
 
 def joint(x: Tensor, sequences: int) -> Tensor:
     """[B, T, …] → [⌈B/n⌉, n·T, …]: n sequences after each other as one, the last filled up with zeros."""
+    sequences = min(sequences, len(x))
     if missing := -len(x) % sequences:
         x = torch.cat([x, x.new_zeros(missing, *x.shape[1:])])
     return x.reshape(-1, sequences * x.shape[1], *x.shape[2:])

@@ -17,11 +17,11 @@ class Pooled:
 
     Attributes:
         layers: the encoder's.
-        widths: of projections by name; there are none, as none are read.
+        taps: as of `LayerHooks`; there are none, as no projections are read.
     """
 
     def __init__(self, encoder: PreTrainedModel, head: SentenceHead):
-        self.config, self.encoder, self.head, self.widths = encoder.config, encoder, head, {}
+        self.config, self.encoder, self.head, self.taps = encoder.config, encoder, head, []
         self.layers, self._unsharded = encoder.get_submodule(kind_of(encoder.config).layers), encoder
         encoder.pooler = None
 

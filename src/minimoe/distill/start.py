@@ -87,9 +87,10 @@ class StudentFactory:
                 f"teacher's {self.teacher.num_attention_heads} heads; got {config.layer_heads}"
             )
         student = StudentWithFeatures(encoder, seed, states=states, further=self._places(config.num_hidden_layers))
-        if shape.start != "random" and student.projection:
-            imitated = self.encoder.encoder.layer[self._imitated - 1].attention.self
-            student.projection.load_state_dict(imitated.state_dict())
+        if shape.start != "random":
+            beside = {self._imitated: student.projection} if student.projection else {}
+            for number, linear in (beside | {int(own): linear for own, linear in student.further.items()}).items():
+                linear.load_state_dict(self.encoder.encoder.layer[number - 1].attention.self.state_dict())
         return student
 
     @property
@@ -99,15 +100,15 @@ class StudentFactory:
         last = settings.teacher_layer == "last" or settings.objective == "embedding"
         return self.teacher.num_hidden_layers if last else settings.teacher_layer
 
-    def _places(self, layers: int) -> list[int]:
-        """Numbers of the layers of a student of so many `layers` that imitate the further layers of the teacher.
+    def _places(self, layers: int) -> dict[int, int]:
+        """For each further layer of the teacher the layer that imitates it in a student of so many `layers`.
 
         At the same share of the depth, rounded up; the last one has the imitated layer itself.
         """
         further = self.settings.beside
         if further and layers == 1:
             raise UserError("further_layers: expected students of at least 2 layers, got 1")
-        return [min(math.ceil(number * layers / self._imitated), layers - 1) for number in further]
+        return {number: min(math.ceil(number * layers / self._imitated), layers - 1) for number in further}
 
     def _layers(self, shape: Student) -> list[int]:
         """The teacher's layers that a student starts from; default: evenly spaced, up to the one that it imitates.

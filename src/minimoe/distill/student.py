@@ -1,6 +1,6 @@
 """A student as it is trained: its encoder, and what the loss compares (features) and balances (router logits)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ from minimoe.models.experts import ExpertLinear
 from minimoe.models.routing import Router
 from minimoe.models.sentence import SentenceHead
 from minimoe.models.student import MiniMoEModel
+from minimoe.training.draws import mixed
 from minimoe.training.optim import NO_DECAY
 
 RouterLogits = dict[str, list[Tensor]]  # [B·T, E] of each layer, by sub-layer: attention, ffn
@@ -32,8 +33,8 @@ class StudentWithFeatures(nn.Module):
         extra_projection: its width, True for the encoder's own, False for none; default: the encoder's own where there
             are experts or layers narrower than the output.
         states: width that hidden states are mapped to, for TinyBERT, whose teacher has it; None: none are compared.
-        further: numbers of layers, the last one excepted, whose output gets a projection of its own: what imitates a
-            further layer of the teacher. It too is dropped when the student is saved.
+        further: for a further layer of the teacher the layer of the student, not the last one, whose output gets a
+            projection to imitate it, by their numbers. It too is dropped when the student is saved.
         head: makes the sentence embeddings that are the only features; None: there are none. It is saved with the
             student, its dense layer too, as it belongs to the embeddings.
     """
@@ -45,7 +46,7 @@ class StudentWithFeatures(nn.Module):
         *,
         extra_projection: int | bool | None = None,
         states: int | None = None,
-        further: Sequence[int] = (),
+        further: Mapping[int, int] | None = None,
         head: SentenceHead | None = None,
     ):
         super().__init__()
@@ -60,13 +61,12 @@ class StudentWithFeatures(nn.Module):
             if isinstance(module, Router):
                 kind = "attention" if name.endswith("attn_gate") else "ffn"
                 module.register_forward_hook(lambda _m, _i, logits, kind=kind: self._logits[kind].append(logits))
-        self._outputs: dict[int, Tensor] = {}  # of the layers of `further`, by their place in it
-        self.further = nn.ModuleList()
-        for place, number in enumerate(further):
-            encoder.encoder.layer[number - 1].register_forward_hook(partial(self._keep, place))
-            drawn = seed + 1 + place  # apart from that of the last layer's
-            linear = _linear(QKV, config.width, config.hidden_size, config.initializer_range, drawn)
-            self.further.append(nn.ModuleDict(linear))
+        self._outputs: dict[str, Tensor] = {}  # of the layers of `further`
+        self.further = nn.ModuleDict()  # by the number of the teacher's layer
+        for taught, own in (further or {}).items():
+            encoder.encoder.layer[own - 1].register_forward_hook(partial(self._keep, str(taught)))
+            shape = config.width, config.hidden_size, config.initializer_range
+            self.further[str(taught)] = nn.ModuleDict(_linear(QKV, *shape, mixed(seed, taught)))
         if head:
             initialise(head.dense, config.initializer_range, seed)
         elif extra_projection:
@@ -78,8 +78,8 @@ class StudentWithFeatures(nn.Module):
             if states not in (None, config.width):
                 self.transform = _linear(["states"], config.width, states, config.initializer_range, seed)["states"]
 
-    def _keep(self, place: int, _module: nn.Module, _inputs: tuple, output: Tensor) -> None:
-        self._outputs[place] = output
+    def _keep(self, taught: str, _module: nn.Module, _inputs: tuple, output: Tensor) -> None:
+        self._outputs[taught] = output
 
     def forward(self, **batch: Tensor) -> tuple[Features, RouterLogits]:
         """Ids, mask, segments [B, T] → features [B, T, D] each, router logits [B·T, E] per sub-layer and layer.
@@ -88,7 +88,7 @@ class StudentWithFeatures(nn.Module):
         """
         features, logits = self._forward(**batch)
         outputs, self._outputs = self._outputs, {}
-        further = (_project(linear, outputs[place]) for place, linear in enumerate(self.further))
+        further = (_project(linear, outputs[taught]) for taught, linear in self.further.items())
         return features._replace(further=tuple(further)), logits
 
     def _forward(self, **batch: Tensor) -> tuple[Features, RouterLogits]:

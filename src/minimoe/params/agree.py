@@ -106,6 +106,7 @@ def _layers(round_, settings, teacher: Student, where: str, key: str) -> Iterato
         yield f"{said}.teacher_layer: expected last or {layers}; got {settings.teacher_layer}"
     if settings.objective == "minilm":
         yield from _further_layers(round_, settings, teacher, key)
+        yield from _too_many_sequences(settings, key)
     if teacher.experts.attention > 1:
         yield (
             f"{where}.teacher: expected a model with one attention expert, whose queries, keys and values can be "
@@ -115,13 +116,21 @@ def _layers(round_, settings, teacher: Student, where: str, key: str) -> Iterato
 
 def _further_layers(round_, settings, teacher: Student, key: str) -> Iterator[str]:
     below = teacher.layers if settings.teacher_layer == "last" else settings.teacher_layer
-    for number in settings.further_layers:
+    for number in settings.beside:
         if below and number >= below:
             yield f"{key}.further_layers: expected layers below {below}, the one that is imitated; got {number}"
-    if settings.further_layers and (round_.once_for_all or round_.assistant):
+    if settings.beside and (round_.once_for_all or round_.assistant):
         yield f"{key}.further_layers: expected [] beside once_for_all or assistant, whose students share weights"
-    if settings.further_layers and any(student.layers == 1 for student in round_.students.values()):
+    if settings.beside and any(student.layers == 1 for student in round_.students.values()):
         yield f"{key}.further_layers: expected [] beside students of one layer, which imitates the last one"
+
+
+def _too_many_sequences(settings, key: str) -> Iterator[str]:
+    if settings.epochs and settings.relation_sequences > settings.batch:
+        yield (
+            f"{key}.relation_sequences: expected at most {settings.batch}, the sequences of a batch; "
+            f"got {settings.relation_sequences}"
+        )
 
 
 def _uneven_relations(round_, settings, teacher: Student, where: str, key: str) -> Iterator[str]:

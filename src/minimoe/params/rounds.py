@@ -43,6 +43,12 @@ class Experts(Section):
     active: Few = 1  # to how many of the feed-forward's a token goes; published 1
     shared: Annotated[int, Field(ge=0, le=1 << 16)] = 0  # neurons that every token has beside its experts; published 0
 
+    @property
+    def form(self) -> str:
+        """What a description adds where it is not the published form."""
+        active = f", {self.active} active" if self.active > 1 else ""
+        return active + (f", {self.shared} neurons shared" if self.shared else "")
+
     @model_validator(mode="after")
     def _fewer_active(self):
         if self.ffn == 1 and (self.active, self.shared) != (1, 0):
@@ -111,8 +117,7 @@ class Student(Section):
         size = f"{self.layers}L-{self.hidden}H" if self.sparsity is None else f"{self.sparsity} % sparse"
         if self.experts != Experts():
             size += f", experts {self.experts.attention},{self.experts.ffn}"
-            size += f", {self.experts.active} active" if self.experts.active > 1 else ""
-            size += f", {self.experts.shared} neurons shared" if self.experts.shared else ""
+            size += self.experts.form
         size += "" if self.start == "random" else ", from its teacher"
         return size if self.seed is None else f"{size}, seed {self.seed}"
 
@@ -168,7 +173,7 @@ class Distill(Section):
     precision: Literal["fp32", "bf16", "fp16"]
     objective: Literal["minilm", "tinybert", "embedding"]
     teacher_layer: Positive | Literal["last"]
-    further_layers: Annotated[list[Layers], AfterValidator(distinct)]
+    further_layers: Annotated[list[Layers], AfterValidator(distinct), AfterValidator(sorted)]
     relation_heads: Positive
     relation_sequences: Few
     relation_dropout: Annotated[float, Field(ge=0, lt=1)]

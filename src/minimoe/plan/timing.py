@@ -142,9 +142,8 @@ def _distilling(work: Path, models: Models, name: str, products: dict[str, float
 
     few, peak = step(1), products[settings.precision]
     dense = few.rate(step(MANY), peak)
-    experts = max(
-        student.experts.ffn for round_ in models.params.rounds.values() for student in round_.students.values()
-    )
+    every = [student for round_ in models.params.rounds.values() for student in round_.students.values()]
+    experts = max((own.experts.ffn // own.experts.active for own in every), default=1)  # of a dense layer's neurons
     routed = step(1, experts).rate(step(MANY, experts), peak) if experts > 1 else dense
     return {"teacher": taught, "dense": dense, "experts": routed, "learner": few.besides(dense)}
 

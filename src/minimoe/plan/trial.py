@@ -122,9 +122,14 @@ def student(like, layers: int, experts: int = 1) -> Student:
 
 
 def few_steps(settings: Distill, *widths: int) -> Distill:
-    """A round's settings for a trial, whose length the clock decides; relation heads that divide the widths."""
+    """A round's settings for a trial, whose length the clock decides; relation heads that divide the widths.
+
+    The trial's teachers have too few layers, and its batches too few sequences, for further layers or for relations
+    across sequences; the products of both are in a round's own count.
+    """
     heads = math.gcd(settings.relation_heads, *widths)
-    same = {"objective": "minilm", "teacher_layer": "last", "relation_heads": heads}
+    same = {"objective": "minilm", "teacher_layer": "last", "further_layers": []}
+    same |= {"relation_heads": heads, "relation_sequences": 1}
     return settings.model_copy(update={"epochs": 1000, "heldout": 1, "evaluate_every": 10**9, **same})
 
 

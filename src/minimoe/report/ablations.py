@@ -130,7 +130,8 @@ def _experts(results: Results, sweep: tuple[Model, ...]) -> Ablation:
         ]
         for model in sweep
     ]
-    return Ablation(f"{sweep[0].shape.dense}, taught by {sweep[0].taught_by}", headers, rows, sweep)
+    shape = f"{sweep[0].shape.dense}{sweep[-1].shape.experts.form}"
+    return Ablation(f"{shape}, taught by {sweep[0].taught_by}", headers, rows, sweep)
 
 
 def _balances(results: Results) -> list[list[Model]]:

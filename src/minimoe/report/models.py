@@ -130,8 +130,8 @@ def differences(first: Model, second: Model) -> set[str]:
     feed-forward's experts), start, seed, and settings by name.
 
     A second phase that one alone has is `then`. Of two, settings are then.KEY, where one of them changes the first
-    phase's. A setting without effect on one of the two is no difference. Nor is the teacher's layer between students of
-    different teachers, whose layers are not the same ones.
+    phase's. A setting without effect on one of the two is no difference. Nor are the numbers of the layers that
+    students of different teachers imitate, which are not the same ones.
     """
     plain = ("taught_by", "task_teacher", "once_for_all")
     found = {key for key in plain if getattr(first, key) != getattr(second, key)}
@@ -147,7 +147,16 @@ def differences(first: Model, second: Model) -> set[str]:
     elif len(first.phases) > 1:
         changed = first.training.keys() | second.training.keys()
         found |= {f"then.{key}" for key in _unequal(first, second, 1)} & changed
-    return found - {"teacher_layer", "then.teacher_layer"} if "taught_by" in found else found
+    return found - _of_layers(first, second) if "taught_by" in found else found
+
+
+def _of_layers(first: Model, second: Model) -> set[str]:
+    """The settings that name layers, as many of one teacher as of the other."""
+    keys = {"teacher_layer", "then.teacher_layer"}
+    both = list(zip(first.phases, second.phases, strict=False))
+    if all(len(one.further_layers) == len(other.further_layers) for one, other in both):
+        keys |= {"further_layers", "then.further_layers"}
+    return keys
 
 
 def _unequal(first: Model, second: Model, number: int) -> set[str]:

@@ -15,7 +15,8 @@ from torch import nn
 from minimoe.system.errors import UserError
 
 # Versions of a layer's code that are kept, for each shape of layer, batch size and length, in training and evaluation.
-# The setting is private, as in torch 2.13; by its default of 8 the layers of the ninth would run uncompiled.
+# By PyTorch's default of 8 the layers of the ninth would run uncompiled. This setting is private, as in torch
+# 2.13; so is the one by which a layer with hooks does not run the code of one of its shape without any.
 VERSIONS = 256
 
 
@@ -38,5 +39,6 @@ def compile_layers(layers: Iterable[nn.Module], backend: str = "inductor") -> No
     Results differ from uncompiled ones by rounding, and dropout draws other numbers, though from the same seeds.
     """
     torch._dynamo.config.recompile_limit = VERSIONS
+    torch._dynamo.config.skip_nnmodule_hook_guards = False
     for layer in layers:
         layer.compile(backend=backend, dynamic=False)

@@ -102,8 +102,9 @@ def own_parts(records: np.ndarray, size: int, accelerator, together: int = 1) ->
     own, most = runs[accelerator.process_index :: processes], max(1, size // together)
     many = math.ceil(math.ceil(len(runs) / processes) / most)
     if len(runs) // processes < many:
+        runs_of = f" in runs of {together} (relation_sequences)" if together > 1 else ""
         raise UserError(
-            f"distill: {len(records)} records, of a step or held out, cannot be shared out to the launcher's "
+            f"distill: {len(records)} records{runs_of}, of a step or held out, cannot be shared out to the launcher's "
             f"{processes} processes, {size} at once; choose fewer processes, or another runtime.micro_batch"
         )
     parts = [own[start : start + most] for start in range(0, len(own), most)]
