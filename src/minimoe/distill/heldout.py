@@ -1,7 +1,8 @@
 """Evaluation on the held-out records, and what a round knows of each student in the end.
 
-The held-out loss is the round's, in eval mode and always exact (no ε, no dropout on relations, no load balance), so
-that numbers of rounds with different settings compare, as long as teacher, objective and relation heads are the same.
+The held-out loss is the round's, in eval mode and always exact: of the imitated layer alone, within sequences, without
+ε, dropout on relations or load balance. So numbers of rounds with different settings compare, as long as teacher,
+objective and relation heads are the same.
 """
 
 from collections.abc import Callable
