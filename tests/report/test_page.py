@@ -262,8 +262,7 @@ def test_the_sample_is_known_as_invented():
 @pytest.mark.slow
 def test_every_number_has_its_label_where_the_table_is_stacked(html):
     labels = re.findall(r'<td data-label="([^"]*)"', html)
-    assert labels[-1] == "latency ms batch 32"
-    assert {"GLUE score", "CoNLL-2003 test", "latency ms batch 1"} <= set(labels)
+    assert {"GLUE score", "CoNLL-2003 test", "latency ms batch 1", "latency ms batch 32"} <= set(labels)
 
 
 def test_models_of_ambiguous_short_names_have_their_full_ones(tree):

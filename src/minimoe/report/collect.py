@@ -59,6 +59,13 @@ class Results:
         return [column.name for column in self.columns if not column.trained]
 
     @cached_property
+    def as_they_are(self) -> "Results":
+        """The same models by the scores of `untrained` columns alone."""
+        columns = [column for column in self.columns if not column.trained]
+        scores = self.scores[self.scores.task.isin([column.key for column in columns])]
+        return replace(self, columns=columns, scores=scores, seeds=[])
+
+    @cached_property
     def by_task(self) -> pd.DataFrame:
         """The scores by which models are compared: a row a model, a column a task, the mean of its columns."""
         tasks = self.finetuned.task.map({column.key: column.task for column in self.columns})

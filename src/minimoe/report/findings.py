@@ -17,6 +17,7 @@ from minimoe.report.models import is_teacher
 from minimoe.report.pairs import controls, pairs
 from minimoe.report.scores import signed
 from minimoe.report.seed_tables import seed_sections
+from minimoe.report.untrained import compare_as_they_are, untrained_section
 
 MAX_SENTENCES = 4  # pairs of one kind that get a sentence each; more are summed up in one
 
@@ -27,12 +28,14 @@ class Findings:
 
     sentences: list[str]
     comparisons: list[Comparison]
+    as_they_are: list[Comparison]  # the same pairs without finetuning
     sections: list[TableGroup]
 
 
 def find(results: Results) -> Findings:
     """Everything that the table's models allow to say; what has no counterpart in the table is left out."""
-    comparisons = compare(results, [*controls(results), *pairs(results)])
+    asked = [*controls(results), *pairs(results)]
+    comparisons, as_they_are = compare(results, asked), compare_as_they_are(results, asked)
     told = [_teacher(results, name) for name in results.models if is_teacher(name)]
     told += _at_majority(results)
     subjects: dict[str, list[Comparison]] = {}
@@ -42,11 +45,9 @@ def find(results: Results) -> Findings:
         told += _told(of_it, subject)
     if comparisons:
         told.append(_of_intervals(results, len(comparisons)))
-    return Findings(
-        told,
-        comparisons,
-        [*sections(results, comparisons), *seed_sections(results, comparisons), *exported_tables(results)],
-    )
+    tables = [*sections(results, comparisons), *seed_sections(results, comparisons)]
+    tables += [*untrained_section(results, as_they_are), *exported_tables(results)]
+    return Findings(told, comparisons, as_they_are, tables)
 
 
 def _teacher(results: Results, name: str) -> str:

@@ -53,7 +53,7 @@ def write_report(
     findings = find(results)
     with whole_folder(folder) as temporary:
         results.scores.to_csv(temporary / "results.csv", index=False)
-        differences_table(findings.comparisons).to_csv(temporary / "differences.csv", index=False)
+        differences_table(findings.comparisons, findings.as_they_are).to_csv(temporary / "differences.csv", index=False)
         models_table(results).to_csv(temporary / "models.csv", index=False)
         if results.several:
             seeds_table(results).to_csv(temporary / "seeds.csv", index=False)

@@ -31,10 +31,11 @@ def models_table(results: Results) -> pd.DataFrame:
     return pd.DataFrame(rows).join(results.costs, on="model")
 
 
-def differences_table(comparisons: Sequence[Comparison]) -> pd.DataFrame:
+def differences_table(comparisons: Sequence[Comparison], as_they_are: Sequence[Comparison] = ()) -> pd.DataFrame:
     """differences.csv: each comparison over all tasks, with its corrected p value and verdict, then by task.
 
-    Of students with several seeds also that of the held-out loss, which is no points.
+    Of students with several seeds also that of the held-out loss, which is no points. Then the comparisons
+    `as_they_are`, whose task is "without finetuning".
     """
     names = ["question", "first", "second", "task", "points", "low", "high", "p", "verdict"]
     rows = []
@@ -44,6 +45,10 @@ def differences_table(comparisons: Sequence[Comparison]) -> pd.DataFrame:
         rows += [(*pair, task, *own, None, None) for task, own in one.by_task.items()]
         if one.heldout_by_seed:
             rows.append((*pair, "held-out loss", *one.heldout_by_seed, None, None))
+    rows += [
+        (one.question, one.first, one.second, "without finetuning", one.mean, one.low, one.high, one.p, one.verdict)
+        for one in as_they_are
+    ]
     return pd.DataFrame(rows, columns=names).round(4)
 
 
@@ -78,9 +83,10 @@ def about_untrained(results: Results) -> str:
         return ""
     verb, them = ("are", "them") if results.untrained[1:] else ("is", "it")
     names = " and ".join(filter(None, [", ".join(results.untrained[:-1]), results.untrained[-1]]))
+    apart = f"; they are compared by {them} in a table of its own" if results.seeds else ""
     return (
         f"{names} {verb} of the models as they are, without finetuning: the correlation of the cosines of their "
-        f"sentence embeddings with people's scores{f'; comparisons of models leave {them} out' * bool(results.seeds)}."
+        f"sentence embeddings with people's scores{apart}."
     )
 
 
