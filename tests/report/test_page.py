@@ -14,7 +14,7 @@ from minimoe.pipeline.profiles import load_profile
 from minimoe.report import figures
 from minimoe.report.cells import cost_cells, score_cells
 from minimoe.report.drawing import slug, to_svg
-from minimoe.report.figures import front
+from minimoe.report.figures import front, levels
 from minimoe.report.findings import find
 from minimoe.report.models import FAMILIES, KINDS
 from minimoe.report.page import page
@@ -292,6 +292,13 @@ def test_the_same_numbers_give_the_same_page(tree, html):
 def test_small_tables_have_a_page(tree, models):
     results = tree.collect(models=models, tasks=["sst2"])
     Page(page(results, find(results), MADE))
+
+
+def test_the_front_has_no_model_that_is_beaten_at_nearly_the_same_compute():
+    macs, scores = pd.Series({"a": 1e6, "b": 1.0001e6, "c": 2e6}), pd.Series({"a": 1.0, "b": 3.0, "c": 4.0})
+    assert front(macs, scores) == ["a", "b", "c"]
+    assert front(levels(macs), scores) == ["b", "c"]
+    assert levels(macs)["a"] == levels(macs)["b"] != levels(macs)["c"] == 2e6
 
 
 def test_the_front_has_no_beaten_model():

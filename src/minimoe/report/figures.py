@@ -28,7 +28,8 @@ SKIPPED = 0.25  # of a curve's steps: the steep start, which would flatten all t
 
 def compute_figure(results: Results, scores: pd.Series, label: str, pairs: Sequence[Pair]) -> str:
     """`scores` (index: model) against multiply-adds, log x; a line joins each mixture and its dense twin."""
-    macs = side_by_side(results.costs.iloc[:, 0])
+    counts = results.costs.iloc[:, 0]
+    macs, alone = side_by_side(counts), levels(counts)
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 4.4), layout="constrained")
         axes = figure.add_subplot(xscale="log", xlabel="multiply-adds of one sequence", ylabel=label)
@@ -40,14 +41,13 @@ def compute_figure(results: Results, scores: pd.Series, label: str, pairs: Seque
             axes.plot(macs[name], scores[name], **_dot(model), gid=f"mark-{place}")
         axes.margins(x=0.35, y=0.1)
         low, high = axes.get_xlim()
-        counts = results.costs.iloc[:, 0]
         alike = counts.max() < 1.1 * counts.min()
         decades = LogLocator(subs=(1, 2, 5) if high < 30 * low else (1, 3))
-        axes.xaxis.set_major_locator(FixedLocator([counts.median()]) if alike else decades)
+        axes.xaxis.set_major_locator(FixedLocator([alone.median()]) if alike else decades)
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: re.sub(r"\.0+(?=\D)", "", big(value))))
         axes.xaxis.set_minor_formatter(NullFormatter())
         few = len(scores) <= LABELLED
-        named = list(scores.index) if few else front(macs, scores)
+        named = list(scores.index) if few else front(alone, scores)
         labels = _names(list(results.models))
         spots = [Spot(labels[name], macs[name], scores[name]) for name in named]
         place_labels(figure, axes, spots, list(zip(macs[scores.index], scores, strict=True)), must=few)
@@ -140,13 +140,19 @@ def scale_of(comparisons: Sequence[Comparison]) -> tuple[float, float]:
 
 def side_by_side(macs: pd.Series) -> pd.Series:
     """Multiply-adds as they are drawn: those nearly equal are spread about their mean, by a dot's width each."""
-    ordered = macs.sort_values(kind="stable")
-    groups = (ordered > (1 + ALIKE) * ordered.shift()).cumsum()
-    step = 1 + 0.035 * math.log(ordered.iloc[-1] / ordered.iloc[0]) / math.log(10) if len(ordered) > 1 else 1
-    drawn = ordered.groupby(groups).transform(
-        lambda own: own.mean() * step ** (pd.Series(range(len(own)), own.index) - (len(own) - 1) / 2)
+    step = 1 + 0.035 * math.log(macs.max() / macs.min()) / math.log(10) if len(macs) > 1 else 1
+    drawn = levels(macs).loc[macs.sort_values(kind="stable").index]
+    drawn = drawn.groupby(drawn).transform(
+        lambda own: own * step ** (pd.Series(range(len(own)), own.index) - (len(own) - 1) / 2)
     )
     return drawn[macs.index]
+
+
+def levels(macs: pd.Series) -> pd.Series:
+    """Multiply-adds, those nearly equal as their mean."""
+    ordered = macs.sort_values(kind="stable")
+    groups = (ordered > (1 + ALIKE) * ordered.shift()).cumsum()
+    return ordered.groupby(groups).transform("mean")[macs.index]
 
 
 def front(macs: pd.Series, scores: pd.Series) -> list[str]:
