@@ -30,7 +30,9 @@ BEYOND = {
 }
 
 # keys that may be empty
-NOTHING = {(key, "[]") for key in ("taught.models", "sparsify.teachers", "export.models", "export.tasks")}
+NOTHING = {(key, "[]") for key in (
+    "taught.models", "sparsify.teachers", "export.models", "export.tasks", "distill.further_layers",
+)}  # fmt: skip
 NOTHING |= {("runtime.scheduler", "''")}
 
 Edit = tuple[str, object, str]  # the key, its wrong value, the place that the line must name

@@ -10,6 +10,7 @@ from minimoe.report.findings import find
 from minimoe.report.page import write_report
 from minimoe.report.pairs import controls, pairs
 from minimoe.report.provenance import Provenance
+from minimoe.report.untrained import TITLE
 from minimoe.system.errors import UserError
 
 ROWS = ("taught/base/minilm", "taught/base/minimoe", "taught/control/scratch")
@@ -44,7 +45,8 @@ def test_controls_and_small_tables_leave_them_out(taught, tmp_path):
     with_them, models = taught.collect(), [model for model in taught.models if model not in ROWS]
     without = taught.collect(models=models)
     assert controls(with_them) == controls(without)
-    assert find(with_them).sections == find(without).sections
+    sections = [[own for own in find(one).sections if own.title != TITLE] for one in (with_them, without)]
+    assert sections[0] == sections[1]
     assert with_them.curves.equals(without.curves)
 
 
