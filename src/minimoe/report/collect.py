@@ -63,7 +63,7 @@ class Results:
         """The same models by the scores of `untrained` columns alone."""
         columns = [column for column in self.columns if not column.trained]
         scores = self.scores[self.scores.task.isin([column.key for column in columns])]
-        return replace(self, columns=columns, scores=scores, seeds=[])
+        return replace(self, columns=columns, scores=scores)
 
     @cached_property
     def by_task(self) -> pd.DataFrame:
