@@ -69,8 +69,7 @@ class RoundData:
 
     def own(self, numbers: np.ndarray) -> list[np.ndarray]:
         """This process's share of the numbers of a step, in parts; sequences whose tokens are related stay together."""
-        together = self.settings.relation_sequences if self.settings.objective == "minilm" else 1
-        return own_parts(numbers, self.micro_batch or self.settings.batch, self.accelerator, together)
+        return own_parts(numbers, self.micro_batch or self.settings.batch, self.accelerator, self.settings.together)
 
     def _load(self, numbers: np.ndarray, own: list[np.ndarray]) -> Step:
         """All processes know the lengths of all records, so that none has to ask the others."""

@@ -139,7 +139,7 @@ class Learner:
     def loss(
         self, student: Features, teacher: Features, mask: Tensor, counts: TokenCounts, *, exact: bool = False
     ) -> Tensor:
-        """The round's loss; `exact` is the last layer's within sequences, without ε and dropout.
+        """The round's loss; with `exact` of the imitated layer alone, within sequences, without ε and dropout.
 
         So held-out losses of different settings compare.
         """
@@ -223,7 +223,7 @@ def teacher_features(
 ) -> Features:
     """The teacher's features of a batch; where several students learn from them, its relations are computed once.
 
-    They are those of the round's loss, or with `exact` of the one of `Learner.loss`.
+    `exact`: for the exact loss, as `Learner.loss` says.
     """
     features, settings = teacher(batch), learners[0].settings
     if exact:

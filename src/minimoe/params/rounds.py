@@ -194,6 +194,11 @@ class Distill(Section):
         """The teacher's layers that are imitated beside `teacher_layer`; none where no relations are trained on."""
         return self.further_layers if self.objective == "minilm" and self.epochs else []
 
+    @property
+    def together(self) -> int:
+        """Sequences whose tokens are related to each other in training; 1 where no relations are compared."""
+        return self.relation_sequences if self.objective == "minilm" else 1
+
 
 DistillOverrides = overrides_of("DistillOverrides", Distill)
 

@@ -83,7 +83,7 @@ def _count_pass(teacher: Callable[..., Features], supernets: list[Supernet], set
 def _learner(supernet: Supernet, teacher: Features, settings: Distill, length: int) -> LearnerCosts:
     with flops.counter() as forward, torch.no_grad():
         outputs = [supernet(group, **flops.sequence(length)) for group in supernet.groups]
-    many = settings.relation_sequences if settings.objective == "minilm" else 1
+    many = settings.together
     with flops.counter() as compared:
         for features, _ in (output for group in outputs for output in group.values()):
             own = _several(features, many).each(Tensor.requires_grad_)
