@@ -63,7 +63,7 @@ def test_where_only_the_report_is_left_no_launcher_is_needed(stale, capsys):
     stages, ran = stale
     stages.add("report")
     repro.repro()
-    assert ran == [[["report"], [], [], [], ["report"]]]
+    assert ran == [[["report"], [], [], [], [], ["report"]]]
     assert "warning: runtime.launcher: no program 'nowhererun' here" in capsys.readouterr().err
 
 
@@ -81,8 +81,22 @@ def test_cells_that_a_cell_teaches_run_after_it(stale, tmp_path):
     text = re.sub(r"(taught:[^\n]*\n\s+models:) \[\]", r"\1 [base/minilm-2L-72H]", text)
     (tmp_path / "params.yaml").write_text(text)
     repro.repro()
-    ((_, _, cells, taught, _),) = ran
+    ((_, _, cells, taught, _, _),) = ran
     assert (cells, taught) == (["finetune@teacher-mnli"], ["taught@base/minilm-2L-72H-mnli"])
+
+
+def test_exports_run_side_by_side_and_costs_with_nothing_beside_them(stale, monkeypatch):
+    stages, _ = stale
+    exports, workers = ["export-head@base/minimoe-2L-72H-sst2", "export@base/minimoe-2L-72H"], []
+    stages |= {"cost@teacher", *exports}
+    monkeypatch.setattr(machine, "cores", lambda: 4)
+    monkeypatch.setattr(
+        repro.grid, "run", lambda waves, *_: workers.extend((wave.stages(), wave.workers()) for wave in waves)
+    )
+    repro.repro()
+    (made, side_by_side), (rest, in_order) = workers[-2:]
+    assert (list(made), len(side_by_side)) == (exports, 4)
+    assert ("cost@teacher" in rest, len(in_order)) == (True, 1)
 
 
 def test_what_is_up_to_date_is_not_visited(stale):

@@ -120,6 +120,13 @@ def test_a_grid_costs_its_runs():
     assert few.seconds < one.seconds and "100 examples" in few.work
 
 
+def test_exports_share_the_cores(monkeypatch):
+    monkeypatch.setattr("minimoe.plan.row.cores", lambda: 16)
+    one, many = (rows_of(profile(runtime__workers=workers)) for workers in (1, 16))
+    for stage in ("export@*", "export-head@*-sst2"):
+        assert many[stage].seconds - many[stage].writes / 200e6 < 0.6 * one[stage].seconds  # two stages, at once
+
+
 def cells(params, **options) -> float:
     """Seconds of finetuning on MNLI without those of the disk."""
     row = rows_of(params, **options)["finetune@*-mnli"]

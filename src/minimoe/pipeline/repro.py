@@ -2,7 +2,8 @@
 
 DVC runs one stage after another, and each imports PyTorch for itself. Here they run in waves of forks (`grid`): in
 order what rounds depend on; rounds, side by side where there are cores for several; the cells of the table, side by
-side; in order the rest. A run without this module is plain `dvc repro`.
+side; exports likewise; in order the rest, of which costs are measured with nothing beside them. A run without this
+module is plain `dvc repro`.
 """
 
 import importlib
@@ -98,6 +99,7 @@ def _waves(params, cells: list[str], taught: list[str]) -> list[grid.Wave]:
         grid.Wave(partial(_before, cells, rounds=True), partial(rounds_side_by_side, params.runtime), ends=True),
         grid.Wave(partial(_longest_first, cells), workers, start),
         grid.Wave(partial(_longest_first, taught), workers, start),
+        grid.Wave(_exports, partial(_as_many, params.runtime.workers, threads)),
         grid.Wave(_rest, ends=True),
     ]
 
@@ -117,6 +119,10 @@ def _longest_first(cells: list[str]) -> grid.Stages:
 
 def _all() -> set[str]:
     return look().all
+
+
+def _exports() -> grid.Stages:
+    return grid.apart([stage for stage in look().before if stage.startswith("export")])
 
 
 def _rest() -> grid.Stages:

@@ -30,6 +30,8 @@ def _latencies(run: Run, paths: list[str]) -> float:
 def exports(run: Run) -> Iterator[Row]:
     """Encoders, and finetuned models on each task, in three forms that are measured: PyTorch's, fp32 and int8."""
     exported, forms = run.params.export, 3
+    threads = max(run.params.finetuning(task).threads for task in run.params.table.tasks)
+    at_once = min(run.side_by_side(threads), len(exported.models) * (1 + len(exported.tasks)))
     for part in ("encoder", *exported.tasks) if exported.models else ():
         stage = "export@{}" if part == "encoder" else f"export-head@{{}}-{part}"
         models, done = run.left(stage, exported.models)
@@ -37,6 +39,7 @@ def exports(run: Run) -> Iterator[Row]:
         layers = sum(run.models.config(path).num_hidden_layers for path in paths)
         measured = _latencies(run, paths) if part == "encoder" else _scoring(run, paths, part)
         seconds = len(models) * (run.begin() + constants.TRACE) + layers * constants.TRACE_LAYER + forms * measured
+        seconds /= at_once
         weights, work = sum(map(run.models.weights, paths)), f"{len(models)} models, in fp32 and int8"
         yield Row(stage.format("*"), FLOAT * weights, (FLOAT + 1) * weights, work, seconds, COUNTED, GUESSED, done=done)
 
