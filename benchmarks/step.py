@@ -164,7 +164,7 @@ def settings(heads: int, precision: str) -> Distill:
         epochs=1, batch=16, learning_rate=3e-4, warmup=0.01, weight_decay=0.01, gradient_norm=5.0, adam_epsilon=1e-6,
         schedule="linear", expert_learning_rate=1.0, router_z_loss=0.0,
         dropout=0.1, precision=precision, objective="minilm", teacher_layer="last", relation_heads=heads,
-        further_layers=[], relation_sequences=1,
+        further_layers=[], relation_sequences=1, extra_projection="published",
         relation_dropout=0.0, log_epsilon=0.0, relation_weights=[1, 1, 1], tinybert_weights=[1, 1],
         embedding_distance="cosine", load_balance=0.01,
         balance_padding=False, assistant_tradeoff=0.2, heldout=8, evaluate_every=100,

@@ -35,6 +35,24 @@ def test_students_learn_and_the_teacher_does_not(teacher):
     assert (teacher / "model.safetensors").read_bytes() == before
 
 
+def test_all_of_a_dense_students_last_layer_learns_with_an_extra_projection_alone(teacher):
+    before, published, always = (
+        run(teacher, {"dense": DENSE}, **changes)["dense"]
+        for changes in ({"epochs": 0}, {"weight_decay": 0.0}, {"weight_decay": 0.0, "extra_projection": "always"})
+    )
+    last = "encoder.layer.1.output.dense.weight"
+    start, own, learnt = (result.encoder.state_dict() for result in (before, published, always))
+    assert start.keys() == own.keys() == learnt.keys()
+    assert torch.equal(own[last], start[last])
+    assert not torch.equal(learnt[last], start[last])
+
+
+def test_students_that_have_the_extra_projection_anyway_do_not_change(teacher):
+    published, always = (run(teacher, {"s": EXPERTS}, extra_projection=key)["s"] for key in ("published", "always"))
+    assert torch.equal(weights(published), weights(always))
+    run(teacher, {"dense": FEW_HEADS}, extra_projection="always", objective="tinybert")  # has none, and reads no key
+
+
 def test_teacher_in_memory_is_frozen_and_in_eval(teacher):
     from minimoe.distill.hooks import Teacher
 

@@ -37,6 +37,7 @@ def layers_of(results, teacher):
         (started(2), {"teacher_layer": 2}, [1, 2]),
         (started(2, [3, 1]), {}, [3, 1]),
         (started(1, **EXPERTS), {}, [2]),  # the projections of the third beside it
+        (started(1), {"extra_projection": "always"}, [2]),
         (started(2, **EXPERTS), {}, [1, 2]),
         (started(3, **EXPERTS), {}, [1, 2, 3]),
     ],
@@ -49,6 +50,12 @@ def test_which_layers(shape, changes, layers, teacher):
 def test_all_layers_imitate_the_teacher_from_the_start(layers, teacher_layer, teacher):
     assert first_loss(run(teacher, started(layers), epochs=0, teacher_layer=teacher_layer)) < 1e-6
     assert first_loss(run(teacher, started(layers, "random"), epochs=0, teacher_layer=teacher_layer)) > 0.01
+
+
+def test_the_extra_projection_of_a_dense_student_starts_as_the_teachers(teacher):
+    projected = {"extra_projection": "always", "epochs": 0}
+    assert first_loss(run(teacher, started(2), **projected)) < 1e-6  # two layers and the third's projections
+    assert first_loss(run(teacher, started(2), epochs=0)) > 0.01
 
 
 @pytest.mark.parametrize("more", [{}, EXPERTS])

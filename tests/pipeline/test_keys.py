@@ -138,7 +138,7 @@ CASES = [
     ({}, "distill.teacher_layer", 1, ROUNDS - rounds("sentence") | REPORT),
     (OTHERS, "distill.objective", "tinybert", rounds("assisted", "control") | REPORT),
     *(({}, f"distill.{key}", value, MINILM | REPORT) for key, value in {
-        "relation_heads": 12, "relation_weights": [1, 1, 2]}.items()),
+        "relation_heads": 12, "relation_weights": [1, 1, 2], "extra_projection": "always"}.items()),
     *(({}, f"distill.{key}", value, MINILM - rounds("control") | REPORT) for key, value in {
         "relation_dropout": 0.1, "log_epsilon": 1e-7, "relation_sequences": 2}.items()),
     ({f"rounds.{name}.further_layers": [] for name in ("minidisc", "once-for-all")}, "distill.further_layers", [1],

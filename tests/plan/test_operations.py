@@ -47,6 +47,11 @@ def test_a_dense_student_ends_at_its_last_projections_and_one_with_experts_has_e
     assert (dense.students, dense.experts, experts.experts) == (1, False, True)
 
 
+def test_an_extra_projection_comes_after_all_layers():
+    (dense,) = counted("dense", extra_projection="always").learners
+    assert dense.flops == 3 * (2 * LAYER + PROJECTIONS) + 4 * RELATIONS
+
+
 def test_students_of_a_round_share_the_teachers_relations():
     first, second = counted("dense", "experts").learners
     assert first == counted("dense").learners[0]

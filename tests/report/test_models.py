@@ -117,6 +117,9 @@ def test_differences(every, first, second, found):
     assert differences(models[first], models[second]) == differences(models[second], models[first]) == found
 
 
+DENSE = {"layers": 2, "hidden": 96}
+
+
 @pytest.mark.parametrize(
     ("first", "second", "found"),
     [
@@ -134,6 +137,9 @@ def test_differences(every, first, second, found):
         ({"teacher": "models/teachers/large", "further_layers": [1]}, {}, {"taught_by", "further_layers"}),
         ({"further_layers": [1]}, {"further_layers": [2]}, {"further_layers"}),
         ({"relation_sequences": 2}, {}, {"relation_sequences"}),
+        ({"extra_projection": "always"}, {}, set()),  # experts have it anyway
+        ({"extra_projection": "always", "students": {"s": DENSE}}, {"students": {"s": DENSE}}, {"extra_projection"}),
+        ({"extra_projection": "always", "students": {"s": DENSE}}, {}, {"experts"}),
     ],
 )
 def test_what_second_phases_differ_in(every, first, second, found):

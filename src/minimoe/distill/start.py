@@ -86,7 +86,13 @@ class StudentFactory:
                 f"distill.objective: tinybert compares attention scores head by head, so expected students of the "
                 f"teacher's {self.teacher.num_attention_heads} heads; got {config.layer_heads}"
             )
-        student = StudentWithFeatures(encoder, seed, states=states, further=self._places(config.num_hidden_layers))
+        student = StudentWithFeatures(
+            encoder,
+            seed,
+            extra_projection=self.settings.projected or None,
+            states=states,
+            further=self._places(config.num_hidden_layers),
+        )
         if shape.start != "random":
             beside = {self._imitated: student.projection} if student.projection else {}
             for number, linear in (beside | {int(own): linear for own, linear in student.further.items()}).items():
@@ -113,7 +119,7 @@ class StudentFactory:
     def _layers(self, shape: Student) -> list[int]:
         """The teacher's layers that a student starts from; default: evenly spaced, up to the one that it imitates.
 
-        A student with experts has the projections of that one beside its layers, which then end one below.
+        A student with an extra projection has it in the place of that one's own, so its layers end one below.
         """
         if shape.start != "teacher":
             return shape.start
@@ -122,5 +128,5 @@ class StudentFactory:
                 f"start: expected at most {self._imitated} layers, the teacher's up to the one that is imitated; "
                 f"got {shape.layers}"
             )
-        beside = shape != shape.dense and self.settings.objective == "minilm"
+        beside = self.settings.projected or (shape != shape.dense and self.settings.objective == "minilm")
         return evenly_spaced(shape.layers, max(shape.layers, self._imitated - beside))

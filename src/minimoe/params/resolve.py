@@ -17,7 +17,7 @@ from minimoe.tasks.task import OWN, to_settings, whole
 
 # keys of a round that are read …
 OBJECTIVES = {  # … under this objective
-    "minilm": frozenset({"teacher_layer", "relation_heads", "relation_weights"}),
+    "minilm": frozenset({"teacher_layer", "extra_projection", "relation_heads", "relation_weights"}),
     "tinybert": frozenset({"teacher_layer", "tinybert_weights"}),
     "embedding": frozenset({"embedding_distance"}),
 }

@@ -173,6 +173,7 @@ class Distill(Section):
     precision: Literal["fp32", "bf16", "fp16"]
     objective: Literal["minilm", "tinybert", "embedding"]
     teacher_layer: Positive | Literal["last"]
+    extra_projection: Literal["published", "always"]
     further_layers: Annotated[list[Layers], AfterValidator(distinct), AfterValidator(sorted)]
     relation_heads: Positive
     relation_sequences: Few
@@ -193,6 +194,11 @@ class Distill(Section):
     def beside(self) -> list[int]:
         """The teacher's layers that are imitated beside `teacher_layer`; none where no relations are trained on."""
         return self.further_layers if self.objective == "minilm" and self.epochs else []
+
+    @property
+    def projected(self) -> bool:
+        """Whether the relations of every student are those of an extra projection of its output."""
+        return self.extra_projection == "always" and self.objective == "minilm"
 
     @property
     def together(self) -> int:

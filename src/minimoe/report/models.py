@@ -21,6 +21,7 @@ KINDS = tuple(kind for family in FAMILIES for kind in (family, family + ASSISTED
 OBJECTIVES = {
     "minilm": {
         "teacher_layer",
+        "extra_projection",
         "further_layers",
         "relation_heads",
         "relation_sequences",
@@ -33,8 +34,8 @@ OBJECTIVES = {
 }
 WITH_EXPERTS = {"load_balance", "balance_padding", "router_z_loss", "expert_learning_rate"}
 IDLE = {"evaluate_every", "assistant_tradeoff"}
-# left out where the held-out loss is measured
-EXACT = {"relation_dropout", "log_epsilon", "relation_sequences", "further_layers"}
+# left out where the held-out loss is measured, or of the student and not of what it imitates
+EXACT = {"extra_projection", "relation_dropout", "log_epsilon", "relation_sequences", "further_layers"}
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,9 @@ class Model:
     @cached_property
     def effective(self) -> list[dict]:
         """The settings that each phase trained with; those without effect on it are left out."""
-        idle = IDLE | WITH_EXPERTS if self.experts == (1, 1) else IDLE
+        idle = IDLE | (WITH_EXPERTS if self.experts == (1, 1) else set())
+        if self.experts != (1, 1) or self.shape.sparsity is not None or self.once_for_all:
+            idle = idle | {"extra_projection"}  # they have it as published
         others = [_of_objectives() - OBJECTIVES[phase.objective] for phase in self.phases]
         return [
             {key: value for key, value in phase if key not in idle | unread}
