@@ -16,7 +16,7 @@ from minimoe.distill.round import _second, distill
 from minimoe.distill.supernet import Supernet
 from minimoe.models.experts import ExpertLinear
 from minimoe.models.routing import Router
-from minimoe.params.resolve import MINILM_TRAINING, TRAINING, WITH_EXPERTS
+from minimoe.params.resolve import MINILM_TRAINING, OBJECTIVES, TRAINING, WITH_EXPERTS
 from minimoe.params.rounds import Distill, Student
 from minimoe.system.errors import UserError
 from minimoe.tracking import NoTracker
@@ -340,12 +340,18 @@ def test_experts_may_learn_at_a_rate_of_their_own(teacher):
 
 
 @pytest.mark.parametrize(
-    ("student", "epochs", "unread"),
-    [(DENSE, 1, WITH_EXPERTS), (EXPERTS, 0, WITH_EXPERTS | TRAINING | MINILM_TRAINING)],
+    ("student", "objective", "epochs", "unread"),
+    [
+        (DENSE, "minilm", 1, WITH_EXPERTS | OBJECTIVES["tinybert"] - OBJECTIVES["minilm"]),
+        (EXPERTS, "minilm", 0, WITH_EXPERTS | TRAINING | MINILM_TRAINING),
+        (FEW_HEADS, "tinybert", 1, WITH_EXPERTS | MINILM_TRAINING | OBJECTIVES["minilm"] - OBJECTIVES["tinybert"]),
+        (DENSE, "embedding", 1, WITH_EXPERTS | MINILM_TRAINING | OBJECTIVES["minilm"] | OBJECTIVES["tinybert"]),
+    ],
 )
-def test_a_round_reads_no_more_than_its_settings(teacher, student, epochs, unread):
-    whole = settings(epochs=epochs)
+def test_a_round_reads_no_more_than_its_settings(teacher, student, objective, epochs, unread):
+    whole = settings(epochs=epochs, objective=objective)
     kept = Distill.model_construct(**whole.model_dump(exclude=unread))
     assert not any(hasattr(kept, key) for key in unread)
     made = distill(teacher, TinyRecords(), {"s": student}, kept, 7, trackers={"s": NoTracker()})
-    assert torch.equal(weights(made["s"]), weights(run(teacher, {"s": student}, epochs=epochs)["s"]))
+    again = run(teacher, {"s": student}, epochs=epochs, objective=objective)
+    assert torch.equal(weights(made["s"]), weights(again["s"]))

@@ -198,7 +198,7 @@ class Distill(Section):
     @property
     def projected(self) -> bool:
         """Whether the relations of every student are those of an extra projection of its output."""
-        return self.extra_projection == "always" and self.objective == "minilm"
+        return self.objective == "minilm" and self.extra_projection == "always"
 
     @property
     def together(self) -> int:
