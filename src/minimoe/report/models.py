@@ -100,8 +100,9 @@ class Model:
     @cached_property
     def effective(self) -> list[dict]:
         """The settings that each phase trained with; those without effect on it are left out."""
-        idle = IDLE | (WITH_EXPERTS if self.experts == (1, 1) else set())
-        if self.experts != (1, 1) or self.shape.sparsity is not None or self.once_for_all:
+        dense = self.experts == (1, 1)
+        idle = IDLE | WITH_EXPERTS if dense else IDLE
+        if not dense or self.shape.sparsity is not None or self.once_for_all:
             idle = idle | {"extra_projection"}  # they have it as published
         others = [_of_objectives() - OBJECTIVES[phase.objective] for phase in self.phases]
         return [
