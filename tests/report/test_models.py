@@ -118,6 +118,7 @@ def test_differences(every, first, second, found):
 
 
 DENSE = {"layers": 2, "hidden": 96}
+SPARSE = {"teacher": "models/sparsified/teacher", "students": {"s": {"sparsity": 80}}}
 
 
 @pytest.mark.parametrize(
@@ -140,6 +141,7 @@ DENSE = {"layers": 2, "hidden": 96}
         ({"extra_projection": "always"}, {}, set()),  # experts have it anyway
         ({"extra_projection": "always", "students": {"s": DENSE}}, {"students": {"s": DENSE}}, {"extra_projection"}),
         ({"extra_projection": "always", "students": {"s": DENSE}}, {}, {"experts"}),
+        (SPARSE | {"extra_projection": "always"}, SPARSE, set()),
     ],
 )
 def test_what_second_phases_differ_in(every, first, second, found):
