@@ -91,7 +91,8 @@ def test_sentences_say_what_is_not_so(tree):
 def test_many_pairs_become_one_sentence(tree, monkeypatch):
     monkeypatch.setattr("minimoe.report.findings.MAX_SENTENCES", 0)
     sentences = find(tree.collect()).sentences
-    assert any(s.startswith("Experts at equal compute: of 1 pairs") for s in sentences)
+    summed_up = "Experts at equal compute, and with them an extra projection: of 1 pairs"
+    assert any(s.startswith(summed_up) for s in sentences)
 
 
 def test_a_table_without_counterparts_says_only_what_it_can(tree):

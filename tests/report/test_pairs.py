@@ -2,15 +2,17 @@
 
 import pytest
 
-from minimoe.report.findings import find
-from minimoe.report.pairs import pairs
+from minimoe.report.ablations import expert_sweeps
+from minimoe.report.findings import OF_PROJECTIONS, find
+from minimoe.report.pairs import EXPERTS, PROJECTED, pairs
+from tests.report.conftest import DENSE, SMALL, Tree
 
 
 def test_pairs_differ_in_one_thing(tree):
     found = [(c.question, c.first, c.second) for c in find(tree.collect()).comparisons]
     assert found == [
         ("distilled or not", "mean of 3 distilled 2L-96H", "control/scratch"),
-        ("experts or dense", "base/minimoe", "base/minilm"),
+        (EXPERTS + PROJECTED, "base/minimoe", "base/minilm"),
         ("with an assistant or without", "assisted/minilm-ta", "base/minilm"),
     ]
 
@@ -21,7 +23,7 @@ def test_every_question_has_its_pairs(every):
     for pair in pairs(every.collect()):
         found.setdefault(pair.question, set()).add((pair.first, pair.second))
     assert found == {
-        "experts or dense": {
+        EXPERTS + PROJECTED: {
             ("base/minimoe", "base/minilm"),
             ("large/minimoe", "large/minilm"),
             ("experts/minimoe-1x2", "base/minilm"),
@@ -38,7 +40,7 @@ def test_every_question_has_its_pairs(every):
         "another teacher, dense student": {("large/minilm", "base/minilm")},
         "another teacher, student with experts": {("large/minimoe", "base/minimoe")},
         "a second phase or not": {("relations-first/sentence", "base/minilm")},
-        "once for all or alone": {("ofa/2L-48H", "ofa/alone"), ("ofa/2L-96H", "base/minilm")},
+        "once for all or alone" + PROJECTED: {("ofa/2L-48H", "ofa/alone"), ("ofa/2L-96H", "base/minilm")},
         "published loss or exact": {("published/minilm", "base/minilm")},
         "load balance 0.0 or 0.01": {("unbalanced/minimoe", "base/minimoe")},
         "objective tinybert or minilm": {("tinybert/tinybert", "base/minilm")},
@@ -70,3 +72,33 @@ def test_heldout_losses_are_compared_where_they_measure_the_same(every, first, l
     pair = [pair for pair in pairs(every.collect()) if pair.first == first][-1]
     assert pair.heldout == losses
     assert pair.heldout_change == {None: "", (0.20, 0.21): "4.8 % lower", (0.20, 0.20): "the same"}[losses]
+
+
+@pytest.fixture
+def projected(tmp_path) -> Tree:
+    """The small run, and its dense student with the extra projection that students with experts have anyway."""
+    base = SMALL["base"] | {"extra_projection": "always"}
+    return Tree(tmp_path, SMALL | {"always": base | {"students": {"minilm": DENSE}}})
+
+
+def test_a_pair_says_that_experts_come_with_an_extra_projection(projected):
+    found = find(projected.collect())
+    asked = {(c.first, c.second): (c.question, c.subject) for c in found.comparisons}
+    beside = "Experts at equal compute, and with them an extra projection"
+    assert asked["base/minimoe", "base/minilm"] == (EXPERTS + PROJECTED, beside)
+    assert asked["base/minimoe", "always/minilm"] == (EXPERTS, "Experts at equal compute")
+    assert asked["always/minilm", "base/minilm"][0] == "extra projection always or published"
+    assert OF_PROJECTIONS in found.sentences
+    without = find(projected.collect(models=["base/minimoe", "always/minilm"])).sentences
+    assert OF_PROJECTIONS not in without and any(one.startswith("Experts at equal compute: ") for one in without)
+
+
+def test_a_sweep_takes_the_dense_student_that_lacks_nothing_but_experts(tmp_path):
+    more = {f"minimoe-{count}": DENSE | {"experts": {"ffn": count}} for count in (2, 8)}
+    base = SMALL["base"] | {"students": SMALL["base"]["students"] | more}
+    always = base | {"students": {"minilm": DENSE}, "extra_projection": "always"}
+    tree = Tree(tmp_path, SMALL | {"base": base, "always": always})
+    (sweep,) = expert_sweeps(tree.collect())
+    assert sweep[0].name == "always/minilm"
+    (sweep,) = expert_sweeps(tree.collect(models=["base/minilm", *(f"base/{name}" for name in more)]))
+    assert sweep[0].name == "base/minilm"

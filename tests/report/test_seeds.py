@@ -7,6 +7,7 @@ from scipy import stats
 
 from minimoe.report.findings import find
 from minimoe.report.page import page, write_report
+from minimoe.report.pairs import EXPERTS, PROJECTED
 from minimoe.report.provenance import Provenance
 from minimoe.report.scores import headline
 from minimoe.report.seeds import seed_groups
@@ -68,7 +69,7 @@ def test_methods_are_compared_as_groups_and_seeds_are_not(lucky):
     found = find(lucky.collect())
     assert [(c.question, c.first, c.second) for c in found.comparisons] == [
         ("distilled or not", "mean of 7 distilled 2L-96H", "control/scratch"),
-        ("experts or dense", MOE_NAME, DENSE_NAME),
+        (EXPERTS + PROJECTED, MOE_NAME, DENSE_NAME),
         ("with an assistant or without", "assisted/ta", DENSE_NAME),
     ]
     (sentence,) = [one for one in found.sentences if one.startswith("Experts at equal compute")]

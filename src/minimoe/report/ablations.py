@@ -79,6 +79,7 @@ def expert_sweeps(results: Results) -> list[tuple[Model, ...]]:
     sweeps = []
     for group in _groups(mixtures, lambda m: (m.taught_by, m.shape.dense, m.form, repr(m.training))):
         dense = [m for m in students if m.shape == m.shape.dense and differences(m, group[0]) == {"experts"}]
+        dense.sort(key=lambda model: not model.projected)  # one that lacks nothing but experts, where there is one
         sweep = {model.experts: model for model in reversed([*group, *dense])}  # the first of several
         if len(sweep) >= FEWEST_COUNTS:
             sweeps.append(tuple(sweep[experts] for experts in sorted(sweep)))
@@ -131,7 +132,8 @@ def _experts(results: Results, sweep: tuple[Model, ...]) -> Ablation:
         for model in sweep
     ]
     shape = f"{sweep[0].shape.dense}{sweep[-1].shape.experts.form}"
-    return Ablation(f"{shape}, taught by {sweep[0].taught_by}", headers, rows, sweep)
+    lacking = "" if sweep[0].projected else ", 1,1 without the extra projection of the others"
+    return Ablation(f"{shape}, taught by {sweep[0].taught_by}{lacking}", headers, rows, sweep)
 
 
 def _balances(results: Results) -> list[list[Model]]:

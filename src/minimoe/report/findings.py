@@ -14,12 +14,17 @@ from minimoe.report.collect import Results
 from minimoe.report.comparisons import Comparison, compare
 from minimoe.report.exported import exported_tables
 from minimoe.report.models import is_teacher
-from minimoe.report.pairs import controls, pairs
+from minimoe.report.pairs import PROJECTED, controls, pairs
 from minimoe.report.scores import signed
 from minimoe.report.seed_tables import seed_sections
 from minimoe.report.untrained import compare_as_they_are, untrained_section
 
 MAX_SENTENCES = 4  # pairs of one kind that get a sentence each; more are summed up in one
+OF_PROJECTIONS = (
+    "The extra projection: as published, students with experts and once-for-all ones learn through a projection of "
+    "their output, and dense ones through their last layer's own, the rest of which then learns nothing. Pairs whose "
+    "question names it differ in both; with distill.extra_projection: always, dense students have it too."
+)
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,8 @@ def find(results: Results) -> Findings:
         subjects.setdefault(comparison.subject, []).append(comparison)
     for subject, of_it in subjects.items():
         told += _told(of_it, subject)
+    if any(pair.question.endswith(PROJECTED) for pair in comparisons):
+        told.append(OF_PROJECTIONS)
     if comparisons:
         told.append(_of_intervals(results, len(comparisons)))
     tables = [*sections(results, comparisons), *seed_sections(results, comparisons)]

@@ -97,13 +97,23 @@ class Model:
         """Those of the first phase."""
         return self.phases[0]
 
+    @property
+    def projected(self) -> bool:
+        """Whether an extra projection of its output was compared with the teacher, not its last layer's own."""
+        return any(
+            phase.projected or (phase.objective == "minilm" and self._projected_as_published) for phase in self.phases
+        )
+
+    @property
+    def _projected_as_published(self) -> bool:
+        return self.experts != (1, 1) or self.shape.sparsity is not None or self.once_for_all is not None
+
     @cached_property
     def effective(self) -> list[dict]:
         """The settings that each phase trained with; those without effect on it are left out."""
-        dense = self.experts == (1, 1)
-        idle = IDLE | WITH_EXPERTS if dense else IDLE
-        if not dense or self.shape.sparsity is not None or self.once_for_all:
-            idle = idle | {"extra_projection"}  # they have it as published
+        idle = IDLE | WITH_EXPERTS if self.experts == (1, 1) else IDLE
+        if self._projected_as_published:
+            idle = idle | {"extra_projection"}
         others = [_of_objectives() - OBJECTIVES[phase.objective] for phase in self.phases]
         return [
             {key: value for key, value in phase if key not in idle | unread}

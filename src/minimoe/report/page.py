@@ -126,7 +126,7 @@ def _runs(results: Results) -> str:
 
 def _compute_figures(results: Results, findings: Findings) -> list[tuple[str, Markup]]:
     """(label, figure) for the headline score, and for CoNLL where the headline is GLUE."""
-    pairs = [pair for pair in findings.comparisons if pair.question == EXPERTS]
+    pairs = [pair for pair in findings.comparisons if pair.question.startswith(EXPERTS)]
     return [
         (label, Markup(figures.compute_figure(results, table["mean"], label, pairs)))
         for label, table in headlines(results)

@@ -19,6 +19,7 @@ from minimoe.report.seeds import SeedGroup, heldout_by_seed
 PUBLISHED = {"relation_dropout", "log_epsilon", "balance_padding"}  # the published loss differs from ours in these
 PUBLISHED_FORM = (1, 0)  # each token goes to one expert, beside no shared neurons
 EXPERTS = "experts or dense"
+PROJECTED = ", with the extra projection or without"  # how a question ends whose first model alone has it
 CURSE = ("another teacher, dense student", "another teacher, student with experts")
 LATENCY = "latency_ms_b"  # what a column of latencies begins with, before the batch size
 MOST = len(PUBLISHED)  # things that two students of a question differ in
@@ -98,7 +99,7 @@ def pairs(results: Results) -> list[Pair]:
     students = [group for group in results.groups if group.members[0].steps]
     close = [(students[one], students[other], one > other, found) for one, other, found in _close(students)]
     chosen = [
-        _pair(results, question.name, question.subject, first, second)
+        _pair(results, *_asked(question, first.members[0], second.members[0]), first, second)
         for question in QUESTIONS for first, second, _, found in close
         if question.fits(first.members[0], second.members[0], found)
     ]  # fmt: skip
@@ -117,6 +118,13 @@ def _close(students: list[SeedGroup]) -> list[tuple[int, int, set[str]]]:
         if len(differing := _apart(first, second)) <= MOST
     ]
     return sorted([*found, *((other, one, differing) for one, other, differing in found)], key=itemgetter(0, 1))
+
+
+def _asked(question: Question, first: Model, second: Model) -> tuple[str, str]:
+    """The question's name and subject; both name the extra projection where it comes with what is asked."""
+    if first.projected and not second.projected:
+        return question.name + PROJECTED, question.subject + ", and with them an extra projection"
+    return question.name, question.subject
 
 
 def _apart(first: SeedGroup, second: SeedGroup) -> set[str]:
