@@ -6,8 +6,11 @@ import pytest
 
 from minimoe.params.rounds import Experts
 from minimoe.report.ablations import expert_sweeps, sections
+from minimoe.report.figures import experts_figure
 from minimoe.report.findings import find
+from minimoe.report.scores import headline
 from minimoe.report.tables import markdown, terminal
+from tests.report.conftest import DENSE, Tree
 
 
 def tables(results) -> dict:
@@ -52,7 +55,7 @@ def test_a_sweep_holds_what_differs_in_experts_alone(every):
     finer = {"experts": Experts(ffn=8, active=2)}
     results.models["base/finer"] = replace(published, name="finer", shape=published.shape.model_copy(update=finer))
     (sweep,) = expert_sweeps(results)
-    assert {model.experts: model.name for model in sweep} == {
+    assert {group.first.experts: group.name for group in sweep} == {
         (1, 1): "base/minilm",
         (1, 2): "experts/minimoe-1x2",
         (1, 4): "base/minimoe",
@@ -100,3 +103,33 @@ def test_they_are_in_every_text(every, write):
     for title in tables(results):
         assert title in text
     assert "MiniMoE 2L-96H, experts 1,4" in text
+
+
+def test_students_of_several_seeds_are_one_row_of_a_sweep(tmp_path):
+    mixture, finer = (DENSE | {"experts": {"ffn": count}} for count in (4, 8))
+    students = {f"{name}-s{seed}": shape | {"seed": seed} for name, shape in (("dense", DENSE), ("moe", mixture))
+                for seed in (1, 2)}  # fmt: skip
+    students |= {"moe-8": finer | {"seed": 1}}
+    rounds = {"luck": {"teacher": "models/teacher", "students": students}}
+    unbalanced = rounds["luck"] | {"load_balance": 0.0}
+    tree = Tree(tmp_path, rounds | {"unbalanced": unbalanced})
+    for seed, mean in ((1, 60.0), (2, 62.0)):
+        tree.edit(f"metrics/finetune/luck/moe-s{seed}/rte.json", lambda v, m=mean: v["results"]["rte"].update(mean=m))
+    tree.edit("metrics/distill/luck.json", lambda v: [v[f"moe-s{s}"].update(heldout_loss=0.2 + s / 10) for s in (1, 2)])
+    models = [f"luck/{name}" for name in students] + ["unbalanced/moe-s2", "unbalanced/moe-s1"]
+    results = tree.collect(models=models, tasks=["rte"])
+    found = tables(results)
+    (table,) = found["Number of experts"]
+    assert [row[:2] for row in table.rows] == [
+        ["1,1", "luck/dense (2 seeds)"], ["1,4", "luck/moe (2 seeds)"], ["1,8", "luck/moe-8"],
+    ]  # fmt: skip
+    assert table.rows[1][2:4] == ["61.0 ± 1.4", "0.3500"]
+    (table,) = found["Load balance"]
+    assert [row[:2] for row in table.rows] == [["0.01", "luck/moe (2 seeds)"], ["0", "unbalanced/moe (2 seeds)"]]
+    assert "61.0" in experts_figure(results, found["Number of experts"][0].sweep, *headline(results))
+
+
+def test_a_sweep_holds_no_students_of_different_single_seeds(tmp_path):
+    shapes = {f"moe-{count}": DENSE | {"experts": {"ffn": count}, "seed": count} for count in (2, 4, 8)}
+    tree = Tree(tmp_path, {"luck": {"teacher": "models/teacher", "students": shapes}})
+    assert expert_sweeps(tree.collect(tasks=["rte"])) == []

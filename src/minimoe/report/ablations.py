@@ -1,19 +1,22 @@
 """The small tables beside the large one: the curse of the capacity gap, experts, load balance, an assistant's choice.
 
-Each appears where the table's rows allow it, and holds only rows that differ in the one thing it is about.
+Each appears where the table's rows allow it, and holds only rows that differ in the one thing it is about. Students
+that differ by their seed alone are one row, their mean.
 """
 
 import math
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import mean
 
 import pandas as pd
 
 from minimoe.report.collect import Results
 from minimoe.report.comparisons import Comparison
-from minimoe.report.models import TEACHER, Model, differences
+from minimoe.report.models import TEACHER, Model
 from minimoe.report.pairs import CURSE
 from minimoe.report.scores import big, headlines, loss, over_members, score, signed
+from minimoe.report.seeds import SeedGroup, alike, apart, seedless
 
 PARTS = {"attention": "attention", "ffn": "feed-forward"}
 FEWEST_COUNTS = 3  # numbers of experts; two of them are a pair already
@@ -21,12 +24,12 @@ FEWEST_COUNTS = 3  # numbers of experts; two of them are a pair already
 
 @dataclass(frozen=True)
 class Ablation:
-    """One small table. `sweep`: its models, where they are one sweep over the number of experts."""
+    """One small table. `sweep`: its students, where they are one sweep over the number of experts."""
 
     name: str
     headers: list[str]
     rows: list[list[str]]
-    sweep: tuple[Model, ...] = ()
+    sweep: tuple[SeedGroup, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ def sections(results: Results, comparisons: Sequence[Comparison]) -> list[TableG
             "The same students with another weight of the load balance. Busiest expert: its share of the held-out "
             "tokens, where an even share is one over the number of experts. Entropy: the router's, over that of an "
             "even choice. Both are means over layers.",
-            [_balance(results, models) for models in _balances(results)],
+            [_balance(results, groups) for groups in _balances(results)],
         ),
         TableGroup(
             "The assistant's choice",
@@ -72,15 +75,18 @@ def sections(results: Results, comparisons: Sequence[Comparison]) -> list[TableG
     return [section for section in found if section.tables]
 
 
-def expert_sweeps(results: Results) -> list[tuple[Model, ...]]:
-    """Models that differ in the number of experts alone, at least three, in the order of these numbers."""
-    students = [model for model in results.models.values() if model.steps and not model.task_teacher]
-    mixtures = [model for model in students if model.experts != (1, 1)]
+def expert_sweeps(results: Results) -> list[tuple[SeedGroup, ...]]:
+    """Students that differ in the number of experts alone, at least three, in the order of these numbers."""
+    students = _students(results)
+    mixtures = [one for one in students if one.first.experts != (1, 1)]
     sweeps = []
-    for group in _groups(mixtures, lambda m: (m.taught_by, m.shape.dense, m.form, repr(m.training))):
-        dense = [m for m in students if m.shape == m.shape.dense and differences(m, group[0]) == {"experts"}]
-        dense.sort(key=lambda model: not model.projected)  # one that lacks nothing but experts, where there is one
-        sweep = {model.experts: model for model in reversed([*group, *dense])}  # the first of several
+    for own in alike(mixtures, lambda m: (m.taught_by, seedless(m.shape.dense), m.form, repr(m.training))):
+        dense = [
+            one for one in students
+            if one.first.shape == one.first.shape.dense and all(apart(one, other) == {"experts"} for other in own)
+        ]  # fmt: skip
+        dense.sort(key=lambda one: not one.first.projected)  # one that lacks nothing but experts, where there is one
+        sweep = {one.first.experts: one for one in reversed([*own, *dense])}  # the first of several
         if len(sweep) >= FEWEST_COUNTS:
             sweeps.append(tuple(sweep[experts] for experts in sorted(sweep)))
     return sweeps
@@ -104,7 +110,7 @@ def _called(models: Mapping[str, Model], members: Sequence[str]) -> str:
     model = models[members[0]]
     if len(members) == 1:
         return f"{model.kind} {model.shape}"
-    return f"{model.kind} {model.shape.model_copy(update={'seed': None})}, {len(members)} seeds"
+    return f"{model.kind} {seedless(model.shape)}, {len(members)} seeds"
 
 
 def _differences(results: Results, one: Sequence[str], other: Sequence[str]) -> list[str]:
@@ -116,54 +122,55 @@ def _differences(results: Results, one: Sequence[str], other: Sequence[str]) -> 
     return cells
 
 
-def _experts(results: Results, sweep: tuple[Model, ...]) -> Ablation:
+def _experts(results: Results, sweep: tuple[SeedGroup, ...]) -> Ablation:
     scores = headlines(results)
     macs = results.costs.columns[0]
     headers = ["experts", "model", *(label for label, _ in scores), "held-out loss", "multiply-adds", "parameters"]
     rows = [
         [
-            "{},{}".format(*model.experts),
-            model.name,
-            *_cells(scores, model),
-            loss(model.heldout_loss),
-            big(results.costs.loc[model.name, macs]),
-            big(results.costs.loc[model.name, "params_total"]),
+            "{},{}".format(*group.first.experts),
+            group.name,
+            *_cells(scores, group),
+            loss(group.heldout_loss),
+            big(results.costs.loc[group.first.name, macs]),
+            big(results.costs.loc[group.first.name, "params_total"]),
         ]
-        for model in sweep
+        for group in sweep
     ]
-    shape = f"{sweep[0].shape.dense}{sweep[-1].shape.experts.form}"
-    lacking = "" if sweep[0].projected else ", 1,1 without the extra projection of the others"
-    return Ablation(f"{shape}, taught by {sweep[0].taught_by}{lacking}", headers, rows, sweep)
+    least, most = sweep[0].first, sweep[-1].first
+    lacking = "" if least.projected else ", 1,1 without the extra projection of the others"
+    name = f"{seedless(least.shape.dense)}{most.shape.experts.form}, taught by {least.taught_by}{lacking}"
+    return Ablation(name, headers, rows, sweep)
 
 
-def _balances(results: Results) -> list[list[Model]]:
-    """Models that differ in the weight of the load balance alone, at least two."""
-    mixtures = [m for m in results.models.values() if m.expert_load and m.steps and not m.task_teacher]
+def _balances(results: Results) -> list[list[SeedGroup]]:
+    """Students that differ in the weight of the load balance alone, at least two."""
+    mixtures = [one for one in _students(results) if one.first.expert_load]
 
     def rest(model: Model) -> Hashable:
         others = {key: value for key, value in model.training.items() if key != "load_balance"}
-        return model.taught_by, model.shape, repr(others)
+        return model.taught_by, seedless(model.shape), repr(others)
 
-    groups = (sorted(group, key=lambda m: -m.settings.load_balance) for group in _groups(mixtures, rest))
-    return [group for group in groups if len({m.settings.load_balance for m in group}) > 1]
+    found = (sorted(own, key=lambda one: -one.first.settings.load_balance) for own in alike(mixtures, rest))
+    return [own for own in found if len({one.first.settings.load_balance for one in own}) > 1]
 
 
-def _balance(results: Results, models: list[Model]) -> Ablation:
-    scores = headlines(results)
-    parts = [part for part, layers in models[0].expert_load.items() if layers]
+def _balance(results: Results, groups: list[SeedGroup]) -> Ablation:
+    scores, first = headlines(results), groups[0].first
+    parts = [part for part, layers in first.expert_load.items() if layers]
     uses = [f"{what}, {PARTS[part]}" for part in parts for what in ("busiest expert", "entropy")]
     headers = ["load balance", "model", *(label for label, _ in scores), "held-out loss", *uses]
     rows = [
         [
-            f"{model.settings.load_balance:g}",
-            model.name,
-            *_cells(scores, model),
-            loss(model.heldout_loss),
-            *(text for part in parts for text in _use(model, part)),
+            f"{group.first.settings.load_balance:g}",
+            group.name,
+            *_cells(scores, group),
+            loss(group.heldout_loss),
+            *(text for part in parts for text in _use(group, part)),
         ]
-        for model in models
+        for group in groups
     ]
-    return Ablation(f"{models[0].shape}, taught by {models[0].taught_by}", headers, rows)
+    return Ablation(f"{seedless(first.shape)}, taught by {first.taught_by}", headers, rows)
 
 
 def _choice(model: Model) -> Ablation:
@@ -183,20 +190,18 @@ def _choice(model: Model) -> Ablation:
     )
 
 
-def _use(model: Model, part: str) -> tuple[str, str]:
+def _use(group: SeedGroup, part: str) -> tuple[str, str]:
     """The busiest expert's share in percent and the entropy over that of an even router, means over layers."""
-    load = pd.DataFrame(model.expert_load[part])
-    entropy = pd.Series((model.router_entropy or {}).get(part, []), dtype=float)
-    return f"{100 * load.max(axis=1).mean():.0f} %", f"{entropy.mean() / math.log(load.shape[1]):.2f}"
+    loads = [pd.DataFrame(model.expert_load[part]) for model in group.members]
+    entropies = [pd.Series((model.router_entropy or {}).get(part, []), dtype=float) for model in group.members]
+    busiest = mean(100 * load.max(axis=1).mean() for load in loads)
+    entropy = mean(one.mean() / math.log(loads[0].shape[1]) for one in entropies)
+    return f"{busiest:.0f} %", f"{entropy:.2f}"
 
 
-def _cells(scores: list[tuple[str, pd.DataFrame]], model: Model) -> list[str]:
-    return [score(table.loc[model.name, "mean"], table.loc[model.name, "std"]) for _, table in scores]
+def _cells(scores: list[tuple[str, pd.DataFrame]], group: SeedGroup) -> list[str]:
+    return [score(*over_members(table, group.names)) for _, table in scores]
 
 
-def _groups(models: list[Model], key: Callable[[Model], Hashable]) -> list[list[Model]]:
-    """Models of one key together, in their order."""
-    groups: dict[Hashable, list[Model]] = {}
-    for model in models:
-        groups.setdefault(key(model), []).append(model)
-    return list(groups.values())
+def _students(results: Results) -> list[SeedGroup]:
+    return [one for one in results.groups if one.first.steps and not one.first.task_teacher]

@@ -17,7 +17,8 @@ from minimoe.report.collect import Results
 from minimoe.report.comparisons import Comparison, Pair
 from minimoe.report.drawing import ROLES, STYLE, Spot, place_labels, to_svg
 from minimoe.report.models import Model
-from minimoe.report.scores import big, loss
+from minimoe.report.scores import big, loss, over_groups
+from minimoe.report.seeds import SeedGroup
 
 WIDTH = 4.6  # inches: letters stay legible where a page is as narrow as a telephone
 ALIKE = 0.05  # multiply-adds that differ by no more than this share stand side by side
@@ -84,14 +85,16 @@ def curves_figure(results: Results, models: Sequence[Model]) -> str | None:
         return to_svg(figure, f"curves-{models[0].name}", titles)
 
 
-def experts_figure(results: Results, sweep: Sequence[Model], label: str, scores: pd.DataFrame) -> str:
+def experts_figure(results: Results, sweep: Sequence[SeedGroup], label: str, scores: pd.DataFrame) -> str:
     """Score and held-out loss over the feed-forward experts; a line for each number of attention experts."""
-    losses = pd.DataFrame({"mean": {m.name: m.heldout_loss for m in sweep}, "std": float("nan")})
+    names = {group.name: group.names for group in sweep}
+    losses = {model.name: model.heldout_loss for group in sweep for model in group.members}
+    losses = over_groups(pd.DataFrame({"mean": losses, "std": float("nan")}), names)
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 3.0), layout="constrained")
         titles: list[str] = []
         for place, (ylabel, values, form) in enumerate(
-            [(label, scores, "{:.1f}".format), ("held-out loss", losses, loss)]
+            [(label, over_groups(scores, names), "{:.1f}".format), ("held-out loss", losses, loss)]
         ):
             axes = figure.add_subplot(1, 2, place + 1, xlabel="feed-forward experts", ylabel=ylabel)
             axes.set_xscale("log", base=2)
@@ -99,9 +102,9 @@ def experts_figure(results: Results, sweep: Sequence[Model], label: str, scores:
             spots = _sweep_lines(axes, sweep, values, len(titles))
             titles += [f"{m.name}: {form(values.loc[m.name, 'mean'])}" for m in sweep]
             axes.margins(x=0.12, y=0.15)
-            axes.set_xticks(counts := sorted({m.experts[1] for m in sweep}), counts)
+            axes.set_xticks(counts := sorted({m.first.experts[1] for m in sweep}), counts)
             axes.xaxis.set_minor_locator(NullLocator())
-            points = [(m.experts[1], values.loc[m.name, "mean"]) for m in sweep]
+            points = [(m.first.experts[1], values.loc[m.name, "mean"]) for m in sweep]
             place_labels(figure, axes, spots, points)
         return to_svg(figure, f"experts-{sweep[-1].name}", titles)
 
@@ -161,18 +164,18 @@ def front(macs: pd.Series, scores: pd.Series) -> list[str]:
     return list(table.index[table.score > table.score.cummax().shift(fill_value=float("-inf"))])
 
 
-def _sweep_lines(axes: Axes, sweep: Sequence[Model], values: pd.DataFrame, first_mark: int) -> list[Spot]:
+def _sweep_lines(axes: Axes, sweep: Sequence[SeedGroup], values: pd.DataFrame, first_mark: int) -> list[Spot]:
     """A line for each number of attention experts; a name for each where there are several."""
     spots = []
-    lines = sorted({model.experts[0] for model in sweep})
+    lines = sorted({group.first.experts[0] for group in sweep})
     for attention in lines:
-        line = [model for model in sweep if model.experts[0] == attention]
-        x, y = [m.experts[1] for m in line], values.loc[[m.name for m in line], "mean"]
+        line = [group for group in sweep if group.first.experts[0] == attention]
+        x, y = [m.first.experts[1] for m in line], values.loc[[m.name for m in line], "mean"]
         axes.plot(x, y, color=ROLES["muted"], linewidth=1, zorder=1)
         if len(lines) > 1:
             spots.append(Spot(f"{attention} attention", x[-1], y.iloc[-1]))
-    for place, model in enumerate(sweep):
-        mean, std = values.loc[model.name, ["mean", "std"]]
+    for place, group in enumerate(sweep):
+        model, (mean, std) = group.first, values.loc[group.name, ["mean", "std"]]
         if not pd.isna(std):
             axes.plot([model.experts[1]] * 2, [mean - std, mean + std], color=ROLES[model.family], alpha=0.5)
         axes.plot(model.experts[1], mean, **_dot(model), gid=f"mark-{first_mark + place}")

@@ -159,7 +159,7 @@ def _differences(results: Results, findings: Findings) -> list[tuple[str, Markup
     """(question, figure) for each of the first kinds of comparison."""
     questions = dict.fromkeys(pair.question for pair in findings.comparisons)
     scale, found = figures.scale_of(findings.comparisons), []
-    models = results.models | {group.name: group.members[0] for group in results.several}
+    models = results.models | {group.name: group.first for group in results.several}
     for question in islice(questions, FIGURES):
         pairs = [pair for pair in findings.comparisons if pair.question == question]
         label = question if len(pairs) <= PAIRS else f"{question}: the {PAIRS} largest of {len(pairs)} differences"

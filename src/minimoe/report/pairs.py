@@ -13,8 +13,8 @@ from operator import itemgetter
 
 from minimoe.report.collect import Results
 from minimoe.report.comparisons import Pair, compare
-from minimoe.report.models import FURTHER, TEACHER, Model, differences
-from minimoe.report.seeds import SeedGroup, heldout_by_seed
+from minimoe.report.models import FURTHER, TEACHER, Model
+from minimoe.report.seeds import SeedGroup, apart, heldout_by_seed
 
 PUBLISHED = {"relation_dropout", "log_epsilon", "balance_padding"}  # the published loss differs from ours in these
 PUBLISHED_FORM = (1, 0)  # each token goes to one expert, beside no shared neurons
@@ -96,16 +96,16 @@ QUESTIONS = (
 
 def pairs(results: Results) -> list[Pair]:
     """Every pair that answers one of `QUESTIONS`, then every pair that differs in one setting."""
-    students = [group for group in results.groups if group.members[0].steps]
+    students = [group for group in results.groups if group.first.steps]
     close = [(students[one], students[other], one > other, found) for one, other, found in _close(students)]
     chosen = [
-        _pair(results, *_asked(question, first.members[0], second.members[0]), first, second)
+        _pair(results, *_asked(question, first.first, second.first), first, second)
         for question in QUESTIONS for first, second, _, found in close
-        if question.fits(first.members[0], second.members[0], found)
+        if question.fits(first.first, second.first, found)
     ]  # fmt: skip
     for first, second, later, found in close:
         if later and len(found) == 1 and not found & NOT_SETTINGS:
-            name = _setting(first.members[0], second.members[0], *found)
+            name = _setting(first.first, second.first, *found)
             chosen.append(_pair(results, name, name[0].upper() + name[1:], first, second))
     return chosen
 
@@ -115,7 +115,7 @@ def _close(students: list[SeedGroup]) -> list[tuple[int, int, set[str]]]:
     found = [
         (one, other, differing)
         for (one, first), (other, second) in combinations(enumerate(students), 2)
-        if len(differing := _apart(first, second)) <= MOST
+        if len(differing := apart(first, second)) <= MOST
     ]
     return sorted([*found, *((other, one, differing) for one, other, differing in found)], key=itemgetter(0, 1))
 
@@ -127,18 +127,12 @@ def _asked(question: Question, first: Model, second: Model) -> tuple[str, str]:
     return question.name, question.subject
 
 
-def _apart(first: SeedGroup, second: SeedGroup) -> set[str]:
-    """In what they differ; beside a group of several seeds, the seed is nothing."""
-    found = differences(first.members[0], second.members[0])
-    return found - {"seed"} if first.several or second.several else found
-
-
 def controls(results: Results) -> list[Pair]:
     """The mean of the distilled students of a control's size, against the control."""
     found = []
     alike = [model for model in results.models.values() if not model.task_teacher]
-    for control in (group for group in results.groups if _is_control(group.members[0])):
-        size = control.members[0].shape.size
+    for control in (group for group in results.groups if _is_control(group.first)):
+        size = control.first.shape.size
         students = [model.name for model in alike if model.steps and model.shape.size == size]
         if students:
             name = f"mean of {len(students)} distilled {size}" if students[1:] else students[0]
@@ -168,7 +162,7 @@ def _setting(first: Model, second: Model, key: str) -> str:
 
 
 def _pair(results: Results, question: str, subject: str, first: SeedGroup, second: SeedGroup) -> Pair:
-    one, other = first.members[0], second.members[0]
+    one, other = first.first, second.first
     costs = results.costs_by_model[one.name] / results.costs_by_model[other.name]
     same = one.yardstick == other.yardstick
     seeds, by_seed = heldout_by_seed(first, second) if same else (0, None)

@@ -1,7 +1,7 @@
 """GLUE and headline scores of every model, and number formatting."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import pandas as pd
@@ -98,6 +98,11 @@ def over_members(scores: pd.DataFrame, members: Sequence[str]) -> tuple[float, f
     """A model's mean and deviation over seeds of finetuning; of several models, both over these."""
     own = scores.loc[list(members)]
     return own["mean"].mean(), own["mean"].std() if len(own) > 1 else own["std"].iloc[0]
+
+
+def over_groups(scores: pd.DataFrame, groups: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    """`over_members` of each group: `mean` and `std` by its name."""
+    return pd.DataFrame({name: over_members(scores, own) for name, own in groups.items()}, index=["mean", "std"]).T
 
 
 def score(mean: float | None, std: float | None = None, runs: int | None = None) -> str:

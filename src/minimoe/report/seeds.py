@@ -1,13 +1,14 @@
 """Put students together that differ by the seed of their distillation alone: what they share is the method's."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import mean
 
 from scipy import stats
 
 from minimoe.bootstrap.differences import LEVEL, Interval
+from minimoe.params.rounds import Student
 from minimoe.report.models import Model, differences
 
 
@@ -17,6 +18,11 @@ class SeedGroup:
 
     name: str
     members: tuple[Model, ...]
+
+    @property
+    def first(self) -> Model:
+        """The one that says what all have in common."""
+        return self.members[0]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -51,6 +57,27 @@ def seed_groups(models: Iterable[Model]) -> list[SeedGroup]:
         SeedGroup(name if names.count(name) == 1 else f"{own[0].name} ({len(own)} seeds)", tuple(own))
         for name, own in zip(names, groups, strict=True)
     ]
+
+
+def apart(first: SeedGroup, second: SeedGroup) -> set[str]:
+    """In what they differ; beside a group of several seeds, the seed is nothing."""
+    found = differences(first.first, second.first)
+    return found - {"seed"} if first.several or second.several else found
+
+
+def alike(groups: Sequence[SeedGroup], key: Callable[[Model], Hashable]) -> Iterable[list[SeedGroup]]:
+    """Those of one key together, in their order; of students with a single seed only those with the same."""
+    found: dict[Hashable, list[SeedGroup]] = {}
+    for one in groups:
+        found.setdefault(key(one.first), []).append(one)
+    for own in found.values():
+        for seed in dict.fromkeys(one.first.seed for one in own if not one.several) or [None]:
+            yield [one for one in own if one.several or one.first.seed == seed]
+
+
+def seedless(shape: Student) -> Student:
+    """The shape that students of several seeds have in common."""
+    return shape.model_copy(update={"seed": None})
 
 
 def _name(members: list[str]) -> str:

@@ -18,7 +18,7 @@ def tiles(results: Results) -> list[tuple[str, str, str]]:
     shown = [
         (f"{name.capitalize()}, {label}", f"{scores[name]:.1f}", "") for name in results.models if is_teacher(name)
     ]
-    students = [group for group in results.groups if group.members[0].steps]
+    students = [group for group in results.groups if group.first.steps]
     if not students:
         return shown
     means = [scores[list(group.names)].mean() for group in students]
@@ -27,7 +27,7 @@ def tiles(results: Results) -> list[tuple[str, str, str]]:
     alike = len(not_told_apart(results, best, others))
     remark = f"{best.name}; {alike} of the {len(others)} others not told apart from it" if others else best.name
     shown.append((f"Highest student, {label}", f"{mean:.1f}", remark))
-    teacher = best.members[0].origin
+    teacher = best.first.origin
     if teacher not in results.models:
         return shown
     if scores[teacher] > 0:  # a correlation may be 0 or below
