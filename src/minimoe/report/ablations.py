@@ -54,7 +54,8 @@ def sections(results: Results, comparisons: Sequence[Comparison]) -> list[TableG
         TableGroup(
             "Number of experts",
             "Students that differ in nothing but the number of experts of self-attention and of the feed-forward "
-            "network; 1,1 is the dense student. Multiply-adds stay nearly the same.",
+            "network; 1,1 is the dense student. Where it lacks the extra projection of the others, the title says so. "
+            "Multiply-adds stay nearly the same.",
             [_experts(results, sweep) for sweep in expert_sweeps(results)],
         ),
         TableGroup(
@@ -76,7 +77,10 @@ def sections(results: Results, comparisons: Sequence[Comparison]) -> list[TableG
 
 
 def expert_sweeps(results: Results) -> list[tuple[SeedGroup, ...]]:
-    """Students that differ in the number of experts alone, at least three, in the order of these numbers."""
+    """Students that differ in the number of experts alone, at least three, in the order of these numbers.
+
+    The dense one may lack the extra projection too, where the table has none with it.
+    """
     students = _students(results)
     mixtures = [one for one in students if one.first.experts != (1, 1)]
     sweeps = []
