@@ -38,7 +38,9 @@ CASES = {
 }
 
 
-@pytest.fixture(scope="module", params=CASES)
+@pytest.fixture(
+    scope="module", params=[name if name == "sst2" else pytest.param(name, marks=pytest.mark.slow) for name in CASES]
+)
 def made(request, tmp_path_factory):
     """A task, the folder of a model with its head, drawn at random and large, and what it was exported to."""
     name, root = request.param, tmp_path_factory.mktemp(request.param)

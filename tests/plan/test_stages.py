@@ -174,6 +174,7 @@ def h100(texts: float = 1e6) -> Rates:
     return Rates(ESTIMATED, **_estimated(GPUS["h100"]), start=10.0, format=10 * texts, records=4 * texts)
 
 
+@pytest.mark.slow
 def test_the_papers_table_takes_a_day_and_a_half_on_eight_h100():
     made = rows_of(profile("paper_base"), rates=h100(), device="cuda", devices=8, gpus=8)
     assert sum(row.seconds for row in made.values()) < 1.5 * 86400
