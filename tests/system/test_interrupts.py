@@ -14,6 +14,14 @@ from minimoe.system.interrupts import postponed, terminated_as_interrupt
 ENDING = [signal.SIGTERM, signal.SIGHUP]
 
 
+@pytest.fixture(autouse=True)
+def heeded():
+    """Signals end a process, also where the tests themselves run under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.parametrize("number", ENDING)
 def test_who_is_asked_to_end_is_interrupted_once(number):
     with terminated_as_interrupt():
