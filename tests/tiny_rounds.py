@@ -12,6 +12,7 @@ from minimoe.tracking import NoTracker
 
 DENSE = Student(layers=2, hidden=24)
 EXPERTS = Student.model_validate({"layers": 1, "hidden": 24, "experts": {"attention": 2, "ffn": 3}})
+HASHED = Student.model_validate({"layers": 1, "hidden": 24, "experts": {"attention": 2, "ffn": 3, "router": "hash"}})
 FINE = Student.model_validate(
     {"layers": 1, "hidden": 24, "experts": {"attention": 2, "ffn": 5, "active": 2, "shared": 16}}
 )

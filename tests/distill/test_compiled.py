@@ -9,7 +9,7 @@ from functools import partial
 import backbones
 import pytest
 import torch
-from tiny_rounds import DENSE, EXPERTS, run, weights
+from tiny_rounds import DENSE, EXPERTS, HASHED, run, weights
 
 from minimoe.distill.batch import Batch
 from minimoe.distill.hooks import LayerHooks
@@ -57,6 +57,7 @@ def traced(monkeypatch):
     ("students", "changes"),
     [
         ({"dense": DENSE, "experts": EXPERTS}, {}),
+        ({"hashed": HASHED}, {}),
         ({"dense": DEEP, "fine": FINE}, {"further_layers": [2], "relation_sequences": 2}),
         ({"dense": DEEP.model_copy(update={"heads": 4})}, {"objective": "tinybert"}),
         ({}, {"once_for_all": OnceForAll(layers=[2, 1], hidden=[24, 12])}),

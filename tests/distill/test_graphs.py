@@ -3,7 +3,7 @@
 import pytest
 import torch
 from recorded import recording  # noqa: F401 (a fixture)
-from tiny_rounds import DENSE, EXPERTS, TinyRecords, run, weights
+from tiny_rounds import DENSE, EXPERTS, HASHED, TinyRecords, run, weights
 
 from minimoe.params.rounds import OnceForAll, Student
 
@@ -32,6 +32,7 @@ class SameLengths(TinyRecords):
         ({"dense": FOUR_HEADS}, 4, {"relation_sequences": 2, "further_layers": [2, 1]}),
         ({"fine": FINE}, 4, {"precision": "bf16", "further_layers": [1], "load_balance": 0.1}),
         ({"experts": EXPERTS}, 4, {"precision": "bf16"}),
+        ({"hashed": HASHED}, 4, {"precision": "bf16"}),
         ({"experts": EXPERTS}, 0, {"precision": "bf16"}),
         ({"experts": EXPERTS, "dense": DENSE}, 0, {"precision": "bf16", "balance_padding": True}),
         ({}, 0, {"once_for_all": OnceForAll(layers=[1, 2], hidden=[12, 24], heads=4)}),

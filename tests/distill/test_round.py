@@ -5,7 +5,7 @@ import goldens
 import numpy as np
 import pytest
 import torch
-from tiny_rounds import DENSE, EXPERTS, FINE, TinyRecords, run, settings, weights
+from tiny_rounds import DENSE, EXPERTS, FINE, HASHED, TinyRecords, run, settings, weights
 
 from minimoe.distill.batch import Batch, TokenCounts
 from minimoe.distill.hooks import LayerHooks, Teacher
@@ -16,13 +16,14 @@ from minimoe.distill.round import _second, distill
 from minimoe.distill.supernet import Supernet
 from minimoe.models.experts import ExpertLinear
 from minimoe.models.routing import Router
-from minimoe.params.resolve import MINILM_TRAINING, OBJECTIVES, TRAINING, WITH_EXPERTS
-from minimoe.params.rounds import Distill, Student
+from minimoe.params.resolve import MINILM_TRAINING, OBJECTIVES, TRAINING, WITH_EXPERTS, WITH_ROUTERS
+from minimoe.params.rounds import Distill, Experts, Student
 from minimoe.system.errors import UserError
 from minimoe.tracking import NoTracker
 from minimoe.training.optim import cosine_schedule, linear_schedule
 
 DEEP_EXPERTS = EXPERTS.model_copy(update={"layers": 2})
+NO_EXPERTS = WITH_EXPERTS | WITH_ROUTERS
 FEW_HEADS = Student(layers=2, hidden=24, heads=4)  # as many as the teacher
 
 
@@ -134,6 +135,18 @@ def test_micro_batches_change_nothing_with_a_load_balance_as_large_as_the_loss(t
     torch.testing.assert_close(weights(parts), weights(whole), rtol=1e-4, atol=1e-6)
     off = run(teacher, {"student": shape}, **calm | {"load_balance": 0.0})["student"]
     assert (weights(off) - weights(whole)).abs().max() > 1e-4
+
+
+@pytest.mark.parametrize("objective", ["minilm", "tinybert"])
+def test_experts_chosen_by_hash_learn_without_a_load_balance(teacher, objective):
+    calm = dict(dropout=0.0, objective=objective)
+    four = {"heads": 4, "experts": Experts(ffn=3, router="hash")}
+    shape = HASHED if objective == "minilm" else HASHED.model_copy(update=four)
+    whole = run(teacher, {"student": shape}, **calm)["student"]
+    assert whole.metrics()["heldout_loss"] < whole.metrics()["heldout_loss_initial"]
+    assert "expert_load" not in whole.metrics()  # the vocabulary and the text decide it
+    parts = run(teacher, {"student": shape}, micro_batch=3, **calm, load_balance=1.0)["student"]
+    torch.testing.assert_close(weights(parts), weights(whole), rtol=1e-4, atol=1e-6)
 
 
 def test_a_round_balances_all_assignments(teacher):
@@ -342,10 +355,11 @@ def test_experts_may_learn_at_a_rate_of_their_own(teacher):
 @pytest.mark.parametrize(
     ("student", "objective", "epochs", "unread"),
     [
-        (DENSE, "minilm", 1, WITH_EXPERTS | OBJECTIVES["tinybert"] - OBJECTIVES["minilm"]),
-        (EXPERTS, "minilm", 0, WITH_EXPERTS | TRAINING | MINILM_TRAINING),
-        (FEW_HEADS, "tinybert", 1, WITH_EXPERTS | MINILM_TRAINING | OBJECTIVES["minilm"] - OBJECTIVES["tinybert"]),
-        (DENSE, "embedding", 1, WITH_EXPERTS | MINILM_TRAINING | OBJECTIVES["minilm"] | OBJECTIVES["tinybert"]),
+        (DENSE, "minilm", 1, NO_EXPERTS | OBJECTIVES["tinybert"] - OBJECTIVES["minilm"]),
+        (HASHED, "minilm", 1, WITH_ROUTERS | OBJECTIVES["tinybert"] - OBJECTIVES["minilm"]),
+        (EXPERTS, "minilm", 0, NO_EXPERTS | TRAINING | MINILM_TRAINING),
+        (FEW_HEADS, "tinybert", 1, NO_EXPERTS | MINILM_TRAINING | OBJECTIVES["minilm"] - OBJECTIVES["tinybert"]),
+        (DENSE, "embedding", 1, NO_EXPERTS | MINILM_TRAINING | OBJECTIVES["minilm"] | OBJECTIVES["tinybert"]),
     ],
 )
 def test_a_round_reads_no_more_than_its_settings(teacher, student, objective, epochs, unread):

@@ -84,7 +84,9 @@ def test_every_matrix_is_in_int8_but_routers(kind, encoder):
     matrices = [weight for weight in weights.values() if len(weight.dims) == 2]
     floats = sum(np.prod(w.dims) for w in matrices if w.data_type == onnx.TensorProto.FLOAT)
     attention, ffn = (sum(experts) for experts in (config.attention_experts, config.ffn_experts))
-    routers = sum(24 * n for n in (attention, ffn) if n > config.num_hidden_layers)
+    routers = sum(
+        24 * n for n in (attention, ffn) if n > config.num_hidden_layers and config.expert_router == "learned"
+    )
     own, shared = config.expert_neurons[0], config.num_hidden_layers * config.ffn_shared
     biases = (4 * 24 * attention if attention > config.num_hidden_layers else 0) + (
         (own + 24) * ffn if ffn > config.num_hidden_layers else 0

@@ -36,6 +36,7 @@ KINDS = {
     "experts-4,1": experts(4, 1),
     "experts-4,4": experts(4, 4),
     "experts-roberta": ROBERTA | experts(2, 4),
+    "experts-hash": experts(2, 4) | {"expert_router": "hash"},
     "experts-fine": experts(2, 6) | {"ffn_active": 2, "ffn_shared": 16},
     "sparse": SPARSE,
     "sparse-roberta": ROBERTA | SPARSE,

@@ -5,14 +5,19 @@ import torch
 from models.kinds import batch, student
 from torch.nn import functional
 
+from minimoe.models.routing import HashRouter, Router
+
 KINDS = ["experts-1,4", "experts-2,4", "experts-4,1", "experts-4,4", "experts-roberta"]
+HASHED = [{"expert_router": "hash"}, {"expert_router": "hash", "ffn_shared": 12}]
 FORMS = [{"ffn_active": active, "ffn_shared": shared} for active, shared in ((1, 12), (2, 0), (2, 16), (3, 0), (3, 12))]
 
 
-def choose(router, tokens):
-    """Probability [B, T, 1] and number [B, T, 1] of each token's expert (paper §3.2)."""
+def choose(router, tokens, ids):
+    """Probability [B, T, 1] and number [B, T, 1] of each token's expert (paper §3.2); by hash that of its id."""
     if router is None:
         return 1.0, torch.zeros_like(tokens[..., :1], dtype=torch.long)
+    if isinstance(router, HashRouter):
+        return 1.0, torch.tensor([[[number % router.experts] for number in row] for row in ids.tolist()])
     return functional.linear(tokens, router.weight, router.bias).softmax(-1).max(-1, keepdim=True)
 
 
@@ -23,8 +28,8 @@ def linear(layer, tokens, expert):
     return everything.gather(-1, expert[..., None].expand(*everything.shape[:-1], 1)).squeeze(-1)
 
 
-def attention(layer, hidden, mask, heads):
-    gate, expert = choose(layer.attn_gate, hidden)
+def attention(layer, hidden, mask, heads, ids):
+    gate, expert = choose(layer.attn_gate, hidden, ids)
     projections = [linear(getattr(layer.attention.self, name), hidden, expert) for name in ("query", "key", "value")]
     query, key, value = (p.unflatten(-1, (heads, -1)).transpose(1, 2) for p in projections)
     scores = query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5
@@ -33,12 +38,13 @@ def attention(layer, hidden, mask, heads):
     return layer.attention.output.LayerNorm(hidden + gate * linear(layer.attention.output.dense, context, expert))
 
 
-def feed_forward(layer, hidden, active):
-    gate, expert = choose(layer.ffn_gate, hidden)
-    if active > 1 or layer.shared is not None:
+def feed_forward(layer, hidden, active, ids):
+    gate, expert = choose(layer.ffn_gate, hidden, ids)
+    if active > 1 or (layer.shared is not None and isinstance(layer.ffn_gate, Router)):
         return layer.output.LayerNorm(hidden + torch.stack([token_by_token(layer, x, active) for x in hidden]))
     neurons = functional.gelu(linear(layer.intermediate.dense, hidden, expert))
-    return layer.output.LayerNorm(hidden + gate * linear(layer.output.dense, neurons, expert))
+    beside = layer.shared(hidden) if layer.shared is not None else 0
+    return layer.output.LayerNorm(hidden + beside + gate * linear(layer.output.dense, neurons, expert))
 
 
 def token_by_token(layer, tokens, active):
@@ -63,12 +69,13 @@ def parts(layer, token, active):
 def plainly(model, input_ids, attention_mask):
     hidden = model.embeddings(input_ids)
     for layer, heads in zip(model.encoder.layer, model.config.layer_heads, strict=True):
-        hidden = feed_forward(layer, attention(layer, hidden, attention_mask, heads), model.config.ffn_active)
+        hidden = attention(layer, hidden, attention_mask, heads, input_ids)
+        hidden = feed_forward(layer, hidden, model.config.ffn_active, input_ids)
     return hidden
 
 
 @pytest.mark.parametrize(
-    ("kind", "form"), [*((kind, {}) for kind in KINDS), *(("experts-2,4", form) for form in FORMS)]
+    ("kind", "form"), [*((kind, {}) for kind in KINDS), *(("experts-2,4", form) for form in FORMS + HASHED)]
 )
 def test_outputs_and_gradients_are_the_formulas(kind, form):
     model, inputs = student(kind, **form).double(), batch(kind)
@@ -83,7 +90,7 @@ def test_outputs_and_gradients_are_the_formulas(kind, form):
         torch.testing.assert_close(mine, other)
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", FORMS + HASHED)
 def test_in_16_bits_outputs_are_roughly_the_formulas(form):
     """Groups are padded there, which a wrong place would show; with noise and dropout off."""
     model, inputs = student("experts-1,4", **form), batch("experts-1,4")

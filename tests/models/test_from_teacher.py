@@ -67,6 +67,12 @@ def test_experts_compute_what_the_teacher_does_while_routers_prefer_none(experts
     torch.testing.assert_close(states(student, batch), states(teacher, batch), atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize("experts", [{"ffn": 3}, {"attention": 2, "ffn": 4}, {"ffn": 4, "shared": 16}])
+def test_experts_chosen_by_hash_compute_what_the_teacher_does(experts, batch):
+    teacher, student = made("bert", [1, 2, 3], experts=experts | {"router": "hash"})
+    torch.testing.assert_close(states(student, batch), states(teacher, batch), atol=1e-4, rtol=1e-4)
+
+
 def test_experts_are_equal_and_routers_are_random():
     _, student = made("bert", [1, 3], experts={"ffn": 4})
     _, other = made("bert", [1, 3], experts={"ffn": 4})

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from minimoe.models.experts import ExpertLinear
-from minimoe.models.routing import Router, Routing, arrange, choose
+from minimoe.models.routing import HashRouter, Router, Routing, arrange, choose
 
 EXPERTS = 4
 
@@ -95,3 +95,11 @@ def test_noise_is_as_wide_as_said_and_moves_no_mean():
     router, tokens = Router(8, EXPERTS, 0.1), torch.randn(20000, 8)
     noise = router(tokens) - router.eval()(tokens)
     assert 0.09 < noise.max() < 0.1001 and -0.1001 < noise.min() < -0.09 and noise.mean().abs() < 0.002
+
+
+def test_by_hash_a_token_goes_where_its_id_says_at_full_weight():
+    ids, tokens = torch.tensor([[0, 5, 6], [11, 6, 6]]), torch.randn(2, 3, 8)
+    routing = HashRouter(EXPERTS).route(tokens, ids)
+    assert routing.expert[routing.places].tolist() == [0, 1, 2, 3, 2, 2]
+    assert torch.equal(routing.weigh(routing.restore(routing.sort(tokens), tokens)), tokens)
+    assert routing.active == 1 and not list(HashRouter(EXPERTS).parameters())

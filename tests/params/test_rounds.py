@@ -111,4 +111,6 @@ def test_a_student_says_its_form_where_it_is_not_the_published_one():
     assert str(plain) == "2L-24H, experts 1,4"
     assert str(fine) == "2L-24H, experts 1,4, 2 active"
     assert str(both) == "2L-24H, experts 1,8, 2 active, 32 neurons shared"
-    assert both.dense == plain.dense == Student.model_validate(DENSE)
+    hashed = Student.model_validate(DENSE | {"experts": {"ffn": 4, "router": "hash"}})
+    assert str(hashed) == "2L-24H, experts 1,4, by hash"
+    assert both.dense == hashed.dense == plain.dense == Student.model_validate(DENSE)

@@ -167,9 +167,9 @@ CASES = [
     ({}, "rounds.base.students.minilm-2L-72H.neurons", 144, rounds("base") | REPORT),
     ({}, "rounds.base.students.minilm-2L-72H.start", "random", set()),
     *(({}, f"rounds.base.students.minimoe-2L-72H.experts.{key}", value, rounds("base") | REPORT)
-      for key, value in {"active": 2, "shared": 72}.items()),
+      for key, value in {"active": 2, "shared": 72, "router": "hash"}.items()),
     *(({}, f"rounds.base.students.minimoe-2L-72H.experts.{key}", value, set())  # as published
-      for key, value in {"active": 1, "shared": 0}.items()),
+      for key, value in {"active": 1, "shared": 0, "router": "learned"}.items()),
     ({}, "rounds.base.students.minilm-2L-72H.seed", 1, rounds("base") | REPORT),
     ({}, "rounds.sparse.students.sparse-80.seed", 1, rounds("sparse") | REPORT),
     *(({"teacher.source": "hub"}, "rounds.base.students.minilm-2L-72H.start", start, rounds("base") | REPORT)

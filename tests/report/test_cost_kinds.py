@@ -15,20 +15,27 @@ def linear(shape):
     """Of each layer: weights of its experts' linear layers in self-attention and feed-forward, and of the routers."""
     for layer in range(shape.num_hidden_layers):
         context = shape.layer_heads[layer] * shape.attention_head_size
-        attention, ffn = shape.attention_experts[layer], shape.ffn_experts[layer]
-        routers = sum(experts for experts in (attention, ffn) if experts > 1) * shape.width
-        yield 4 * shape.width * context, 2 * shape.width * shape.layer_neurons[layer], routers
+        yield (
+            4 * shape.width * context,
+            2 * shape.width * shape.layer_neurons[layer],
+            logits(shape, layer) * shape.width,
+        )
 
 
 def biases(shape, layer):
     """Of what computes a token in each sub-layer, and of the routers; none where the sub-layer is empty."""
     context, neurons = shape.layer_heads[layer] * shape.attention_head_size, shape.layer_neurons[layer]
-    experts = (shape.attention_experts[layer], shape.ffn_experts[layer])
     return (
         3 * context + shape.width if context else 0,
         neurons + shape.width * (shape.ffn_active + (shape.ffn_shared > 0)) if neurons else 0,
-        sum(e for e in experts if e > 1),
+        logits(shape, layer),
     )
+
+
+def logits(shape, layer):
+    """Of the routers, for each token."""
+    experts = (shape.attention_experts[layer], shape.ffn_experts[layer])
+    return sum(e for e in experts if e > 1) if shape.expert_router == "learned" else 0
 
 
 @every_kind

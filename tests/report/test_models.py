@@ -165,6 +165,11 @@ def test_what_second_phases_differ_in(every, first, second, found):
         ({"attention": 2, "ffn": 4, "shared": 8}, {"ffn": 4}, {"form", "experts"}, False),
         ({"ffn": 4, "active": 2, "shared": 8}, {}, {"experts"}, False),  # a dense student has no form
         ({"ffn": 4, "active": 2, "shared": 8}, {"attention": 2}, {"experts"}, False),
+        ({"ffn": 4, "router": "hash"}, {"ffn": 4}, {"form"}, False),
+        ({"attention": 4, "router": "hash"}, {"attention": 2}, {"form", "experts"}, False),
+        ({"ffn": 4, "shared": 8, "router": "hash"}, {"ffn": 4}, {"form"}, False),
+        ({"ffn": 4, "shared": 8, "router": "hash"}, {"ffn": 4, "router": "hash"}, {"form"}, False),
+        ({"ffn": 4, "router": "hash"}, {}, {"experts"}, False),
     ],
 )
 def test_the_form_of_experts_is_a_difference_and_a_question(every, first, second, found, question):
@@ -181,6 +186,8 @@ def test_the_form_of_experts_is_a_difference_and_a_question(every, first, second
     asked = {own.name for own in QUESTIONS if own.fits(one, other, found)}
     assert ("shared neurons or finer experts, or the published form" in asked) == question
     assert ("experts or dense" in asked) == (second == {})
+    alone = first == second | {"router": "hash"}
+    assert ("experts by hash or by a router" in asked) == alone
     assert len(seed_groups([one, other])) == 2
 
 

@@ -29,6 +29,8 @@ class MiniMoEConfig(BertConfig):
         ffn_active: to how many of them a token goes, each of (neurons - ffn_shared) / ffn_active neurons; published 1.
         ffn_shared: neurons of the feed-forward beside the experts, which compute every token; published 0
             (DeepSeekMoE, arXiv 2401.06066, §3).
+        expert_router: learned: routers, as published | hash: the expert of a token is that of its id (Roller et al.
+            2021, arXiv 2106.04426).
         router_noise: half the width of the uniform noise on router logits while training (paper §3.2).
         inner_size: width of the layers, where they are narrower than the output: a sparse student keeps this many of
             its teacher's hidden dimensions, and scatters them into an output of the teacher's width, zeros elsewhere
@@ -45,6 +47,7 @@ class MiniMoEConfig(BertConfig):
     ffn_experts: list[int] | tuple[int, ...] = ()
     ffn_active: int = 1
     ffn_shared: int = 0
+    expert_router: Literal["learned", "hash"] = "learned"
     router_noise: float = 0.1
     inner_size: int | None = None
     embedding_type: Literal["bert", "roberta"] = "bert"
@@ -68,6 +71,8 @@ class MiniMoEConfig(BertConfig):
     def _check_experts(self) -> None:
         active, shared = self.ffn_active, self.ffn_shared
         for experts, neurons in zip(self.ffn_experts, self.layer_neurons, strict=True):
+            if self.expert_router == "hash" and active > 1:
+                raise ValueError(f"ffn_active: expected 1 where expert_router is hash, got {active}")
             if not 1 <= active < experts:
                 raise ValueError(f"ffn_active: expected 1 to {experts - 1} of {experts} experts, got {active}")
             if not 0 <= shared < neurons:

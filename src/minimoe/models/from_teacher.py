@@ -27,9 +27,9 @@ def student_from(teacher: PreTrainedModel, config: MiniMoEConfig, layers: Sequen
     """A student of the shape `config` with the teacher's embeddings and these of its layers, numbered from 1.
 
     Every expert begins as a copy of the teacher's sub-layer, whose output is multiplied by their number, as a router
-    that prefers none has gates of one over it. Routers are random, from the seed: they send each token to an expert of
-    its own, so copies see other tokens and become different. Of a feed-forward with shared neurons these are the
-    teacher's first ones, and experts are copies of the rest.
+    that prefers none has gates of one over it; where ids choose experts, gates are 1 and it is not. Routers are random,
+    from the seed: they send each token to an expert of its own, so copies see other tokens and become different. Of a
+    feed-forward with shared neurons these are the teacher's first ones, and experts are copies of the rest.
 
     Raises:
         UserError: a teacher of another kind or shape, or without one of the layers; a student whose tokens go to
@@ -43,7 +43,8 @@ def student_from(teacher: PreTrainedModel, config: MiniMoEConfig, layers: Sequen
         split_shared(weights, f"encoder.layer.{number - 1}.", config.ffn_shared)
     for layer, number in enumerate(layers):
         experts = {"attention": config.attention_experts[layer], "ffn": config.ffn_experts[layer]}
-        own |= _layer(weights, f"encoder.layer.{number - 1}.", f"encoder.layer.{layer}.", experts)
+        learned = config.expert_router == "learned"
+        own |= _layer(weights, f"encoder.layer.{number - 1}.", f"encoder.layer.{layer}.", experts, learned=learned)
     student.load_state_dict(own)
     return student
 
@@ -78,7 +79,9 @@ def _embeddings(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     return own
 
 
-def _layer(weights: dict[str, Tensor], prefix: str, own: str, experts: dict[str, int]) -> dict[str, Tensor]:
+def _layer(
+    weights: dict[str, Tensor], prefix: str, own: str, experts: dict[str, int], *, learned: bool
+) -> dict[str, Tensor]:
     """A layer's weights under the prefix `own`, those of sub-layers with experts once for each."""
     layer = {}
     for name, weight in weights.items():
@@ -87,7 +90,7 @@ def _layer(weights: dict[str, Tensor], prefix: str, own: str, experts: dict[str,
         part = name.removeprefix(prefix)
         copies = experts["attention" if part.startswith("attention.") else "ffn"]
         if copies > 1 and "LayerNorm" not in part and not part.startswith("shared."):
-            last = part.startswith(("attention.output.", "output."))
+            last = learned and part.startswith(("attention.output.", "output."))
             weight = (copies * weight if last else weight).expand(copies, *weight.shape).clone()
         layer[own + part] = weight
     return layer

@@ -3,7 +3,8 @@
 Only the difference to BERT is written here. Weights have BERT's names; the routers of a layer are `attn_gate` and
 `ffn_gate`, as in the published checkpoints, and weights of experts have a leading dimension E. A sub-layer without
 heads or neurons is only its LayerNorm: the sparsest students lose whole sub-layers. Beyond the paper, a feed-forward
-may have neurons that all tokens share, `shared`, and experts of which each token goes to several.
+may have neurons that all tokens share, `shared`, and experts of which each token goes to several, and experts may be
+chosen by the tokens' ids in place of a router.
 """
 
 from torch import Tensor, nn
@@ -15,7 +16,7 @@ from transformers.models.bert.modeling_bert import eager_attention_forward
 from .config import MiniMoEConfig
 from .dropout import Dropout, attend
 from .experts import ExpertLinear
-from .routing import Router, Routing
+from .routing import HashRouter, Router, Routing
 
 
 class SelfAttention(nn.Module):
@@ -107,11 +108,13 @@ class Attention(nn.Module):
         self.self = SelfAttention(config, layer) if heads else None
         self.output = Output(config, config.attention_experts[layer], heads * config.attention_head_size)
 
-    def forward(self, hidden: Tensor, mask: Tensor | None, router: Router | None, **kwargs) -> Tensor:
-        """[B, T, D] → [B, T, D]."""
+    def forward(
+        self, hidden: Tensor, mask: Tensor | None, router: Router | HashRouter | None, ids: Tensor | None, **kwargs
+    ) -> Tensor:
+        """[B, T, D], and where a router goes by them the ids [B, T] → [B, T, D]."""
         if self.self is None:
             return self.output.LayerNorm(hidden)
-        routing = router.route(hidden) if router else None
+        routing = router.route(hidden, ids) if router else None
         context, _ = self.self(hidden, mask, routing, **kwargs)
         return self.output(routing.sort(context) if routing else context, hidden, routing)
 
@@ -131,16 +134,20 @@ class Layer(GradientCheckpointingLayer):
         self.attn_gate = _router(config, attention_experts)
         self.ffn_gate = _router(config, ffn_experts, active)
 
-    def forward(self, hidden: Tensor, mask: Tensor | None = None, *unused, **kwargs) -> Tensor:
-        """[B, T, D] → [B, T, D]; `unused` are the arguments of `BertEncoder` for decoders."""
-        hidden = self.attention(hidden, mask, self.attn_gate, **kwargs)
+    def forward(
+        self, hidden: Tensor, mask: Tensor | None = None, *unused, token_ids: Tensor | None = None, **kwargs
+    ) -> Tensor:
+        """[B, T, D], ids [B, T] → [B, T, D]; `unused` are the arguments of `BertEncoder` for decoders."""
+        hidden = self.attention(hidden, mask, self.attn_gate, token_ids, **kwargs)
         if self.intermediate is None:
             return self.output.LayerNorm(hidden)
-        routing = self.ffn_gate.route(hidden) if self.ffn_gate else None
+        routing = self.ffn_gate.route(hidden, token_ids) if self.ffn_gate else None
         tokens = routing.sort(hidden) if routing else hidden
         residual = hidden + self.shared(hidden) if self.shared else hidden
         return self.output(self.activation(self.intermediate.dense(tokens, routing)), residual, routing)
 
 
-def _router(config: MiniMoEConfig, experts: int, active: int = 1) -> Router | None:
+def _router(config: MiniMoEConfig, experts: int, active: int = 1) -> Router | HashRouter | None:
+    if experts > 1 and config.expert_router == "hash":
+        return HashRouter(experts)
     return Router(config.width, experts, config.router_noise, active) if experts > 1 else None

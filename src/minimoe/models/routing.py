@@ -1,4 +1,4 @@
-"""Route tokens to experts: a router per sub-layer (paper §3.2), and tokens sorted by expert and back."""
+"""Route tokens to experts: a router per sub-layer (paper §3.2) or a hash, and tokens sorted by expert and back."""
 
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ SMALLEST = 16  # for few tokens, groups are a multiple of this
 class Routing:
     """Which k experts each of N tokens goes to, and its places in sorted order: P ≥ N·k, contiguous per expert."""
 
-    gate: Tensor  # [N, k] probabilities of the chosen experts
+    gate: Tensor | None  # [N, k] probabilities of the chosen experts; None: k is 1, and so is every gate
     places: Tensor  # [N·k] each token's places, its k together
     order: Tensor  # [P] the token at each place; any token at a place of padding
     expert: Tensor  # [P] the expert of each place
@@ -31,6 +31,8 @@ class Routing:
 
     def weigh(self, restored: Tensor) -> Tensor:
         """[..., k·D] → [..., D]: the sum of what a token's experts computed, each times its gate."""
+        if self.gate is None:
+            return restored
         if self.active == 1:
             return self.gate.view(*restored.shape[:-1], 1) * restored
         copies = restored.unflatten(-1, (self.active, -1))
@@ -39,7 +41,7 @@ class Routing:
     @property
     def active(self) -> int:
         """k."""
-        return self.gate.shape[-1]
+        return 1 if self.gate is None else self.gate.shape[-1]
 
 
 class Router(nn.Linear):
@@ -64,8 +66,11 @@ class Router(nn.Linear):
             logits = logits + self.noise * (2 * torch.rand_like(logits) - 1)
         return logits
 
-    def route(self, tokens: Tensor) -> Routing:
-        """Send each token of [..., D] to its k most probable experts. Gates are not scaled to a sum of 1."""
+    def route(self, tokens: Tensor, ids: Tensor | None = None) -> Routing:
+        """Send each token of [..., D] to its k most probable experts. Gates are not scaled to a sum of 1.
+
+        `ids` are for routers that go by them.
+        """
         logits = self(tokens)
         if self.active > 1:
             return self._several(logits, tokens)
@@ -80,6 +85,29 @@ class Router(nn.Linear):
         step = _step(logits.shape[0] * self.active, self.out_features, tokens)
         places, copy, owner, ends = arrange(expert.flatten(), self.out_features, step)
         return Routing(gate.to(tokens.dtype), places, copy // self.active, owner, ends)
+
+
+class HashRouter(nn.Module):
+    """Sends a token to the expert of its id, id mod E, in whatever context: nothing is learnt, and gates are 1.
+
+    Hash layers (Roller et al. 2021, arXiv 2106.04426, §3). Vocabularies are roughly in the order of frequency, so that
+    tokens of about the same frequency are dealt out evenly.
+    """
+
+    def __init__(self, experts: int):
+        super().__init__()
+        self.experts = experts
+
+    def route(self, tokens: Tensor, ids: Tensor | None) -> Routing:
+        """Send each token of [..., D] to the expert of its id, of the ids [...]; `ValueError` without them."""
+        if ids is None:
+            raise ValueError("input_ids: expected them, as they choose the experts of this model; got embeddings alone")
+        step = _step(ids.numel(), self.experts, tokens)
+        return Routing(None, *arrange(ids.reshape(-1) % self.experts, self.experts, step))
+
+    def extra_repr(self) -> str:
+        """As shown by print."""
+        return f"experts={self.experts}"
 
 
 def choose(logits: Tensor, active: int) -> Tensor:

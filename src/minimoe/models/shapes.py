@@ -68,6 +68,7 @@ def student_config(
         ffn_experts=[student.experts.ffn] * layers,
         ffn_active=student.experts.active,
         ffn_shared=student.experts.shared,
+        expert_router=student.experts.router,
     )
     return with_dropout(config, dropout)
 

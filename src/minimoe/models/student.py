@@ -8,9 +8,12 @@ transformers 5.23. Nothing can take their place: they are what makes a student b
 """
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from transformers import initialization as init
-from transformers.modeling_outputs import BaseModelOutputWithPastAndCrossAttentions
+from transformers.modeling_outputs import (
+    BaseModelOutputWithPastAndCrossAttentions,
+    BaseModelOutputWithPoolingAndCrossAttentions,
+)
 from transformers.models.bert.modeling_bert import (
     BertEmbeddings,
     BertEncoder,
@@ -78,6 +81,19 @@ class MiniMoEModel(MiniMoEPreTrainedModel, BertModel):
         self.encoder = Encoder(config)
         self.pooler = BertPooler(config) if add_pooling_layer else None
         self.post_init()
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        **kwargs,
+    ) -> BaseModelOutputWithPoolingAndCrossAttentions:
+        """As `BertModel`; its layers get the ids too, which may choose their experts."""
+        inputs = (input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds)
+        return super().forward(*inputs, token_ids=input_ids, **kwargs)
 
 
 class MiniMoEForSequenceClassification(MiniMoEPreTrainedModel, BertForSequenceClassification):

@@ -27,9 +27,8 @@ TRAINING = frozenset(
 MINILM_TRAINING = frozenset(
     {"relation_dropout", "log_epsilon", "relation_sequences", "further_layers"}
 )  # … both; what is measured is exact
-WITH_EXPERTS = frozenset(
-    {"load_balance", "balance_padding", "router_z_loss", "expert_learning_rate"}
-)  # … while a student with experts trains
+WITH_EXPERTS = frozenset({"expert_learning_rate"})  # … while a student with experts trains
+WITH_ROUTERS = frozenset({"load_balance", "balance_padding", "router_z_loss"})  # … one whose routers learn
 ASSISTANT = frozenset({"assistant_tradeoff"})  # … where an assistant is chosen
 NAMED = {"wikipedia": ["wiki", "date"], "hub": ["hub"]}  # what names a source on a student's card; no path of one's own
 
@@ -150,12 +149,13 @@ def _phase(whole: Distill, round_: Round) -> dict:
     """The settings that are read in a phase."""
     minilm, trains = whole.objective == "minilm", whole.epochs > 0
     others = frozenset().union(*OBJECTIVES.values()) - OBJECTIVES[whole.objective]
-    experts = any(max(s.experts.attention, s.experts.ffn) > 1 for s in round_.students.values())
+    routers = {s.experts.router for s in round_.students.values() if max(s.experts.attention, s.experts.ffn) > 1}
     read = {
         others: False,
         MINILM_TRAINING: minilm and trains,
         TRAINING: trains,
-        WITH_EXPERTS: trains and experts,
+        WITH_EXPERTS: trains and routers,
+        WITH_ROUTERS: trains and "learned" in routers,
         ASSISTANT: round_.assistant is not None,
     }
     unread = frozenset().union(*(keys for keys, is_read in read.items() if not is_read))

@@ -42,18 +42,24 @@ class Experts(Section):
     ffn: Few = 1
     active: Few = 1  # to how many of the feed-forward's a token goes; published 1
     shared: Annotated[int, Field(ge=0, le=1 << 16)] = 0  # neurons that every token has beside its experts; published 0
+    router: Literal["learned", "hash"] = "learned"  # hash: a token's expert is that of its id; published learned
 
     @property
     def form(self) -> str:
         """What a description adds where it is not the published form."""
         active = f", {self.active} active" if self.active > 1 else ""
-        return active + (f", {self.shared} neurons shared" if self.shared else "")
+        shared = f", {self.shared} neurons shared" if self.shared else ""
+        return active + shared + (", by hash" if self.router == "hash" else "")
 
     @model_validator(mode="after")
     def _fewer_active(self):
         if self.ffn == 1 and (self.active, self.shared) != (1, 0):
             key, published = ("active", 1) if self.active > 1 else ("shared", 0)
             raise ValueError(f"{key}: expected {published} where ffn is 1, got {getattr(self, key)}; set ffn above 1")
+        if self.router == "hash" and (self.attention, self.ffn) == (1, 1):
+            raise ValueError("router: expected learned where attention and ffn are 1, got hash; set one above 1")
+        if self.router == "hash" and self.active > 1:
+            raise ValueError(f"active: expected 1 with router hash, which names one expert; got {self.active}")
         if self.ffn > 1 and self.active >= self.ffn:
             raise ValueError(f"active: expected fewer than the {self.ffn} experts of ffn, got {self.active}")
         return self

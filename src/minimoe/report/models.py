@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from minimoe.params.resolve import WITH_EXPERTS, WITH_ROUTERS
 from minimoe.params.rounds import ASSISTANT, SPARSIFIED, Distill, OnceForAll, Round, Student
 
 TEACHER = "teacher"
@@ -32,7 +33,6 @@ OBJECTIVES = {
     "tinybert": {"teacher_layer", "tinybert_weights"},
     "embedding": {"embedding_distance"},
 }
-WITH_EXPERTS = {"load_balance", "balance_padding", "router_z_loss", "expert_learning_rate"}
 IDLE = {"evaluate_every", "assistant_tradeoff"}
 # left out where the held-out loss is measured, or of the student and not of what it imitates
 EXACT = {"extra_projection", "relation_dropout", "log_epsilon", "relation_sequences", "further_layers"}
@@ -78,9 +78,9 @@ class Model:
         return self.shape.experts.attention, self.shape.experts.ffn
 
     @property
-    def form(self) -> tuple[int, int]:
-        """Of the feed-forward's experts: to how many a token goes, and neurons beside them; published (1, 0)."""
-        return self.shape.experts.active, self.shape.experts.shared
+    def form(self) -> tuple[int, int, str]:
+        """To how many of the feed-forward's experts a token goes, neurons beside them, and who chooses experts."""
+        return self.shape.experts.active, self.shape.experts.shared, self.shape.experts.router
 
     @property
     def assisted(self) -> bool:
@@ -111,7 +111,11 @@ class Model:
     @cached_property
     def effective(self) -> list[dict]:
         """The settings that each phase trained with; those without effect on it are left out."""
-        idle = IDLE | WITH_EXPERTS if self.experts == (1, 1) else IDLE
+        idle = IDLE
+        if self.experts == (1, 1):
+            idle = idle | WITH_EXPERTS | WITH_ROUTERS
+        elif self.shape.experts.router == "hash":
+            idle = idle | WITH_ROUTERS
         if self._projected_as_published:
             idle = idle | {"extra_projection"}
         others = [_of_objectives() - OBJECTIVES[phase.objective] for phase in self.phases]
@@ -140,8 +144,8 @@ def _of_objectives() -> set[str]:
 
 
 def differences(first: Model, second: Model) -> set[str]:
-    """In what two students differ: taught_by, task_teacher, once_for_all, size, experts (their number), form (of the
-    feed-forward's experts), start, seed, and settings by name.
+    """In what two students differ: taught_by, task_teacher, once_for_all, size, experts (their number), form (how they
+    are made and chosen), start, seed, and settings by name.
 
     A second phase that one alone has is `then`. Of two, settings are then.KEY, where one of them changes the first
     phase's. A setting without effect on one of the two is no difference. Nor are the numbers of the layers that
@@ -153,8 +157,7 @@ def differences(first: Model, second: Model) -> set[str]:
     found |= {"start"} if first.shape.start != second.shape.start else set()
     found |= {"seed"} if first.seed != second.seed else set()
     found |= {"experts"} if first.experts != second.experts else set()
-    routed = min(first.experts[1], second.experts[1]) > 1
-    found |= {"form"} if routed and first.form != second.form else set()
+    found |= {"form"} if _form(first, second) != _form(second, first) else set()
     found |= _unequal(first, second, 0)
     if len(first.phases) != len(second.phases):
         found.add("then")
@@ -162,6 +165,14 @@ def differences(first: Model, second: Model) -> set[str]:
         changed = first.training.keys() | second.training.keys()
         found |= {f"then.{key}" for key in _unequal(first, second, 1)} & changed
     return found - _of_layers(first, second) if "taught_by" in found else found
+
+
+def _form(model: Model, other: Model) -> tuple:
+    """What of a model's form another one can have too: a dense one has none, and without experts of the feed-forward
+    there is only who chooses them."""
+    if (1, 1) in (model.experts, other.experts):
+        return ()
+    return model.form if min(model.experts[1], other.experts[1]) > 1 else model.form[2:]
 
 
 def _of_layers(first: Model, second: Model) -> set[str]:

@@ -17,7 +17,7 @@ from minimoe.report.models import FURTHER, TEACHER, Model
 from minimoe.report.seeds import SeedGroup, apart, heldout_by_seed
 
 PUBLISHED = {"relation_dropout", "log_epsilon", "balance_padding"}  # the published loss differs from ours in these
-PUBLISHED_FORM = (1, 0)  # each token goes to one expert, beside no shared neurons
+PUBLISHED_FORM = (1, 0, "learned")  # each token goes to one expert, beside no shared neurons, by a learned router
 EXPERTS = "experts or dense"
 PROJECTED = ", with the extra projection or without"  # how a question ends whose first model alone has it
 CURSE = ("another teacher, dense student", "another teacher, student with experts")
@@ -52,7 +52,13 @@ QUESTIONS = (
         "shared neurons or finer experts, or the published form", "Shared neurons or finer experts",
         lambda first, second, found: (
             "form" in found and found <= {"form", "experts"} and second.form == PUBLISHED_FORM
-            and first.experts[0] == second.experts[0]
+            and first.experts[0] == second.experts[0] and first.form[2] == second.form[2]
+        ),
+    ),
+    Question(
+        "experts by hash or by a router", "Experts chosen by a hash of the token",
+        lambda first, second, found: (
+            found == {"form"} and first.form[:2] == second.form[:2] and second.form[2] == PUBLISHED_FORM[2]
         ),
     ),
     Question(
