@@ -61,6 +61,7 @@ def test_shared_neurons_are_the_first_of_the_wide_layer_and_experts_are_cut_from
         ({"ffn_experts": [4, 1], "ffn_active": 2}, "ffn_active: expected 1 to 0 of 1 experts, got 2"),
         ({"ffn_experts": [4, 4], "ffn_shared": 96}, "ffn_shared: expected fewer than 96 neurons, got 96"),
         ({"ffn_experts": [4, 4], "ffn_active": 2, "ffn_shared": 3}, "ffn_active: expected a divisor of 93 neurons"),
+        ({"ffn_experts": [4, 4], "ffn_active": 2, "expert_router": "hash"}, "ffn_active: expected 1 where .* is hash"),
     ],
 )
 def test_forms_that_do_not_fit(form, message):

@@ -191,6 +191,17 @@ def test_the_form_of_experts_is_a_difference_and_a_question(every, first, second
     assert len(seed_groups([one, other])) == 2
 
 
+@pytest.mark.parametrize(("router", "found"), [("learned", {"load_balance"}), ("hash", set())])
+def test_what_routers_learn_by_is_no_difference_where_there_are_none(every, router, found):
+    students = {"s": {"layers": 2, "hidden": 96, "experts": {"ffn": 4, "router": router}}}
+    rounds = {
+        name: Round.model_validate({"teacher": "models/teacher", "students": students, "load_balance": weight})
+        for name, weight in (("one", 0.0), ("other", 0.1))
+    }
+    one, other = (describe(f"{name}/s", rounds, every.distill, {"steps": 3, "heldout_loss": 0.1}, 1) for name in rounds)
+    assert differences(one, other) == found
+
+
 @pytest.mark.slow
 def test_a_start_from_the_teacher_is_a_difference_and_a_question(every):
     models = every.collect().models
