@@ -185,7 +185,7 @@ def test_tiles_show_the_highest_student_and_what_it_keeps(tree, html):
     assert best == scores.drop("teacher").max()
     assert tiles(html) == [
         ("Teacher, GLUE score", f"{teacher:.1f}", ""),
-        ("Highest student, GLUE score", f"{best:.1f}", "base/assistant; 0 of the 3 others not told apart from it"),
+        ("Highest student, GLUE score", f"{best:.1f}", "base/assistant; told apart from all 3 others"),
         (
             "It keeps",
             f"{100 * best / teacher:.0f} %",
@@ -196,13 +196,22 @@ def test_tiles_show_the_highest_student_and_what_it_keeps(tree, html):
     ]
 
 
+SMALLER = ["base/minimoe", "assisted/minilm-ta"]
+
+
 @pytest.mark.slow
 def test_the_tile_says_who_is_not_told_apart_from_the_highest(tree):
     for place, task in enumerate(tree.tasks):  # as good, by other tasks
         change = lambda v, place=place: [r.update(mean=75 + 3 * (-1) ** place) for r in v["results"].values()]  # noqa: E731
         tree.edit(f"metrics/finetune/base/minilm/{task}.json", change)
     remark = tiles(page(tree.collect(), find(tree.collect()), MADE))[1][2]
-    assert remark.endswith("; 1 of the 3 others not told apart from it")
+    assert remark.endswith("; not told apart from 1 of the 3 others")
+    for models, said in (
+        (["base/minilm"], "not told apart from base/minilm"),
+        (SMALLER, "told apart from all 2 others"),
+    ):
+        few = tree.collect(models=["teacher", "base/assistant", *models])
+        assert tiles(page(few, find(few), MADE))[1][2].endswith(f"; {said}")
 
 
 @pytest.mark.slow

@@ -1,11 +1,14 @@
 """The numbers at the top of the page: the scores of teachers and of the highest student, what it keeps and computes."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from minimoe.report.collect import Results
 from minimoe.report.models import is_teacher
 from minimoe.report.pairs import not_told_apart
 from minimoe.report.scores import headline, headline_majority
+from minimoe.report.seeds import SeedGroup
 
 
 def tiles(results: Results) -> list[tuple[str, str, str]]:
@@ -24,8 +27,7 @@ def tiles(results: Results) -> list[tuple[str, str, str]]:
     means = [scores[list(group.names)].mean() for group in students]
     place = int(np.argmax(means))
     best, others, mean = students[place], students[:place] + students[place + 1 :], means[place]
-    alike = len(not_told_apart(results, best, others))
-    remark = f"{best.name}; {alike} of the {len(others)} others not told apart from it" if others else best.name
+    remark = f"{best.name}; {_apart(results, best, others)}" if others else best.name
     shown.append((f"Highest student, {label}", f"{mean:.1f}", remark))
     teacher = best.first.origin
     if teacher not in results.models:
@@ -36,6 +38,15 @@ def tiles(results: Results) -> list[tuple[str, str, str]]:
     cost = results.costs.loc[teacher] / results.costs.loc[best.names[0]]
     shown.append(("It computes", f"{cost.iloc[0]:.1f} × less", "multiply-adds of one sequence"))
     return shown
+
+
+def _apart(results: Results, best: SeedGroup, others: Sequence[SeedGroup]) -> str:
+    """From how many of the others the highest student is told apart, as part of a remark."""
+    alike, count = len(not_told_apart(results, best, others)), len(others)
+    told = "not told apart from" if alike else "told apart from"
+    if count == 1:
+        return f"{told} {others[0].name}"
+    return f"{told} {alike} of the {count} others" if 0 < alike < count else f"{told} all {count} others"
 
 
 def _kept(student: float, teacher: float, floor: float) -> str:
