@@ -46,7 +46,8 @@ def _apart(results: Results, best: SeedGroup, others: Sequence[SeedGroup]) -> st
     told = "not told apart from" if alike else "told apart from"
     if count == 1:
         return f"{told} {others[0].name}"
-    return f"{told} {alike} of the {count} others" if 0 < alike < count else f"{told} all {count} others"
+    which = f"{alike} of the" if 0 < alike < count else "any of the" if alike else "all"
+    return f"{told} {which} {count} others"
 
 
 def _kept(student: float, teacher: float, floor: float) -> str:
