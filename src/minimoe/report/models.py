@@ -168,8 +168,10 @@ def differences(first: Model, second: Model) -> set[str]:
 
 
 def _form(model: Model, other: Model) -> tuple:
-    """What of a model's form another one can have too: a dense one has none, and without experts of the feed-forward
-    there is only who chooses them."""
+    """The part of its form in which it can differ from another model.
+
+    None where one is dense; only who chooses experts where one has none in the feed-forward.
+    """
     if (1, 1) in (model.experts, other.experts):
         return ()
     return model.form if min(model.experts[1], other.experts[1]) > 1 else model.form[2:]

@@ -43,11 +43,11 @@ def tiles(results: Results) -> list[tuple[str, str, str]]:
 def _apart(results: Results, best: SeedGroup, others: Sequence[SeedGroup]) -> str:
     """From how many of the others the highest student is told apart, as part of a remark."""
     alike, count = len(not_told_apart(results, best, others)), len(others)
-    told = "not told apart from" if alike else "told apart from"
     if count == 1:
-        return f"{told} {others[0].name}"
-    which = f"{alike} of the" if 0 < alike < count else "any of the" if alike else "all"
-    return f"{told} {which} {count} others"
+        return f"{'not ' * alike}told apart from {others[0].name}"
+    if not alike:
+        return f"told apart from all {count} others"
+    return f"not told apart from {alike if alike < count else 'any'} of the {count} others"
 
 
 def _kept(student: float, teacher: float, floor: float) -> str:
