@@ -26,7 +26,7 @@ def main() -> None:
     facts = [chosen, records.manifest]
     besides = {f"data/settings/sparsify/{name}.json": "settings", "data/records": "training"}
     with training("sparsify", name, {f"models/{name}": "model"}, facts, params.runtime, besides) as this:
-        measured = sparsify(
+        read = sparsify(
             f"models/{name}",
             records,
             f"models/sparsified/{name}",
@@ -36,10 +36,7 @@ def main() -> None:
             checkpoints=this.checkpoints,
         )
     if machine.is_main():
-        if measured.head_loss is not None:
-            trained = f"one was trained on its frozen encoder, to a loss of {measured.head_loss:.2f}"
-            print(f"sparsify: models/{name} has no masked language modeling head; {trained}")
-        print(f"sparsify: importances of models/{name} from {measured.records} records")
+        print(f"sparsify: importances of models/{name} from {read} records")
 
 
 if __name__ == "__main__":

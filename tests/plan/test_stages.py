@@ -4,7 +4,6 @@ import shutil
 from dataclasses import replace
 
 import pytest
-from transformers import BertConfig, BertForMaskedLM, BertModel
 
 from minimoe.pipeline.profiles import names, whole
 from minimoe.plan.constants import GPUS, STAGE
@@ -224,20 +223,3 @@ def test_every_basis_is_told(sample):
     made = rows(replace(sample, rates=replace(RATES, basis=GIVEN)))
     assert {row.speed for row in made} == {"given", "measured", "guessed"}
     assert {row.size for row in made} == {"counted", "guessed"}
-
-
-def test_a_teacher_saved_without_a_head_is_given_one(tmp_path):
-    shape = BertConfig(hidden_size=96, num_hidden_layers=3, num_attention_heads=6, vocab_size=4000)
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data/sample").symlink_to(ROOT / "data/sample")
-    seconds = []
-    for model in (BertForMaskedLM, BertModel):
-        model(shape).save_pretrained(tmp_path / model.__name__)
-        own = {"teacher__source": "local", "teacher__path": model.__name__}
-        made = [
-            work(rows_of(profile(**own, sparsify__head_steps=steps), tmp_path)["sparsify@teacher"])
-            for steps in (100, 200)
-        ]
-        seconds.append(made)
-    (whole, same), (once, twice) = seconds
-    assert whole == same and twice - once == pytest.approx(once - whole) and once > whole

@@ -1,16 +1,8 @@
-import shutil
-from pathlib import Path
-
 import pytest
 from corpus.tiny_corpus import BERT, make_tokenizer, sentences
-from ruamel.yaml import YAML
 from sparsify.sparse import teacher
 
-import stages.settings
 from minimoe.corpus.build import build_records
-from minimoe.records.dataset import Records
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
@@ -32,34 +24,3 @@ def made(tmp_path_factory):
     }
     build_records(root / "formatted", root / "models" / "teacher", root / "data" / "records", **values)
     return root
-
-
-@pytest.fixture(scope="session")
-def headless(made, tmp_path_factory):
-    """The same, but the teacher was saved without its masked language modeling head, as sentence encoders are."""
-    root = tmp_path_factory.mktemp("headless")
-    shutil.copytree(made, root, dirs_exist_ok=True)
-    teacher().bert.save_pretrained(root / "models/teacher")
-    return root
-
-
-@pytest.fixture
-def prepared(tmp_path, monkeypatch):
-    """The current folder: a copy of the one given, with params of the stage, among them these of `runtime`."""
-
-    def prepare(made, **runtime):
-        for name in ("models", "data"):
-            shutil.copytree(made / name, tmp_path / name)
-        for name in ("dvc.yaml", "src", "stages"):
-            (tmp_path / name).symlink_to(ROOT / name)
-        yaml = YAML()
-        params = yaml.load(ROOT / "params.yaml")
-        params["sparsify"] |= {"share": 0.25, "batch": 8, "head_steps": 20, "sparsities": [0, 50, 80]}
-        params["runtime"] |= {"device": "cpu", **runtime}
-        params["runtime"]["tracking"]["enabled"] = False
-        yaml.dump(params, tmp_path / "params.yaml")
-        monkeypatch.chdir(tmp_path)
-        stages.settings.main()
-        return round(0.25 * len(Records("data/records").training))
-
-    return prepare

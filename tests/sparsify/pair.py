@@ -12,7 +12,6 @@ from minimoe.resume.checkpoints import Checkpoints
 from minimoe.sparsify.make import sparsify
 from minimoe.tracking import NoTracker
 
-SETTINGS = {"share": 0.5, "batch": 8, "head_steps": 20, "sparsities": [0, 50], "seed": 1, "device": "cpu"}
 BEGUN = 4  # batches, of more
 
 
@@ -27,16 +26,16 @@ class Ends(NoTracker):
         self.at, self.steps = at, []
 
     def metrics(self, values, step=0):
-        if "masked_lm_loss" in values:
-            self.steps.append(step)
-            if step > self.at:
-                raise Ended
+        self.steps.append(step)
+        if step > self.at:
+            raise Ended
 
 
 def run(made: Path, out: Path, work: Path, tracker) -> None:
+    settings = {"share": 0.5, "batch": 8, "sparsities": [0, 50], "seed": 1, "device": "cpu"}
     with suppress(Ended):
         records, checkpoints = Records(made / "data/records"), Checkpoints(work, 0)
-        sparsify(made / "models/teacher", records, out, tracker=tracker, checkpoints=checkpoints, **SETTINGS)
+        sparsify(made / "models/teacher", records, out, tracker=tracker, checkpoints=checkpoints, **settings)
 
 
 if __name__ == "__main__":

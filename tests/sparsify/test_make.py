@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from ruamel.yaml import YAML
 from safetensors.torch import load_file
 from sparsify import pair
+from sparsify.sparse import teacher
 from transformers import AutoTokenizer
 
 import stages.settings
@@ -30,16 +32,12 @@ class Losses(NoTracker):
         self.values = []
 
     def metrics(self, values, step=0):
-        self.values += [values[name] for name in ["masked_lm_loss"] if name in values]
+        self.values.append(values["masked_lm_loss"])
 
 
 def run(made, out, **changes):
-    return sparsify(
-        made / "models/teacher",
-        Records(made / "data/records"),
-        out,
-        **pair.SETTINGS | {"tracker": NoTracker()} | changes,
-    )
+    settings = {"share": 0.5, "batch": 8, "sparsities": [0, 50], "seed": 1, "device": "cpu", "tracker": NoTracker()}
+    return sparsify(made / "models/teacher", Records(made / "data/records"), out, **settings | changes)
 
 
 def files(folder):
@@ -107,8 +105,8 @@ def test_the_seed_decides(made, tmp_path):
 def test_a_share_is_read_in_batches(made, tmp_path):
     tracker = Losses()
     read = run(made, tmp_path / "out", share=0.5, batch=8, tracker=tracker)
-    assert read.records == round(0.5 * len(Records(made / "data/records").training))
-    assert len(tracker.values) == -(-read.records // 8) > 1
+    assert read == round(0.5 * len(Records(made / "data/records").training))
+    assert len(tracker.values) == -(-read // 8) > 1
 
 
 def test_a_tokenizer_without_a_mask_is_an_error(made, tmp_path):
@@ -121,8 +119,38 @@ def test_a_tokenizer_without_a_mask_is_an_error(made, tmp_path):
         run(tmp_path, tmp_path / "out")
 
 
-def test_the_stage(made, prepared, monkeypatch, capsys):
-    read = prepared(made)
+def test_a_teacher_without_a_head_is_an_error(made, tmp_path):
+    teacher().bert.save_pretrained(tmp_path / "models/teacher")
+    (tmp_path / "data").symlink_to(made / "data")
+    with pytest.raises(UserError, match="models/teacher: expected a teacher with its masked language modeling head"):
+        run(tmp_path, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def prepared(made, tmp_path, monkeypatch):
+    """A run's folder, the current one, with params of the stage; takes values of `runtime`."""
+
+    def prepare(**runtime):
+        for name in ("models", "data"):
+            shutil.copytree(made / name, tmp_path / name)
+        for name in ("dvc.yaml", "src", "stages"):
+            (tmp_path / name).symlink_to(ROOT / name)
+        yaml = YAML()
+        params = yaml.load(ROOT / "params.yaml")
+        params["sparsify"] |= {"share": 0.25, "batch": 8, "sparsities": [0, 50, 80]}
+        params["runtime"] |= {"device": "cpu", **runtime}
+        params["runtime"]["tracking"]["enabled"] = False
+        yaml.dump(params, tmp_path / "params.yaml")
+        monkeypatch.chdir(tmp_path)
+        stages.settings.main()
+        return round(0.25 * len(Records("data/records").training))
+
+    return prepare
+
+
+def test_the_stage(prepared, monkeypatch, capsys):
+    read = prepared()
     monkeypatch.setattr(sys, "argv", ["sparsify", "teacher"])
     stages.sparsify.main()
     assert capsys.readouterr().out == f"sparsify: importances of models/teacher from {read} records\n"
@@ -133,9 +161,9 @@ def test_the_stage(made, prepared, monkeypatch, capsys):
 
 
 @pytest.mark.slow
-def test_processes_measure_what_one_measures(made, prepared):
+def test_processes_measure_what_one_measures(prepared):
     """The stage as DVC starts it, by a real launcher, which it starts itself."""
-    read = prepared(made, launcher="torchrun --standalone --nproc-per-node=2")
+    read = prepared(launcher="torchrun --standalone --nproc-per-node=2")
     run(Path.cwd(), "alone", share=0.25, seed=776)
     environment = {key: value for key, value in os.environ.items() if "RANK" not in key}
     environment |= {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")]), "OMP_NUM_THREADS": "1"}
@@ -148,9 +176,7 @@ def test_processes_measure_what_one_measures(made, prepared):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["made", "headless"])
-def test_what_one_process_began_two_end_and_the_other_way_round(kind, request, tmp_path):
-    made = request.getfixturevalue(kind)
+def test_what_one_process_began_two_end_and_the_other_way_round(made, tmp_path):
     whole, alone = pair.Ends(), tmp_path / "alone"
     pair.run(made, alone, tmp_path / "none", whole)
     pair.run(made, tmp_path / "nowhere", tmp_path / "begun by one", pair.Ends(at=pair.BEGUN))

@@ -136,7 +136,6 @@ class Sparsify(Section):
     teachers: Annotated[list[Literal["teacher"]], AfterValidator(distinct)]
     share: Annotated[float, Field(gt=0, le=1)]
     batch: Positive
-    head_steps: Positive
     sparsities: Entries[Annotated[int, Field(ge=0, le=99)]]
 
 

@@ -11,8 +11,6 @@ from minimoe.plan.timing import MEASURED, Rates
 from minimoe.system.machine import cores, workers
 from minimoe.tasks.task import Sizes
 
-STATES = 4  # numbers that training keeps of a weight: itself, its gradient, and two of AdamW's
-
 
 @dataclass(frozen=True)
 class Run:
@@ -92,10 +90,3 @@ def number(value: float) -> str:
         if value >= size:
             return f"{value / size:.3g}{unit}"
     return f"{value / 1000:.3g} k" if value >= 1e4 else f"{value:,.0f}"
-
-
-def stage_row(run: Run, stage: str, reads: float, writes: float, work: str, seconds: float, **more) -> Row:
-    """The row of one stage, with what DVC takes; without a time where it is up to date."""
-    if stage in run.done:
-        return Row(stage, reads, writes, work, size=more["size"], done=True)
-    return Row(stage, reads, writes, work, seconds + run.begin() + writes / constants.DISK, **more)

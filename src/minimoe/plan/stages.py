@@ -7,27 +7,36 @@ from minimoe.params.sections import Finetune
 from minimoe.plan import constants
 from minimoe.plan.exports import FLOAT, costs, exports
 from minimoe.plan.operations import STEP, Pass, activations
-from minimoe.plan.row import STATES, Row, Run, number, stage_row
+from minimoe.plan.row import Row, Run, number
 from minimoe.plan.sizes import COUNTED, GUESSED, Amount
-from minimoe.plan.teachers import pretrains, teachers
 from minimoe.plan.timing import MEASURED, Rates
+from minimoe.records.masking import SHARE
+
+STATES = 4  # numbers that training keeps of a weight: itself, its gradient, and two of AdamW's
 
 
 def rows(run: Run) -> list[Row]:
     """All rows in the order of the graph; cells and costs together."""
-    made = [*_texts(run), *teachers(run), *(_distill(run, name) for name in run.params.rounds)]
+    made = [*_texts(run), *_teachers(run), *(_distill(run, name) for name in run.params.rounds)]
     return [*made, _tasks(run), *_finetune(run), costs(run), *exports(run), _report(run)]
+
+
+def _row(run: Run, stage: str, reads: float, writes: float, work: str, seconds: float, **more) -> Row:
+    """The row of one stage, with what DVC takes; without a time where it is up to date."""
+    if stage in run.done:
+        return Row(stage, reads, writes, work, size=more["size"], done=True)
+    return Row(stage, reads, writes, work, seconds + run.begin() + writes / constants.DISK, **more)
 
 
 def _texts(run: Run) -> Iterator[Row]:
     """download, extract, format, tokenizer, records."""
     corpus, source, rates = run.corpus, run.params.corpus.download, run.rates
-    local, trained = source.source == "local" or source.source.startswith("file:"), pretrains(run)
+    local, trained = source.source == "local" or source.source.startswith("file:"), _pretrains(run)
     formatted = corpus.formatted.value
     learned = "WordPiece, trained" if trained else "the teacher's"
 
     def row(stage: str, reads: Amount, writes: Amount, work: str, seconds: float, speed: str) -> Row:
-        return stage_row(run, stage, reads.value, writes.value, work, seconds, size=writes.basis, speed=speed)
+        return _row(run, stage, reads.value, writes.value, work, seconds, size=writes.basis, speed=speed)
 
     fetching = (corpus.dump, "a copy", 0) if local else (Amount(0, COUNTED), "a transfer", constants.NETWORK)
     from_, how, speed = fetching
@@ -52,6 +61,48 @@ def _extracting(run: Run, adopted: bool) -> float:
     return dump / constants.EXTRACT / run.processes + (dump / constants.UNPACK if settings.templates else 0)
 
 
+def _pretrains(run: Run) -> bool:
+    return run.params.teacher.source == "pretrain"
+
+
+def _teachers(run: Run) -> Iterator[Row]:
+    """The teacher, further teachers, and the sparsified one."""
+    params, records, rates = run.params, run.corpus.training, run.rates
+    size = FLOAT * run.models.weights("models/teacher")
+    yield _pretrained(run, size) if _pretrains(run) else _copied(run, "teacher", params.teacher, size)
+    for name, teacher in params.teachers.items():
+        yield _copied(run, f"teachers@{name}", teacher, FLOAT * run.models.weights(f"models/teachers/{name}"))
+    share = params.sparsify.share
+    for name in params.sparsify.teachers:
+        reads, work = run.corpus.record_bytes.value * share + size, f"{number(records.value * share)} records"
+        seconds = records.value * share * _masked_lm(run)
+        yield _row(run, f"sparsify@{name}", reads, 2 * size, work, seconds, size=records.basis, speed=rates.basis)
+
+
+def _pretrained(run: Run, size: float) -> Row:
+    own, records, config = run.params.teacher.pretrain, run.corpus.training, run.models.config("models/teacher")
+    steps = own.epochs * -(-records.value // own.batch)
+    work = f"{own.epochs} x {number(records.value)} records, {number(steps)} steps"
+    seconds = steps * (run.rates.step + own.batch * _masked_lm(run, own.masked))
+    memory = STATES * size + FLOAT * own.batch * activations(config, run.params.corpus.records.max_length)
+    basis = {"size": records.basis, "speed": run.rates.basis}
+    return _row(run, "teacher", run.corpus.record_bytes.value, size, work, seconds, memory=memory, **basis)
+
+
+def _masked_lm(run: Run, masked: float = SHARE) -> float:
+    """Seconds of masked language modeling for one sequence, its loss and gradients, without dropout."""
+    length, config = run.params.corpus.records.max_length, run.models.config("models/teacher")
+    head = 2 * masked * length * config.hidden_size * (config.hidden_size + config.vocab_size)  # at masked tokens
+    speed = run.rates.teacher * run.rates.scale("fp32")
+    return STEP * (run.models.forward("models/teacher", length) + head) / speed
+
+
+def _copied(run: Run, stage: str, source, size: float) -> Row:
+    hub = source.source == "hub"
+    work, seconds = (source.hub, size / constants.NETWORK) if hub else (source.path, 0)
+    return _row(run, stage, size, size, work, seconds, size=COUNTED, speed=GUESSED)
+
+
 def _distill(run: Run, name: str) -> Row:
     round_, records, phases = run.params.rounds[name], run.corpus.training, run.models.phases(name)
     teacher = FLOAT * run.models.weights(round_.teacher)
@@ -72,7 +123,7 @@ def _distill(run: Run, name: str) -> Row:
     epochs = " + ".join(str(settings.epochs) for settings in phases)
     work = f"{epochs} x {number(records.value)} records, {number(total)} steps, models: {len(round_.models)}"
     more = {"size": records.basis, "speed": run.rates.basis, "memory": run.rounds * (teacher + FLOAT * memory)}
-    return stage_row(run, f"distill@{name}", reads, writes, work, seconds, **more)
+    return _row(run, f"distill@{name}", reads, writes, work, seconds, **more)
 
 
 def _sequence(rates: Rates, one: Pass, precision: str) -> tuple[float, float]:
@@ -142,8 +193,8 @@ def _tasks(run: Run) -> Row:
     hub = any(source.source == "hub" for family, source in params.task_data if family in families)
     written = constants.EXAMPLE * count
     seconds = written / (constants.NETWORK if hub else constants.PLAIN)
-    return stage_row(run, "tasks", written, written, f"{number(count)} examples", seconds, size=size, speed=GUESSED)
+    return _row(run, "tasks", written, written, f"{number(count)} examples", seconds, size=size, speed=GUESSED)
 
 
 def _report(run: Run) -> Row:
-    return stage_row(run, "report", 0, 5e6, "tables, figures, page", constants.REPORT, size=GUESSED, speed=GUESSED)
+    return _row(run, "report", 0, 5e6, "tables, figures, page", constants.REPORT, size=GUESSED, speed=GUESSED)

@@ -22,32 +22,33 @@ from torch.nn import functional
 from transformers import AutoModelForMaskedLM, PreTrainedModel
 from transformers.utils import logging
 
-from minimoe.hub.loading import AGAIN, load_config, load_model
+from minimoe.hub.loading import load_config, load_model
 from minimoe.models.sparsity import Importance
 from minimoe.system.errors import UserError
-from minimoe.training.draws import drawing
 
 logging.disable_progress_bar()  # of loading weights
-logging.set_verbosity_error()  # `load_masked_lm` says which weights are missing
+logging.set_verbosity_error()  # missing weights are reported by `load_masked_lm`
 # the module of the language model head
 HEADS = {"bert": "cls", "camembert": "lm_head", "roberta": "lm_head", "xlm-roberta": "lm_head"}
 
 
-def load_masked_lm(folder: str | Path, seed: int) -> tuple[PreTrainedModel, bool]:
-    """The masked language model in `folder`, in fp32, and whether its head is whole; what it lacks is drawn by `seed`.
+def load_masked_lm(folder: str | Path) -> PreTrainedModel:
+    """The masked language model in `folder`, in fp32.
 
-    Raises `UserError` where it cannot be loaded, is of a kind without a row in `HEADS`, or its encoder lacks weights.
+    Raises `UserError` where it cannot be loaded, is of a kind without a row in `HEADS`, or lacks weights, which
+    transformers would initialise at random.
     """
     kind = load_config(folder).model_type
     if kind not in HEADS:
         raise UserError(f"{folder}: expected a teacher of one of the kinds {', '.join(HEADS)}; got {kind!r}")
     # eager: the kernels for long sequences have gradients that differ from run to run on a GPU
-    with drawing(torch.device("cpu"), seed):
-        model, missing = load_model(AutoModelForMaskedLM, folder, dtype=torch.float32, attn_implementation="eager")
-    other = [name for name in missing if not name.startswith(f"{HEADS[kind]}.")]
-    if other:
-        raise UserError(f"{folder}: {len(other)} weights of its encoder are missing, {other[0]} among them; {AGAIN}")
-    return model, not missing
+    model, missing = load_model(AutoModelForMaskedLM, folder, dtype=torch.float32, attn_implementation="eager")
+    if missing:
+        raise UserError(
+            f"{folder}: expected a teacher with its masked language modeling head, but {len(missing)} weights are "
+            f"missing, {missing[0]} among them; choose a model saved with that head"
+        )
+    return model
 
 
 def measure(
@@ -82,7 +83,7 @@ def measure(
     with _masked(model, masks):
         for own, batch in enumerate(batches, 1):
             number = done + own * processes
-            loss = masked_lm_loss(model, **{name: value.to(model.device) for name, value in batch.items()})
+            loss = _loss(model, **{name: value.to(model.device) for name, value in batch.items()})
             if not loss.isfinite():
                 raise UserError(
                     f"sparsify: the masked language modeling loss became {loss.item()} in batch {number}; "
@@ -134,18 +135,10 @@ def _mask_input(module: nn.Linear, masks: Tensor, layer: int):
     return module.register_forward_pre_hook(lambda _, inputs: (inputs[0] * masks[layer].repeat_interleave(size),))
 
 
-def masked_lm_loss(model: PreTrainedModel, labels: Tensor, *, frozen: bool = False, **batch: Tensor) -> Tensor:
-    """Mean cross-entropy in nats; logits are computed at the predicted positions only.
-
-    Args:
-        model: of a kind in `HEADS`.
-        labels: [B, T]; one below 0 is not predicted.
-        frozen: let no gradient into the encoder.
-        batch: its input_ids, attention_mask and token_type_ids [B, T].
-    """
+def _loss(model: PreTrainedModel, labels: Tensor, **batch: Tensor) -> Tensor:
+    """Mean cross-entropy in nats; logits are computed at the predicted positions only."""
     predicted = labels >= 0
-    with torch.set_grad_enabled(not frozen and torch.is_grad_enabled()):
-        states = model.base_model(**batch).last_hidden_state[predicted]
+    states = model.base_model(**batch).last_hidden_state[predicted]
     return functional.cross_entropy(model.get_submodule(HEADS[model.config.model_type])(states), labels[predicted])
 
 
