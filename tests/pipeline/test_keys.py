@@ -127,7 +127,7 @@ CASES = [
     ({}, "teachers", {"large": LARGE}, {"teachers@large", "inputs-teachers@large", "distill@larger"} | REPORT),
     (NO_SPARSE | {"sparsify.teachers": []}, "sparsify.teachers", ["teacher"], {"sparsify@teacher"}),
     *(({}, f"sparsify.{key}", value, {"sparsify@teacher"}) for key, value in {
-        "share": 0.1, "batch": 8, "sparsities": [0, 70]}.items()),
+        "share": 0.1, "batch": 8, "criterion": "states", "sparsities": [0, 70]}.items()),
     ({}, "distill.epochs", 3, TRAINED - rounds("minidisc", "sentence") | REPORT),
     ({}, "distill.batch", 64, ROUNDS | REPORT),
     *(({}, f"distill.{key}", value, TRAINED | REPORT) for key, value in {

@@ -1,4 +1,4 @@
-"""Importances measured by two processes, as torchrun started them: `pair.py MADE FOLDER`.
+"""Importances measured by two processes, as torchrun started them: `pair.py MADE FOLDER CRITERION`.
 
 One run goes on where another number of processes ended, and one ends for another number to go on.
 """
@@ -13,6 +13,7 @@ from minimoe.sparsify.make import sparsify
 from minimoe.tracking import NoTracker
 
 BEGUN = 4  # batches, of more
+SETTINGS = {"share": 0.5, "batch": 8, "criterion": "masked_lm", "sparsities": [0, 50], "seed": 1, "device": "cpu"}
 
 
 class Ended(Exception):
@@ -31,14 +32,14 @@ class Ends(NoTracker):
             raise Ended
 
 
-def run(made: Path, out: Path, work: Path, tracker) -> None:
-    settings = {"share": 0.5, "batch": 8, "sparsities": [0, 50], "seed": 1, "device": "cpu"}
+def run(made: Path, out: Path, work: Path, tracker, criterion: str) -> None:
+    settings = SETTINGS | {"criterion": criterion}
     with suppress(Ended):
         records, checkpoints = Records(made / "data/records"), Checkpoints(work, 0)
         sparsify(made / "models/teacher", records, out, tracker=tracker, checkpoints=checkpoints, **settings)
 
 
 if __name__ == "__main__":
-    made, folder = map(Path, sys.argv[1:])
-    run(made, folder / "ended by two", folder / "begun by one", Ends())
-    run(made, folder / "nowhere", folder / "begun by two", Ends(at=BEGUN))
+    made, folder = map(Path, sys.argv[1:3])
+    run(made, folder / "ended by two", folder / "begun by one", Ends(), sys.argv[3])
+    run(made, folder / "nowhere", folder / "begun by two", Ends(at=BEGUN), sys.argv[3])

@@ -4,7 +4,8 @@ import torch
 from sparsify.sparse import KINDS, MLM, SHAPE, batch, golden_batches, golden_model, teacher
 from transformers import AutoModel, ElectraConfig, ElectraForMaskedLM
 
-from minimoe.sparsify.importance import HEADS, load_masked_lm, measure
+from minimoe.sparsify.criteria import HEADS, load_masked_lm
+from minimoe.sparsify.importance import measure
 from minimoe.system.errors import UserError
 from minimoe.tracking import NoTracker
 
@@ -109,7 +110,7 @@ def test_dropout_is_off():
 def test_a_loss_that_is_no_number_is_one_line_and_leaves_no_hook():
     model = teacher()
     nothing = batch() | {"labels": torch.full((3, 12), -100)}
-    with pytest.raises(UserError, match="loss became nan in batch 2"):
+    with pytest.raises(UserError, match="masked_lm_loss became nan in batch 2"):
         measure(model, [batch(), nothing], NoTracker())
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
 

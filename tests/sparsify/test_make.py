@@ -20,6 +20,7 @@ from minimoe.models.slices import cut
 from minimoe.models.sparsified import Sparsified
 from minimoe.records.dataset import Records
 from minimoe.resume.checkpoints import Checkpoints
+from minimoe.sparsify.criteria import CRITERIA
 from minimoe.sparsify.make import evenly, sparsify
 from minimoe.system.errors import UserError
 from minimoe.tracking import NoTracker
@@ -32,12 +33,12 @@ class Losses(NoTracker):
         self.values = []
 
     def metrics(self, values, step=0):
-        self.values.append(values["masked_lm_loss"])
+        self.values += values.values()
 
 
 def run(made, out, **changes):
-    settings = {"share": 0.5, "batch": 8, "sparsities": [0, 50], "seed": 1, "device": "cpu", "tracker": NoTracker()}
-    return sparsify(made / "models/teacher", Records(made / "data/records"), out, **settings | changes)
+    settings = pair.SETTINGS | {"tracker": NoTracker()} | changes
+    return sparsify(made / "models/teacher", Records(made / "data/records"), out, **settings)
 
 
 def files(folder):
@@ -45,8 +46,8 @@ def files(folder):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("at", [1, 2, 5])
-def test_a_killed_run_ends_with_the_same_bytes(made, tmp_path, at):
+@pytest.mark.parametrize(("criterion", "at"), [("masked_lm", 1), ("masked_lm", 2), ("masked_lm", 5), ("states", 2)])
+def test_a_killed_run_ends_with_the_same_bytes(made, tmp_path, criterion, at):
     class Killed(Exception):
         pass
 
@@ -57,10 +58,10 @@ def test_a_killed_run_ends_with_the_same_bytes(made, tmp_path, at):
                 raise Killed
 
     whole, rest, checkpoints = Losses(), Losses(), Checkpoints(tmp_path / "work", 0)
-    run(made, tmp_path / "whole", tracker=whole)
+    run(made, tmp_path / "whole", tracker=whole, criterion=criterion)
     with pytest.raises(Killed):
-        run(made, tmp_path / "out", tracker=Kills(), checkpoints=checkpoints)
-    run(made, tmp_path / "out", tracker=rest, checkpoints=checkpoints)
+        run(made, tmp_path / "out", tracker=Kills(), checkpoints=checkpoints, criterion=criterion)
+    run(made, tmp_path / "out", tracker=rest, checkpoints=checkpoints, criterion=criterion)
     assert files(tmp_path / "out") == files(tmp_path / "whole")
     assert rest.values == whole.values[at - 1 :] and len(whole.values) > 5
 
@@ -117,14 +118,23 @@ def test_a_tokenizer_without_a_mask_is_an_error(made, tmp_path):
     (tmp_path / "data").symlink_to(made / "data")
     with pytest.raises(UserError, match="teacher: its tokenizer has no mask token"):
         run(tmp_path, tmp_path / "out")
+    assert run(tmp_path, tmp_path / "out", criterion="states")
 
 
-def test_a_teacher_without_a_head_is_an_error(made, tmp_path):
+def test_a_teacher_without_a_head_takes_the_other_criterion(made, tmp_path):
+    (tmp_path / "models").mkdir()
+    shutil.copytree(made / "models/teacher", tmp_path / "models/teacher")
     teacher().bert.save_pretrained(tmp_path / "models/teacher")
     (tmp_path / "data").symlink_to(made / "data")
-    with pytest.raises(UserError, match="models/teacher: expected a teacher with its masked language modeling head"):
+    with pytest.raises(UserError, match=r"models/teacher: expected a teacher with its .* head.*criterion: states$"):
         run(tmp_path, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+    run(tmp_path, tmp_path / "out", criterion="states")
+    run(made, tmp_path / "with a head", criterion="states")
+    own, other = (load_file(tmp_path / out / "importance.safetensors") for out in ("out", "with a head"))
+    assert all(torch.equal(own[name], other[name]) for name in own)
+    by_loss = run(made, tmp_path / "by loss") and load_file(tmp_path / "by loss/importance.safetensors")
+    assert not any(torch.equal(own[name], by_loss[name]) for name in own)
 
 
 @pytest.fixture
@@ -176,18 +186,27 @@ def test_processes_measure_what_one_measures(prepared):
 
 
 @pytest.mark.slow
-def test_what_one_process_began_two_end_and_the_other_way_round(made, tmp_path):
+@pytest.mark.parametrize("criterion", CRITERIA)
+def test_what_one_process_began_two_end_and_the_other_way_round(made, tmp_path, criterion):
     whole, alone = pair.Ends(), tmp_path / "alone"
-    pair.run(made, alone, tmp_path / "none", whole)
-    pair.run(made, tmp_path / "nowhere", tmp_path / "begun by one", pair.Ends(at=pair.BEGUN))
-    command = ["torch.distributed.run", "--standalone", "--nproc-per-node=2", pair.__file__, str(made), str(tmp_path)]
+    pair.run(made, alone, tmp_path / "none", whole, criterion)
+    pair.run(made, tmp_path / "nowhere", tmp_path / "begun by one", pair.Ends(at=pair.BEGUN), criterion)
+    command = [
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node=2",
+        pair.__file__,
+        str(made),
+        str(tmp_path),
+        criterion,
+    ]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, "-m", *command], env=environment, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-m", *map(str, command)], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     newest = {name: Checkpoints(tmp_path / name).load().number for name in ("begun by one", "begun by two")}
     assert newest["begun by two"] == pair.BEGUN and newest["begun by one"] > len(whole.steps) - 2
     rest = pair.Ends()
-    pair.run(made, tmp_path / "ended by one", tmp_path / "begun by two", rest)
+    pair.run(made, tmp_path / "ended by one", tmp_path / "begun by two", rest, criterion)
     assert rest.steps == whole.steps[pair.BEGUN :] and len(rest.steps) > 3
     expected = load_file(alone / "importance.safetensors")
     for name in ("ended by one", "ended by two"):

@@ -18,7 +18,7 @@ from transformers.models.bert.modeling_bert import BertPooler
 
 from minimoe.models import MiniMoEModel
 from minimoe.models.save import save
-from minimoe.sparsify.importance import HEADS
+from minimoe.sparsify.criteria import HEADS
 from minimoe.sparsify.reorder import falling, reorder
 
 

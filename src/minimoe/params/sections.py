@@ -136,6 +136,7 @@ class Sparsify(Section):
     teachers: Annotated[list[Literal["teacher"]], AfterValidator(distinct)]
     share: Annotated[float, Field(gt=0, le=1)]
     batch: Positive
+    criterion: Literal["masked_lm", "states"]
     sparsities: Entries[Annotated[int, Field(ge=0, le=99)]]
 
 

@@ -12,14 +12,14 @@ from accelerate.utils import broadcast_object_list
 from tqdm import tqdm
 from transformers import AutoModel
 
-from minimoe.hub.loading import load_encoder, load_tokenizer
+from minimoe.hub.loading import load_encoder
 from minimoe.models.shapes import positions
 from minimoe.models.sparsified import write_sparsified
 from minimoe.models.sparsity import Importance
 from minimoe.records.dataset import check_fits
-from minimoe.records.masking import MaskedBatches
 from minimoe.resume.checkpoints import Checkpoints, NoCheckpoints
-from minimoe.sparsify.importance import load_masked_lm, measure
+from minimoe.sparsify.criteria import CRITERIA, MaskedLM, States
+from minimoe.sparsify.importance import measure
 from minimoe.sparsify.reorder import reorder
 from minimoe.system.errors import UserError
 from minimoe.training.optim import deterministic
@@ -32,6 +32,7 @@ def sparsify(
     *,
     share: float,
     batch: int,
+    criterion: str,
     sparsities: list[int],
     seed: int,
     device: str,
@@ -41,24 +42,22 @@ def sparsify(
     """Write the sparsified form of the folder `teacher` to `out`; returns how many records were read.
 
     Args:
-        teacher: a masked language model with its tokenizer, of a kind that `load_masked_lm` takes.
+        teacher: an encoder with its tokenizer, of a kind in `criteria.HEADS`.
         records: a `Records`; `share` of those to train on is read, evenly spaced, `batch` at once.
+        criterion: what importance is measured by, of `criteria.CRITERIA`.
         sparsities: those of the folder's map, in %.
-        seed: of the masked tokens.
+        seed: of the criterion's draws.
         device: cpu or cuda.
-        tracker: gets each batch's loss.
+        tracker: gets each batch's value of the criterion.
         checkpoints: of the sums so far; default: none.
     """
     chosen = evenly(len(records.training), share)
     accelerator = Accelerator(cpu=device == "cpu", mixed_precision="no")
     deterministic(accelerator.device)
-    model = load_masked_lm(teacher).to(accelerator.device)
-    check_fits(records.manifest, positions(model.config), model.config.vocab_size, teacher)
-    tokens = load_tokenizer(teacher)
-    if tokens.mask_token_id is None:
-        raise UserError(f"{teacher}: its tokenizer has no mask token; choose a masked language model")
-    masked = MaskedBatches(records, tokens, seed)
-    importance = _measure(model, masked, chosen, batch, tracker, checkpoints or NoCheckpoints(), accelerator)
+    measured = CRITERIA[criterion](teacher, records, seed)
+    config = measured.model.to(accelerator.device).config
+    check_fits(records.manifest, positions(config), config.vocab_size, teacher)
+    importance = _measure(measured, chosen, batch, tracker, checkpoints or NoCheckpoints(), accelerator)
     if not accelerator.is_main_process:
         return len(chosen)
     encoder = load_encoder(AutoModel, teacher, dtype=torch.float32)
@@ -66,14 +65,12 @@ def sparsify(
     return len(chosen)
 
 
-def _measure(
-    model, masked: MaskedBatches, chosen, batch: int, tracker, checkpoints: Checkpoints, accelerator
-) -> Importance:
+def _measure(by: MaskedLM | States, chosen, batch: int, tracker, checkpoints: Checkpoints, accelerator) -> Importance:
     """The importances; continues from the last checkpoint, which any number of processes may have written."""
     total, processes = -(-len(chosen) // batch), accelerator.num_processes
     saved = checkpoints.load() if accelerator.is_main_process else None
     (done,) = broadcast_object_list([saved.number if saved else 0])
-    sums = Importance(*(saved.tensors[name].to(model.device) for name in Importance._fields)) if saved else None
+    sums = Importance(*(saved.tensors[name].to(by.model.device) for name in Importance._fields)) if saved else None
 
     def keep(own: int, sums: Importance) -> None:
         """Save the sums over all processes, each of which has measured `own` batches."""
@@ -93,8 +90,9 @@ def _measure(
         own = range(done + accelerator.process_index, total, processes)
         bar = tqdm(own, initial=done // processes, total=-(-total // processes), desc="sparsify", unit="batch",
                    leave=False, disable=not accelerator.is_main_process)  # fmt: skip
-        batches = (masked.batch(chosen[number * batch : (number + 1) * batch], number) for number in bar)
-        return measure(model, batches, tracker, done=done, sums=sums, keep=keep, accelerator=accelerator)
+        batches = (by.batch(chosen[number * batch : (number + 1) * batch], number) for number in bar)
+        where = {"done": done, "sums": sums, "keep": keep, "accelerator": accelerator}
+        return measure(by.model, batches, tracker, criterion=by.value, **where)
 
 
 def evenly(count: int, share: float) -> np.ndarray:
