@@ -40,10 +40,10 @@ def measure(
     Sums are in fp64, so that the number of processes hardly changes the fp32 result.
 
     Args:
-        model: of a kind in `HEADS`; it runs in eval mode, and its mode is restored.
-        batches: this process's share, as of the criterion.
+        model: of a kind in `criteria.HEADS`; it runs in eval mode, and its mode is restored.
+        batches: this process's share, for the criterion.
         tracker: gets each batch's value of the criterion.
-        criterion: one of `criteria.CRITERIA`, of the model and a batch.
+        criterion: a function of the model and a batch: `masked_lm_loss` or `state_product`.
         done: batches measured before a restart, by all processes.
         sums: over those batches, in one process; None in the others.
         keep: called after every batch with the number that this process has measured, and the sums so far.
