@@ -95,7 +95,7 @@ CASES = {
         "sparsify teacher",
         weights(TEACHER, lambda w: w.pop("cls.predictions.transform.dense.bias")),
         TEACHER,
-        "choose a model",
+        "criterion: states",
     ),
     "sparsify: no tokenizer": Case(
         "sparsify teacher", drop(f"{TEACHER}/{TOKENIZER}"), TEACHER, "run the stage that makes it"
