@@ -191,15 +191,7 @@ def test_what_one_process_began_two_end_and_the_other_way_round(made, tmp_path, 
     whole, alone = pair.Ends(), tmp_path / "alone"
     pair.run(made, alone, tmp_path / "none", whole, criterion)
     pair.run(made, tmp_path / "nowhere", tmp_path / "begun by one", pair.Ends(at=pair.BEGUN), criterion)
-    command = [
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc-per-node=2",
-        pair.__file__,
-        str(made),
-        str(tmp_path),
-        criterion,
-    ]
+    command = ["torch.distributed.run", "--standalone", "--nproc-per-node=2", pair.__file__, made, tmp_path, criterion]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
     done = subprocess.run([sys.executable, "-m", *map(str, command)], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
