@@ -6,7 +6,7 @@ import pytest
 
 from minimoe.params.rounds import Round
 from minimoe.report.models import KINDS, describe, differences
-from minimoe.report.pairs import QUESTIONS
+from minimoe.report.questions import QUESTIONS
 from minimoe.report.seeds import seed_groups
 
 

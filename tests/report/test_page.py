@@ -18,8 +18,9 @@ from minimoe.report.figures import front, levels
 from minimoe.report.findings import find
 from minimoe.report.models import FAMILIES, KINDS
 from minimoe.report.page import page
-from minimoe.report.pairs import EXPERTS, pairs
+from minimoe.report.pairs import pairs
 from minimoe.report.provenance import Provenance, provenance
+from minimoe.report.questions import EXPERTS
 from minimoe.report.scores import glue_scores, headline
 
 MADE = Provenance("2026-01-31", "abc1234567", ("corpus", "glue"))

@@ -4,8 +4,9 @@ import pytest
 
 from minimoe.report.ablations import expert_sweeps
 from minimoe.report.findings import OF_PROJECTIONS, find
-from minimoe.report.pairs import EXPERTS, PROJECTED, pairs
-from tests.report.conftest import DENSE, SMALL, Tree
+from minimoe.report.pairs import pairs
+from minimoe.report.questions import CUT, EXPERTS, PROJECTED
+from tests.report.conftest import DENSE, EVERY, SMALL, Tree
 
 
 def test_pairs_differ_in_one_thing(tree):
@@ -39,6 +40,7 @@ def test_every_question_has_its_pairs(every):
         },
         "another teacher, dense student": {("large/minilm", "base/minilm")},
         "another teacher, student with experts": {("large/minimoe", "base/minimoe")},
+        CUT + PROJECTED: {("sparse/sparse-90", "base/minilm"), ("disc/assistant", "base/minilm")},
         "a second phase or not": {("relations-first/sentence", "base/minilm")},
         "once for all or alone" + PROJECTED: {("ofa/2L-48H", "ofa/alone"), ("ofa/2L-96H", "base/minilm")},
         "published loss or exact": {("published/minilm", "base/minilm")},
@@ -74,11 +76,13 @@ def test_heldout_losses_are_compared_where_they_measure_the_same(every, first, l
     assert pair.heldout_change == {None: "", (0.20, 0.21): "4.8 % lower", (0.20, 0.20): "the same"}[losses]
 
 
+ALWAYS = {"always": SMALL["base"] | {"extra_projection": "always", "students": {"minilm": DENSE}}}
+
+
 @pytest.fixture
 def projected(tmp_path) -> Tree:
     """The small run, and its dense student with the extra projection that students with experts have anyway."""
-    base = SMALL["base"] | {"extra_projection": "always"}
-    return Tree(tmp_path, SMALL | {"always": base | {"students": {"minilm": DENSE}}})
+    return Tree(tmp_path, SMALL | ALWAYS)
 
 
 def test_a_pair_says_that_experts_come_with_an_extra_projection(projected):
@@ -93,11 +97,42 @@ def test_a_pair_says_that_experts_come_with_an_extra_projection(projected):
     assert OF_PROJECTIONS not in without and any(one.startswith("Experts at equal compute: ") for one in without)
 
 
+def _costs(tree: Tree, model: str, macs: int) -> None:
+    tree.edit(f"metrics/cost/{model}.json", lambda cost: cost.update(macs_128=macs))
+
+
+@pytest.mark.parametrize(
+    ("macs", "beside"),
+    [
+        ({}, "base/minilm"),  # of those that cost the same the first
+        ({"base/minilm": 23_000_000}, "base/assistant"),
+        ({"base/minilm": 30_000_000, "base/assistant": 34_000_000}, "base/minilm"),
+        ({"base/minilm": 36_000_000, "base/assistant": 22_000_000}, "base/assistant"),
+        ({"base/minilm": 37_400_000, "base/assistant": 37_400_000}, None),
+        ({"base/minilm": 20_900_000, "base/assistant": 20_900_000}, None),
+    ],
+)
+def test_parts_of_the_teacher_are_held_against_the_new_student_nearest_in_cost(tmp_path, macs, beside):
+    tree = Tree(tmp_path, SMALL | {"sparse": EVERY["sparse"]})
+    for model, count in macs.items():
+        _costs(tree, model, count)
+    found = [
+        (pair.question, pair.first, pair.second) for pair in pairs(tree.collect()) if pair.question.startswith(CUT)
+    ]
+    assert found == ([(CUT + PROJECTED, "sparse/sparse-90", beside)] if beside else [])
+
+
+def test_parts_of_the_teacher_are_held_against_a_new_student_that_has_their_projection_too(tmp_path):
+    tree = Tree(tmp_path, SMALL | ALWAYS | {"sparse": EVERY["sparse"]})
+    (pair,) = [pair for pair in pairs(tree.collect()) if pair.question.startswith(CUT)]
+    assert (pair.question, pair.first, pair.second) == (CUT, "sparse/sparse-90", "always/minilm")
+    assert pair.heldout is not None
+
+
 def test_a_sweep_takes_the_dense_student_that_lacks_nothing_but_experts(tmp_path):
     more = {f"minimoe-{count}": DENSE | {"experts": {"ffn": count}} for count in (2, 8)}
     base = SMALL["base"] | {"students": SMALL["base"]["students"] | more}
-    always = base | {"students": {"minilm": DENSE}, "extra_projection": "always"}
-    tree = Tree(tmp_path, SMALL | {"base": base, "always": always})
+    tree = Tree(tmp_path, SMALL | ALWAYS | {"base": base})
     (sweep,) = expert_sweeps(tree.collect())
     assert sweep[0].name == "always/minilm"
     (sweep,) = expert_sweeps(tree.collect(models=["base/minilm", *(f"base/{name}" for name in more)]))

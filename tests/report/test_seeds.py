@@ -7,8 +7,8 @@ from scipy import stats
 
 from minimoe.report.findings import find
 from minimoe.report.page import page, write_report
-from minimoe.report.pairs import EXPERTS, PROJECTED
 from minimoe.report.provenance import Provenance
+from minimoe.report.questions import EXPERTS, PROJECTED
 from minimoe.report.scores import headline
 from minimoe.report.seeds import seed_groups
 from minimoe.report.tables import markdown, terminal

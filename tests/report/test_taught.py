@@ -8,8 +8,9 @@ from report.conftest import TASKS
 from minimoe.report.comparisons import compare
 from minimoe.report.findings import find
 from minimoe.report.page import write_report
-from minimoe.report.pairs import EXPERTS, PROJECTED, controls, pairs
+from minimoe.report.pairs import controls, pairs
 from minimoe.report.provenance import Provenance
+from minimoe.report.questions import EXPERTS, PROJECTED
 from minimoe.report.untrained import TITLE
 from minimoe.system.errors import UserError
 

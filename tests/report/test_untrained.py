@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from minimoe.report.findings import find
-from minimoe.report.pairs import EXPERTS
+from minimoe.report.questions import EXPERTS
 from minimoe.report.tables import differences_table, markdown
 from minimoe.report.untrained import TITLE
 from tests.report.test_seeds import DENSE_NAME, MOE_NAME, ROUNDS, SEEDS, Tree

@@ -14,7 +14,7 @@ import pandas as pd
 from minimoe.report.collect import Results
 from minimoe.report.comparisons import Comparison
 from minimoe.report.models import TEACHER, Model
-from minimoe.report.pairs import CURSE
+from minimoe.report.questions import CURSE
 from minimoe.report.scores import big, headlines, loss, over_members, score, signed
 from minimoe.report.seeds import SeedGroup, alike, apart, seedless
 

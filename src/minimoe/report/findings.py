@@ -14,7 +14,8 @@ from minimoe.report.collect import Results
 from minimoe.report.comparisons import Comparison, compare
 from minimoe.report.exported import exported_tables
 from minimoe.report.models import is_teacher
-from minimoe.report.pairs import PROJECTED, controls, pairs
+from minimoe.report.pairs import controls, pairs
+from minimoe.report.questions import PROJECTED
 from minimoe.report.scores import signed
 from minimoe.report.seed_tables import seed_sections
 from minimoe.report.untrained import compare_as_they_are, untrained_section

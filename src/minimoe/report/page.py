@@ -19,9 +19,9 @@ from minimoe.report.collect import Results
 from minimoe.report.drawing import slug
 from minimoe.report.findings import Findings, find
 from minimoe.report.models import ASSISTED, KINDS, Model
-from minimoe.report.pairs import EXPERTS
 from minimoe.report.provenance import Provenance
 from minimoe.report.published import CLAIM, PUBLISHED
+from minimoe.report.questions import EXPERTS
 from minimoe.report.scores import big, first_column, headline, headlines
 from minimoe.report.seed_tables import seeds_table
 from minimoe.report.tables import (

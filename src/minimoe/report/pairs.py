@@ -1,4 +1,4 @@
-"""Find pairs of models that differ in one thing, and the question that each pair answers.
+"""Find pairs of models that differ in one thing, for each question and for each setting.
 
 Students that differ by their seed alone are one side of a pair, and never its two: a seed is no method.
 
@@ -6,109 +6,30 @@ The later row of the table is compared with the earlier one, unless the question
 go with a pair only where they measure the same: one teacher and one objective.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from itertools import combinations
+from collections.abc import Iterable, Sequence
+from itertools import combinations, groupby
 from operator import itemgetter
 
 from minimoe.report.collect import Results
 from minimoe.report.comparisons import Pair, compare
-from minimoe.report.models import FURTHER, TEACHER, Model
+from minimoe.report.models import Model
+from minimoe.report.questions import MOST, PROJECTED, QUESTIONS, Question
 from minimoe.report.seeds import SeedGroup, apart, heldout_by_seed
 
-PUBLISHED = {"relation_dropout", "log_epsilon", "balance_padding"}  # the published loss differs from ours in these
-PUBLISHED_FORM = (1, 0, "learned")  # each token goes to one expert, beside no shared neurons, by a learned router
-EXPERTS = "experts or dense"
-PROJECTED = ", with the extra projection or without"  # how a question ends whose first model alone has it
-CURSE = ("another teacher, dense student", "another teacher, student with experts")
 LATENCY = "latency_ms_b"  # what a column of latencies begins with, before the batch size
-MOST = len(PUBLISHED)  # things that two students of a question differ in
+NEAR = 0.75  # least ratio of two students' multiply-adds where a question lets their sizes differ
 NOT_SETTINGS = {"taught_by", "task_teacher", "once_for_all", "size", "experts", "form", "start", "then"}
-
-
-@dataclass(frozen=True)
-class Question:
-    """One thing that two students can differ in."""
-
-    name: str
-    subject: str
-    fits: Callable[[Model, Model, set[str]], bool]  # whether first against second, with their differences, asks it
-
-
-def _dense(model: Model) -> bool:
-    return model.shape == model.shape.dense
-
-
-def _further(first: Model, second: Model, found: set[str]) -> bool:
-    return found == {"taught_by"} and first.taught_by.startswith(f"{FURTHER}/") and second.taught_by == TEACHER
-
-
-QUESTIONS = (
-    Question(
-        EXPERTS, "Experts at equal compute",
-        lambda first, second, found: found == {"experts"} and _dense(second),
-    ),
-    Question(
-        "shared neurons or finer experts, or the published form", "Shared neurons or finer experts",
-        lambda first, second, found: (
-            "form" in found and found <= {"form", "experts"} and second.form == PUBLISHED_FORM
-            and first.experts[0] == second.experts[0] and first.form[2] == second.form[2]
-        ),
-    ),
-    Question(
-        "experts by hash or by a router", "Experts chosen by a hash of the token",
-        lambda first, second, found: (
-            found == {"form"} and first.form[:2] == second.form[:2] and second.form[2] == PUBLISHED_FORM[2]
-        ),
-    ),
-    Question(
-        "with an assistant or without", "A teacher assistant",
-        lambda first, second, found: (
-            found == {"taught_by"} and first.assisted and second.taught_by == first.origin
-        ),
-    ),
-    Question(
-        CURSE[0], "Another teacher, dense student",
-        lambda first, second, found: _further(first, second, found) and _dense(first),
-    ),
-    Question(
-        CURSE[1], "Another teacher, student with experts",
-        lambda first, second, found: _further(first, second, found) and not _dense(first),
-    ),
-    Question(
-        "once for all or alone", "Shared weights, once for all",
-        lambda first, second, found: found == {"once_for_all"} and second.once_for_all is None,
-    ),
-    Question(
-        "from the teacher's layers or random", "Starting from the teacher's layers",
-        lambda first, second, found: found == {"start"} and second.shape.start == "random",
-    ),
-    Question(
-        "a second phase or not", "A second phase",
-        lambda first, second, found: found == {"then"} and len(second.phases) == 1,
-    ),
-    Question(
-        "taught the task or not", "A teacher of the task as well",
-        lambda first, second, found: found == {"task_teacher"} and not second.task_teacher,
-    ),
-    Question(
-        "published loss or exact", "The published form of the loss",
-        lambda first, second, found: (
-            found <= PUBLISHED and len(found) > 1 and first.settings.relation_dropout > second.settings.relation_dropout
-        ),
-    ),
-)  # fmt: skip
 
 
 def pairs(results: Results) -> list[Pair]:
     """Every pair that answers one of `QUESTIONS`, then every pair that differs in one setting."""
     students = [group for group in results.groups if group.first.steps]
     close = [(students[one], students[other], one > other, found) for one, other, found in _close(students)]
-    chosen = [
-        _pair(results, *_asked(question, first.first, second.first), first, second)
-        for question in QUESTIONS for first, second, _, found in close
-        if question.fits(first.first, second.first, found)
-    ]  # fmt: skip
+    chosen = []
+    for question in QUESTIONS:
+        asking = [(one, other) for one, other, _, found in close if question.fits(one.first, other.first, found)]
+        for first, second in _nearest(results, asking) if question.nearest else asking:
+            chosen.append(_pair(results, *_asked(question, first.first, second.first), first, second))
     for first, second, later, found in close:
         if later and len(found) == 1 and not found & NOT_SETTINGS:
             name = _setting(first.first, second.first, *found)
@@ -124,6 +45,20 @@ def _close(students: list[SeedGroup]) -> list[tuple[int, int, set[str]]]:
         if len(differing := apart(first, second)) <= MOST
     ]
     return sorted([*found, *((other, one, differing) for one, other, differing in found)], key=itemgetter(0, 1))
+
+
+def _nearest(results: Results, asking: list[tuple[SeedGroup, SeedGroup]]) -> Iterable[tuple[SeedGroup, SeedGroup]]:
+    """Of each first's pairs the one nearest in multiply-adds, if near; of equally near ones that of one projection."""
+    macs = {name: costs.iloc[0] for name, costs in results.costs_by_model.items()}
+
+    def near(pair: tuple[SeedGroup, SeedGroup]) -> float:
+        one, other = (macs[side.first.name] for side in pair)
+        return min(one, other) / max(one, other)
+
+    for _, own in groupby(asking, key=lambda pair: pair[0].name):
+        best = max(own, key=lambda pair: (near(pair), pair[0].first.projected == pair[1].first.projected))
+        if near(best) >= NEAR:
+            yield best
 
 
 def _asked(question: Question, first: Model, second: Model) -> tuple[str, str]:
