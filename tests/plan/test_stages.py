@@ -62,6 +62,18 @@ def test_rounds_take_longer_with_records(sample):
     assert seconds(32_000) - seconds(0) == pytest.approx((seconds(64_000) - seconds(0)) / 2, rel=1e-3)
 
 
+def test_importance_by_the_states_takes_no_head():
+    published, states = (
+        work(rows_of(profile(sparsify__criterion=criterion))["sparsify@teacher"])
+        for criterion in ("masked_lm", "states")
+    )
+    params = profile()
+    teacher, length = params.teacher.pretrain, params.corpus.records.max_length
+    body = teacher.layers * 12 * teacher.hidden**2 * length  # multiply-adds
+    head = 0.15 * length * teacher.hidden * (teacher.hidden + params.teacher.tokenizer.vocabulary)
+    assert states / published == pytest.approx(body / (body + head), rel=0.05)
+
+
 def test_devices_share_the_training_but_not_the_measuring():
     settings = {"distill__evaluate_every": 10**9, "distill__heldout": 1}
     one, four = (rows_of(profile(**settings), devices=devices) for devices in (1, 4))

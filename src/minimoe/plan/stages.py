@@ -72,10 +72,10 @@ def _teachers(run: Run) -> Iterator[Row]:
     yield _pretrained(run, size) if _pretrains(run) else _copied(run, "teacher", params.teacher, size)
     for name, teacher in params.teachers.items():
         yield _copied(run, f"teachers@{name}", teacher, FLOAT * run.models.weights(f"models/teachers/{name}"))
-    share = params.sparsify.share
+    share, masked = params.sparsify.share, {"masked_lm": SHARE, "states": 0}[params.sparsify.criterion]
     for name in params.sparsify.teachers:
         reads, work = run.corpus.record_bytes.value * share + size, f"{number(records.value * share)} records"
-        seconds = records.value * share * _masked_lm(run)
+        seconds = records.value * share * _masked_lm(run, masked)
         yield _row(run, f"sparsify@{name}", reads, 2 * size, work, seconds, size=records.basis, speed=rates.basis)
 
 
@@ -89,8 +89,8 @@ def _pretrained(run: Run, size: float) -> Row:
     return _row(run, "teacher", run.corpus.record_bytes.value, size, work, seconds, memory=memory, **basis)
 
 
-def _masked_lm(run: Run, masked: float = SHARE) -> float:
-    """Seconds of masked language modeling for one sequence, its loss and gradients, without dropout."""
+def _masked_lm(run: Run, masked: float) -> float:
+    """Seconds for one sequence, of which the share `masked` is predicted, with gradients and without dropout."""
     length, config = run.params.corpus.records.max_length, run.models.config("models/teacher")
     head = 2 * masked * length * config.hidden_size * (config.hidden_size + config.vocab_size)  # at masked tokens
     speed = run.rates.teacher * run.rates.scale("fp32")
