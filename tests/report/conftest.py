@@ -198,7 +198,7 @@ def _cell(model: str, task: str) -> dict:
         "task": task,
         "learning_rate": 3e-5,
         "results": results,
-        "runs": [{"seed": seed} for seed in (1, 2, 3)],
+        "runs": [{"seed": seed, "learning_rate": 3e-5} for seed in (1, 2, 3)],
     }
 
 

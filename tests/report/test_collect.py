@@ -131,7 +131,8 @@ def test_a_task_of_ones_own_is_the_last_column_everywhere(tree, tmp_path):
     models = ["teacher", "base/minilm", "base/minimoe"]
     for place, model in enumerate(models):
         result = {"metric": "micro_f1", "mean": 70.5 + place, "std": 0.0, "runs": 1, "majority": 40.0}
-        cell = {"model": model, "task": "tickets", "results": {"tickets": result}, "runs": [{"seed": 1}]}
+        cell = {"model": model, "task": "tickets", "learning_rate": 3e-5, "results": {"tickets": result}}
+        cell["runs"] = [{"seed": 1, "learning_rate": 3e-5}]
         tree.write(f"metrics/finetune/{model}/tickets.json", cell)
     results = tree.collect(models=models, tasks=["tickets", "sst2"], own=own)
     assert [column.key for column in results.columns] == ["sst2", "tickets"]

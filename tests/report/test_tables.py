@@ -81,7 +81,7 @@ def test_csv_files_have_the_documented_columns(tree):
     write_report(tree.collect(), tree.root / "reports", Provenance())
     scores = pd.read_csv(tree.root / "reports/results.csv")
     models = pd.read_csv(tree.root / "reports/models.csv")
-    assert list(scores) == ["model", "task", "metric", "mean", "std", "runs"]
+    assert list(scores) == ["model", "task", "metric", "mean", "std", "runs", "learning_rate"]
     assert len(scores) == len(tree.models) * (len(tree.tasks) + 2)
     assert list(models) == [
         "model", "kind", "round", "taught_by", "shape", "heldout_loss", "macs_128", "params_total", "params_active",

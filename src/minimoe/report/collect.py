@@ -3,6 +3,7 @@
 So no stale file gets into a report, and a missing one is an error that names the cell and the command that makes it.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -28,6 +29,7 @@ from minimoe.tasks.task import Task
 
 SCORES = (-100, 100)  # correlations may be below 0
 SPANS = {"mean": SCORES, "std": (0, 200), "runs": (1,), "majority": SCORES}
+RUN_COLUMNS = ["model", "task", "seed", "learning_rate"]
 CURVE_COLUMNS = ["student", "step", "train_loss", "heldout_loss"]
 
 
@@ -37,11 +39,12 @@ class Results:
 
     models: dict[str, Model]
     columns: list[Column]
-    scores: pd.DataFrame  # results.csv: model, task, metric, mean, std, runs; `task` is a column's key
+    # results.csv: model, task (a column's key), metric, mean, std, runs, and the learning rate that was chosen
+    scores: pd.DataFrame
     majority: dict[str, float]  # by column: the score of always answering the majority label
     costs: pd.DataFrame  # the columns of models.csv from the cost stage; the index is the model
     curves: pd.DataFrame  # round, student, step, train_loss, heldout_loss
-    seeds: list[int]  # of the finetuning runs; none where no column is finetuned
+    runs: pd.DataFrame  # all of finetuning: model, task, seed, learning_rate
     machines: list[str]  # that measured the latencies
     answers: Mapping[str, Answers]  # by column: those of the models, in their order
     seed: int  # the run's, from which the replicates' draws follow
@@ -52,6 +55,11 @@ class Results:
         """The scores by which models are compared: those after finetuning, or all where no task is finetuned on."""
         keys = [column.key for column in self.columns if column.trained]
         return self.scores[self.scores.task.isin(keys)] if keys else self.scores
+
+    @property
+    def seeds(self) -> list[int]:
+        """Of finetuning; none where no column is finetuned."""
+        return list(dict.fromkeys(self.runs.seed))
 
     @property
     def untrained(self) -> list[str]:
@@ -154,18 +162,19 @@ def collect(
         majority=_majority(scores),
         costs=pd.DataFrame(numbers).set_index("model"),
         curves=_curves(root, used, models),
-        seeds=list(dict.fromkeys(_seeds(columns, cells))),
+        runs=pd.DataFrame(_runs(columns, cells), columns=RUN_COLUMNS),
         machines=list(dict.fromkeys(cost.text("machine") for cost in costs.values())),
         answers=read_answers(root, models, columns, scores),
         seed=seed,
     )
 
 
-def _seeds(columns: list[Column], cells: list[tuple[str, str, Metrics]]) -> Iterator[int]:
+def _runs(columns: list[Column], cells: list[tuple[str, str, Metrics]]) -> Iterator[tuple]:
+    """The rows of `Results.runs`."""
     trained = {column.task for column in columns if column.trained}
-    for _, task, cell in cells:
-        if task in trained:
-            yield from (run.number("seed") for run in cell.part("runs").parts())
+    for model, task, cell in (cell for cell in cells if cell[1] in trained):
+        for run in cell.part("runs").parts():
+            yield model, task, run.number("seed"), run.number("learning_rate", 0)
 
 
 def _rows(columns: Sequence[Column], model: str, task: str, cell: Metrics) -> list[dict]:
@@ -174,6 +183,7 @@ def _rows(columns: Sequence[Column], model: str, task: str, cell: Metrics) -> li
     for column in (column for column in columns if column.task == task):
         result = cell.part("results").part(column.key)
         values = {key: result.number(key, *span) for key, span in SPANS.items()}
+        values["learning_rate"] = cell.number("learning_rate", 0) if column.trained else math.nan
         rows.append({"model": model, "task": column.key, "metric": result.text("metric"), **values})
     return rows
 

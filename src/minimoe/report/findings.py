@@ -16,6 +16,7 @@ from minimoe.report.exported import exported_tables
 from minimoe.report.models import is_teacher
 from minimoe.report.pairs import controls, pairs
 from minimoe.report.questions import PROJECTED
+from minimoe.report.rates import at_the_end, rates_section
 from minimoe.report.scores import signed
 from minimoe.report.seed_tables import seed_sections
 from minimoe.report.untrained import compare_as_they_are, untrained_section
@@ -43,7 +44,7 @@ def find(results: Results) -> Findings:
     asked = [*controls(results), *pairs(results)]
     comparisons, as_they_are = compare(results, asked), compare_as_they_are(results, asked)
     told = [_teacher(results, name) for name in results.models if is_teacher(name)]
-    told += _at_majority(results)
+    told += [*_at_majority(results), *at_the_end(results)]
     subjects: dict[str, list[Comparison]] = {}
     for comparison in comparisons:
         subjects.setdefault(comparison.subject, []).append(comparison)
@@ -54,7 +55,7 @@ def find(results: Results) -> Findings:
     if comparisons:
         told.append(_of_intervals(results, len(comparisons)))
     tables = [*sections(results, comparisons), *seed_sections(results, comparisons)]
-    tables += [*untrained_section(results, as_they_are), *exported_tables(results)]
+    tables += [*untrained_section(results, as_they_are), *rates_section(results), *exported_tables(results)]
     return Findings(told, comparisons, as_they_are, tables)
 
 
