@@ -1,5 +1,6 @@
-"""The learning rate of finetuning that each cell chose, where several were tried: one at the end of them may be too low
-or too high, and then says less about its model than another cell's about its own.
+"""Show which learning rate of finetuning each cell chose, where it tried several.
+
+A cell whose choice is the lowest or the highest of them may know less of its model than others do of theirs.
 """
 
 from collections import Counter
@@ -20,8 +21,8 @@ def rates_section(results: Results) -> list[TableGroup]:
         [model, *(" ".join(chosen.get((model, task), ("", ""))).strip() for task in tasks)] for model in results.models
     ]
     caption = (
-        "Of the rates that a cell tried, the one with the best mean on the dev set, which is chosen for each model. "
-        "Beyond the lowest and the highest of them a better one may lie: add it to the task's learning_rates."
+        "Of the rates that a cell tried, the one with the best mean on the dev set. Where it is the lowest or the "
+        "highest of them, a better one may lie beyond: add it to the task's learning_rates."
     )
     return [TableGroup(TITLE, caption, [Ablation("Chosen rates", ["model", *tasks], rows)])]
 
