@@ -172,8 +172,8 @@ def collect(
 def _runs(columns: list[Column], cells: list[tuple[str, str, Metrics]]) -> Iterator[tuple]:
     """The rows of `Results.runs`."""
     trained = {column.task for column in columns if column.trained}
-    for model, task, cell in (cell for cell in cells if cell[1] in trained):
-        for run in cell.part("runs").parts():
+    for model, task, cell in cells:
+        for run in cell.part("runs").parts() if task in trained else ():
             yield model, task, run.number("seed"), run.number("learning_rate", 0)
 
 

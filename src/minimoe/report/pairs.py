@@ -48,7 +48,10 @@ def _close(students: list[SeedGroup]) -> list[tuple[int, int, set[str]]]:
 
 
 def _nearest(results: Results, asking: list[tuple[SeedGroup, SeedGroup]]) -> Iterable[tuple[SeedGroup, SeedGroup]]:
-    """Of each first's pairs the one nearest in multiply-adds, if near; of equally near ones that of one projection."""
+    """Of each first's pairs the one nearest in multiply-adds, if it is near enough.
+
+    Of equally near ones, that whose two students both have the extra projection, or both lack it.
+    """
     macs = {name: costs.iloc[0] for name, costs in results.costs_by_model.items()}
 
     def near(pair: tuple[SeedGroup, SeedGroup]) -> float:
